@@ -1,0 +1,138 @@
+"""The VGG tables: names, widths, order, strides and reach of every layer. Data, no arrays.
+
+Layers are named as in the field: ``conv4_2`` is the linear output of the second convolution of
+block 4, ``relu4_2`` the same after the ReLU, ``pool4`` the pooled output of block 4.
+
+Source: Simonyan and Zisserman, "Very Deep Convolutional Networks" (2014), table 1, columns D and E.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+BLOCKS = 5
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of one VGG network.
+
+    Attributes:
+        depths: how many 3x3 convolutions each of the five blocks holds.
+        widths: how many filters each convolution of a block has.
+    """
+
+    depths: tuple[int, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def convolutions(self) -> tuple[str, ...]:
+        """All convolutions, ``conv1_1`` first."""
+        return tuple(f"conv{b + 1}_{d + 1}" for b in range(BLOCKS) for d in range(self.depths[b]))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Everything that can be tapped, in the order in which it is computed."""
+        names: list[str] = []
+        for block in range(1, BLOCKS + 1):
+            for depth in range(1, self.depths[block - 1] + 1):
+                names += [f"conv{block}_{depth}", f"relu{block}_{depth}"]
+            names.append(f"pool{block}")
+        return tuple(names)
+
+    def width(self, layer: str) -> int:
+        """How many channels ``layer`` has."""
+        return self.widths[block_of(layer) - 1]
+
+    def kernel_shape(self, convolution: str) -> tuple[int, int, int, int]:
+        """Shape (height, width, in, out) of the kernel of ``convolution``."""
+        index = self.convolutions.index(convolution)
+        inputs = 3 if index == 0 else self.width(self.convolutions[index - 1])
+        return (3, 3, inputs, self.width(convolution))
+
+
+VGG19 = Architecture(depths=(2, 2, 4, 4, 4), widths=(64, 128, 256, 512, 512))
+VGG16 = Architecture(depths=(2, 2, 3, 3, 3), widths=(64, 128, 256, 512, 512))
+VGG19_SLIM = Architecture(depths=(2, 2, 4, 4, 4), widths=(16, 32, 64, 128, 128))
+
+_LAYER = re.compile(r"(?:(?:conv|relu)[1-5]_[1-4]|pool[1-5])")
+
+
+def is_layer_name(name: str) -> bool:
+    """Whether ``name`` has the form of a VGG layer, such as ``conv4_2`` or ``pool3``."""
+    return _LAYER.fullmatch(name) is not None
+
+
+def block_of(layer: str) -> int:
+    """The block, 1 to 5, that ``layer`` belongs to."""
+    return int(layer[4])
+
+
+def order_taps(taps: Iterable[str], architecture: Architecture = VGG19) -> tuple[str, ...]:
+    """The distinct taps, shallowest first.
+
+    Raises:
+        ValueError: a tap is no layer of the architecture.
+    """
+    layers = architecture.layers
+    wanted = set(taps)
+    unknown = sorted(wanted.difference(layers))
+    if unknown:
+        raise ValueError(
+            f"unknown layer {unknown[0]!r}: this network has conv1_1, relu1_1 ... "
+            f"{architecture.convolutions[-1]}, and pool1 ... pool5"
+        )
+    return tuple(layer for layer in layers if layer in wanted)
+
+
+def stride(layer: str) -> int:
+    """How many pixels of the picture one step in ``layer`` spans, along one side."""
+    poolings = block_of(layer) - (0 if layer.startswith("pool") else 1)
+    return 2**poolings
+
+
+def least_side(taps: Iterable[str]) -> int:
+    """The smallest height and width, in pixels, for which every tap has a position."""
+    return max((stride(tap) for tap in taps), default=1)
+
+
+def architecture_of(kernel_shapes: dict[str, tuple[int, ...]]) -> tuple[Architecture, str]:
+    """Recognise a network, possibly cut short, by the kernels it has.
+
+    Args:
+        kernel_shapes: convolution name -> (3, 3, in, out).
+
+    Returns:
+        The architecture and the name of the last convolution present. Blocks of which nothing is
+        present are taken to be as in VGG-19.
+
+    Raises:
+        ValueError: a layer is missing in the middle, or a shape does not fit its neighbour.
+    """
+    if not kernel_shapes:
+        raise ValueError("the network has no layer")
+    last = max(kernel_shapes, key=lambda name: (block_of(name), int(name[6:])))
+    # A VGG-16 is told from a VGG-19 by a block 3 or 4 of three convolutions that is followed by
+    # more layers, or by a whole block 5 of three.
+    candidates = [VGG19.depths, VGG16.depths]
+    for depths in candidates:
+        known = tuple(f"conv{b + 1}_{d + 1}" for b in range(BLOCKS) for d in range(depths[b]))
+        if last in known and set(known[: known.index(last) + 1]) == set(kernel_shapes):
+            break
+    else:
+        expected = Architecture(VGG19.depths, VGG19.widths).convolutions
+        missing = [name for name in expected if name not in kernel_shapes]
+        raise ValueError(f"the network lacks {missing[0]}, though it has {last}")
+    widths = list(VGG19.widths)
+    for name, shape in kernel_shapes.items():
+        widths[block_of(name) - 1] = shape[-1]
+    found = Architecture(depths, tuple(widths))
+    for name, shape in kernel_shapes.items():
+        if tuple(shape) != found.kernel_shape(name):
+            raise ValueError(
+                f"{name} has a kernel of shape {tuple(shape)}, but its neighbours need "
+                f"{found.kernel_shape(name)}"
+            )
+    return found, last
