@@ -8,11 +8,16 @@ Source: Simonyan and Zisserman, "Very Deep Convolutional Networks" (2014), table
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jaxstyle.errors import InputError
+
 BLOCKS = 5
+POOLINGS = ("avg", "max")
+PADDINGS = ("zeros", "reflect", "replicate")
 
 
 @dataclass(frozen=True)
@@ -74,17 +79,43 @@ def order_taps(taps: Iterable[str], architecture: Architecture = VGG19) -> tuple
     """The distinct taps, shallowest first.
 
     Raises:
-        ValueError: a tap is no layer of the architecture.
+        InputError: a tap is no layer of the architecture.
     """
     layers = architecture.layers
     wanted = set(taps)
     unknown = sorted(wanted.difference(layers))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"unknown layer {unknown[0]!r}: this network has conv1_1, relu1_1 ... "
             f"{architecture.convolutions[-1]}, and pool1 ... pool5"
         )
     return tuple(layer for layer in layers if layer in wanted)
+
+
+def parse_layers(text: str) -> dict[str, float]:
+    """Read a list of layers with weights, such as ``conv1_1,conv3_1:0.5`` (weight 1 if unsaid).
+
+    Raises:
+        InputError: a name that is no layer, a weight that is no number or negative, a repetition.
+    """
+    weights: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, colon, number = part.partition(":")
+        if not is_layer_name(name):
+            raise InputError(
+                f"unknown layer {name!r}: layers are conv1_1 ... conv5_4, relu1_1 ... relu5_4, "
+                "pool1 ... pool5"
+            )
+        try:
+            weight = float(number) if colon else 1.0
+        except ValueError:
+            weight = math.nan
+        if not 0 <= weight < math.inf:
+            raise InputError(f"layer weight {part!r} needs a number of at least 0 after the colon")
+        if name in weights:
+            raise InputError(f"layer {name} is listed twice in {text!r}")
+        weights[name] = weight
+    return weights
 
 
 def stride(layer: str) -> int:
@@ -93,9 +124,11 @@ def stride(layer: str) -> int:
     return 2**poolings
 
 
-def least_side(taps: Iterable[str]) -> int:
+def least_side(taps: Iterable[str], padding: str = "zeros") -> int:
     """The smallest height and width, in pixels, for which every tap has a position."""
-    return max((stride(tap) for tap in taps), default=1)
+    # A convolution that reflects at the border needs two positions; pooling may leave one.
+    two = padding == "reflect"
+    return max((stride(tap) * (2 if two and "pool" not in tap else 1) for tap in taps), default=1)
 
 
 def architecture_of(kernel_shapes: dict[str, tuple[int, ...]]) -> tuple[Architecture, str]:
@@ -113,18 +146,7 @@ def architecture_of(kernel_shapes: dict[str, tuple[int, ...]]) -> tuple[Architec
     """
     if not kernel_shapes:
         raise ValueError("the network has no layer")
-    last = max(kernel_shapes, key=lambda name: (block_of(name), int(name[6:])))
-    # A VGG-16 is told from a VGG-19 by a block 3 or 4 of three convolutions that is followed by
-    # more layers, or by a whole block 5 of three.
-    candidates = [VGG19.depths, VGG16.depths]
-    for depths in candidates:
-        known = tuple(f"conv{b + 1}_{d + 1}" for b in range(BLOCKS) for d in range(depths[b]))
-        if last in known and set(known[: known.index(last) + 1]) == set(kernel_shapes):
-            break
-    else:
-        expected = Architecture(VGG19.depths, VGG19.widths).convolutions
-        missing = [name for name in expected if name not in kernel_shapes]
-        raise ValueError(f"the network lacks {missing[0]}, though it has {last}")
+    depths, last = _depths_of(set(kernel_shapes))
     widths = list(VGG19.widths)
     for name, shape in kernel_shapes.items():
         widths[block_of(name) - 1] = shape[-1]
@@ -136,3 +158,22 @@ def architecture_of(kernel_shapes: dict[str, tuple[int, ...]]) -> tuple[Architec
                 f"{found.kernel_shape(name)}"
             )
     return found, last
+
+
+def _depths_of(names: set[str]) -> tuple[tuple[int, ...], str]:
+    """Whether ``names`` are the first convolutions of VGG-19 or VGG-16, and the last of them."""
+    strangers = names.difference(VGG19.convolutions)
+    if strangers:
+        raise ValueError(f"{min(strangers)} is no layer of VGG-19 or VGG-16")
+    last = max(names)
+    # A VGG-16 is told from a VGG-19 by a block of three convolutions that more layers follow; cut
+    # within its first three blocks it is also the beginning of a VGG-19.
+    lacking: dict[tuple[int, ...], list[str]] = {}
+    for table in (VGG19, VGG16):
+        upto = [name for name in table.convolutions if name <= last]
+        if names.issubset(upto):
+            lacking[table.depths] = [name for name in upto if name not in names]
+    depths = min(lacking, key=lambda depths: len(lacking[depths]))
+    if lacking[depths]:
+        raise ValueError(f"the network lacks {lacking[depths][0]}, though it has {last}")
+    return depths, last

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture, architecture_of
 from jaxstyle.preprocess import Preprocessing
 
@@ -16,7 +17,7 @@ Params = dict[str, dict[str, Float[Array, "..."]]]
 """``{"conv1_1": {"kernel": (3, 3, in, out), "bias": (out,)}, ...}``, a plain pytree."""
 
 
-class WeightFileError(ValueError):
+class WeightFileError(InputError):
     """A file of weights cannot be used. The message is one line for the user."""
 
 
@@ -92,12 +93,13 @@ def checked_network(
     for name, (kernel, bias) in layers.items():
         if not _CONVOLUTION.fullmatch(name):
             raise WeightFileError(f"{name!r} is no layer of a VGG network")
-        if kernel.ndim != 4 or kernel.shape[:2] != (3, 3) or bias.shape != kernel.shape[3:]:
+        fits = kernel.ndim == 4 and kernel.shape[:2] == (3, 3) and bias.shape == kernel.shape[3:]
+        if not fits or kernel.size == 0:
             raise WeightFileError(
                 f"{name} has a kernel of shape {kernel.shape} and a bias of shape {bias.shape}; "
                 "needed are (3, 3, in, out) and (out,)"
             )
-        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+        if not (_fits_float32(kernel) and _fits_float32(bias)):
             raise WeightFileError(f"{name} holds NaN or infinite weights: the file is damaged")
     try:
         architecture, _ = architecture_of({name: k.shape for name, (k, _) in layers.items()})
@@ -112,3 +114,8 @@ def checked_network(
         if name in layers
     }
     return Network(params, preprocessing, source, source_sha256, normalised, sha256)
+
+
+def _fits_float32(array: np.ndarray) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(array.astype(np.float32)).all())

@@ -5,19 +5,26 @@ Everything else sees ``features(params, x, taps) -> dict`` and no flax.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.convolution import convolve3x3, pool2x2
-from jaxstyle.layers import Architecture, architecture_of, least_side, order_taps
+from jaxstyle.errors import InputError
+from jaxstyle.layers import (
+    PADDINGS,
+    POOLINGS,
+    Architecture,
+    architecture_of,
+    least_side,
+    order_taps,
+)
 from jaxstyle.network import Params, kernel_shapes
-
-POOLINGS = ("avg", "max")
-PADDINGS = ("zeros", "reflect", "replicate")
 
 
 class Convolution(nn.Module):
@@ -82,12 +89,12 @@ def features(
         tap -> (n, height / stride, width / stride, channels).
 
     Raises:
-        ValueError: an unknown tap, a tap deeper than the weights reach, a picture too small.
+        InputError: an unknown tap, a tap deeper than the weights reach, a picture too small.
     """
     if pooling not in POOLINGS:
-        raise ValueError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
+        raise InputError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
     if padding not in PADDINGS:
-        raise ValueError(f"padding is {padding!r}; it must be one of {', '.join(PADDINGS)}")
+        raise InputError(f"padding is {padding!r}; it must be one of {', '.join(PADDINGS)}")
     architecture, last = architecture_of(kernel_shapes(params))
     ordered = order_taps(taps, architecture)
     _check_depth(ordered, architecture, last)
@@ -102,12 +109,11 @@ def features(
 def check_size(
     height: int, width: int, taps: Sequence[str], padding: str = "zeros", name: str = "the picture"
 ) -> None:
-    """Raise a ValueError that says what to do if a picture is too small for the taps."""
-    # Reflection needs a neighbour to reflect, so one more position at the deepest layer.
-    least = least_side(taps) * (2 if padding == "reflect" else 1)
+    """Raise an InputError that says what to do if a picture is too small for the taps."""
+    least = least_side(taps, padding)
     if min(height, width) < least:
         deepest = order_taps(taps)[-1]
-        raise ValueError(
+        raise InputError(
             f"{name} is {width}x{height}; {deepest} needs at least {least} px on each side: "
             "resize it or tap shallower layers"
         )
@@ -119,7 +125,7 @@ def _check_depth(taps: tuple[str, ...], architecture: Architecture, last: str) -
     if reach + 1 < len(layers) and layers[reach + 1].startswith("pool"):
         reach += 1
     if taps and layers.index(taps[-1]) > reach:
-        raise ValueError(
+        raise InputError(
             f"{taps[-1]} is tapped, but these weights end at {last}: tap shallower layers "
             "or convert the whole network"
         )
@@ -127,6 +133,14 @@ def _check_depth(taps: tuple[str, ...], architecture: Architecture, last: str) -
 
 def random_params(key: jax.Array, architecture: Architecture) -> Params:
     """He-initialised weights of a whole network, for tests and benchmarks."""
-    module = VGG(architecture, (architecture.layers[-1],))
-    variables = module.init(key, jnp.zeros((1, 32, 32, 3), jnp.float32))
-    return dict(variables["params"])
+    # One draw for all layers and no ``module.init``: that would compile every convolution.
+    shapes = {name: architecture.kernel_shape(name) for name in architecture.convolutions}
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    draws = np.split(np.asarray(jax.random.normal(key, (sum(sizes),))), np.cumsum(sizes)[:-1])
+    return {
+        name: {
+            "kernel": jnp.asarray(draw.reshape(shape) * math.sqrt(2 / math.prod(shape[:3]))),
+            "bias": jnp.zeros(shape[-1], jnp.float32),
+        }
+        for (name, shape), draw in zip(shapes.items(), draws, strict=True)
+    }

@@ -29,20 +29,23 @@ def weights_directory() -> Path:
     return Path(data).expanduser() / "jaxstyle" / "weights"
 
 
+def default_weights() -> str:
+    """``vgg19`` where it has been converted, else ``slim``."""
+    return "vgg19" if (weights_directory() / DEFAULT_FILE).is_file() else "slim"
+
+
 def load_weights(which: str | os.PathLike[str] | None = None) -> Network:
     """Load a network by name or path.
 
     Args:
         which: ``slim``, the small network that comes with jaxstyle; ``vgg19``, the converted one
-            in ``weights_directory()``; the path of a jaxstyle ``.h5``; or None: ``vgg19`` where it
-            has been converted, else ``slim``.
+            in ``weights_directory()``; the path of a jaxstyle ``.h5``; None: ``default_weights()``.
 
     Raises:
         WeightFileError: there is no such file, or it is not a jaxstyle weight file.
     """
     converted = weights_directory() / DEFAULT_FILE
-    if which is None:
-        which = "vgg19" if converted.is_file() else "slim"
+    which = which or default_weights()
     if which == "slim":
         embedded = resources.files("jaxstyle") / "data" / "vgg19_slim.h5"
         with resources.as_file(embedded) as path:

@@ -1,0 +1,61 @@
+"""The command line: ``jaxstyle COMMAND ...``. One module of ``commands`` per command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from jaxstyle._version import __version__
+from jaxstyle.commands import replay, stylize
+from jaxstyle.errors import InputError
+
+COMMANDS = (stylize, replay)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = Parser(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
+    parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0, 2 for input that cannot be used (one line on standard error), 130 after
+        Ctrl-C.
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except InputError as error:
+        message = " ".join(str(error).split())
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        message = "out of memory: use a smaller --size, or fewer --history steps"
+    print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
+    return 2
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""``jaxstyle replay``: make a picture again from the record inside it."""
+
+from __future__ import annotations
+
+import argparse
+
+from jaxstyle.commands.stylize import add_output_options, run_and_save
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="run again what is recorded in a picture",
+        description="Run again what is recorded in a picture made by jaxstyle.",
+    )
+    parser.add_argument("picture", help="a result of jaxstyle stylize")
+    parser.add_argument("--content", help="the content picture, if it is not where it was")
+    parser.add_argument("--style", help="the style picture, if it is not where it was")
+    parser.add_argument("--weights", help="the weight file, if it is not where it was")
+    add_output_options(parser, required=True)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the record, run it, save."""
+    from jaxstyle.images import check_writable
+    from jaxstyle.replay import prepare_replay
+
+    job, changed = prepare_replay(
+        arguments.picture,
+        content=arguments.content,
+        style=arguments.style,
+        weights=arguments.weights,
+    )
+    check_writable(arguments.output, bits=job.config.bits)
+    was = ", ".join(f"{name} {version}" for name, version in changed.items())
+    note = f"made with other versions ({was}): pixels may differ" if was else ""
+    return run_and_save(job, arguments.output, arguments, note)

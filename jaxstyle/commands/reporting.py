@@ -1,0 +1,98 @@
+"""What a run shows while it goes on: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from jaxstyle.api import LevelProgress
+from jaxstyle.images import save_image
+
+PLAIN_EVERY = 25
+"""Steps between two plain lines."""
+
+
+class Reporter(AbstractContextManager["Reporter"]):
+    """A callback for ``stylize``; everything it shows goes to standard error.
+
+    Args:
+        quiet: show nothing.
+        steps: per level.
+        save_every: write the picture so far after every so many steps, 0 for never.
+        output: names the intermediate pictures: out.png gives out-00050.png.
+    """
+
+    def __init__(self, *, quiet: bool, steps: int, save_every: int, output: Path) -> None:
+        self.quiet, self.steps = quiet, steps
+        self.save_every, self.output = save_every, output
+        self.console = Console(stderr=True, highlight=False)
+        self.bar: Progress | None = None
+        self.finished = 0.0
+        if not quiet and self.console.is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[loss]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=False),
+                console=self.console,
+            )
+            self.task = self.bar.add_task("compiling", total=None, loss="")
+
+    def __enter__(self) -> Reporter:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """Print one line, above the bar where there is one."""
+        if self.quiet:
+            return
+        if self.console.is_terminal:
+            self.console.print(line, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def __call__(self, event: LevelProgress) -> None:
+        """Show one step."""
+        if self.save_every and event.total_step % self.save_every == 0:
+            name = f"{self.output.stem}-{event.total_step:05d}{self.output.suffix}"
+            save_image(self.output.with_name(name), np.clip(event.progress.current(), 0, 1))
+        if self.quiet:
+            return
+        terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
+        loss = (
+            f"loss {event.progress.best:.4g} = content {terms.content:.3g} + style "
+            f"{terms.style:.3g} + tv {terms.tv:.3g}, {rate:.3g} steps/s"
+        )
+        place = f"{event.width}x{event.height} ({event.level}/{event.levels})"
+        if self.bar is not None:
+            self._advance(event, f"{place} {event.step}/{self.steps}", loss)
+        elif event.step == 1 or event.step % PLAIN_EVERY == 0 or event.step == self.steps:
+            self.say(f"{place} step {event.step}/{self.steps}: {loss}")
+
+    def _advance(self, event: LevelProgress, place: str, loss: str) -> None:
+        assert self.bar is not None
+        # Work is counted in pixels and steps, so that the time left is right across the levels:
+        # each level has twice the pixels of the one before.
+        share = 2.0 ** (event.level - event.levels)
+        before = sum(2.0 ** (level - event.levels) for level in range(1, event.level))
+        total = sum(2.0 ** (level - event.levels) for level in range(1, event.levels + 1))
+        done = before + share * event.step / self.steps
+        self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)

@@ -1,0 +1,133 @@
+"""``jaxstyle stylize``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxstyle.commands.settings import add_settings, settings_from
+
+if TYPE_CHECKING:
+    from jaxstyle.api import Job, Stylized
+    from jaxstyle.commands.reporting import Reporter
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "stylize",
+        help="paint a content picture in the style of another",
+        description="Paint a content picture in the style of another.",
+        epilog="Example: jaxstyle stylize photo.jpg painting.jpg -o out.png --size 512",
+    )
+    parser.add_argument("content", help="the picture to paint")
+    parser.add_argument("style", help="the picture to take the style from")
+    add_output_options(parser, required=False)
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def add_output_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Options on what is written and shown; they do not change the picture."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=required,
+        help="where to write the result: .png, .jpg, .webp or .tif (default: CONTENT-STYLE.png)",
+    )
+    parser.add_argument(
+        "--save-every", type=int, default=0, metavar="K", help="write every K-th step too"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    parser.add_argument("--json", action="store_true", help="print the result's figures as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stylize, report, save."""
+    config = settings_from(arguments)
+    output = arguments.output or Path(
+        f"{Path(arguments.content).stem}-{Path(arguments.style).stem}.png"
+    )
+    # Imported late: a wrong option or --help should not wait for Flax.
+    from jaxstyle.api import prepare
+    from jaxstyle.images import check_writable
+
+    check_writable(output, bits=config.bits)
+    return run_and_save(
+        prepare(arguments.content, arguments.style, config=config), output, arguments
+    )
+
+
+def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: str = "") -> int:
+    """Run a job with its progress shown, and write what it gives.
+
+    Returns:
+        The exit code: 0, or 130 if the run was interrupted (its picture is saved all the same).
+    """
+    from jaxstyle.api import run
+    from jaxstyle.commands.reporting import Reporter
+    from jaxstyle.compilation_cache import keep_compiled_programs
+
+    keep_compiled_programs()
+    reporter = Reporter(
+        quiet=arguments.quiet,
+        steps=job.config.steps,
+        save_every=arguments.save_every,
+        output=output,
+    )
+    _introduce(reporter, job)
+    if note:
+        reporter.say(note)
+    with reporter:
+        result = run(job, reporter)
+    result.save(output)
+    width, height = result.image.shape[1::-1]
+    reporter.say(
+        f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "
+        f"{result.seconds:.1f} s" + (" (interrupted)" if result.reason == "interrupted" else "")
+    )
+    if arguments.json:
+        json.dump(summary(result, output), sys.stdout, indent=2)
+        print()
+    return 130 if result.reason == "interrupted" else 0
+
+
+def summary(result: Stylized, output: Path) -> dict:
+    """The figures of a result, for ``--json``."""
+    return {
+        "output": str(output),
+        "width": result.image.shape[1],
+        "height": result.image.shape[0],
+        "loss": result.loss,
+        "terms": result.terms,
+        "steps": result.steps,
+        "seconds": round(result.seconds, 3),
+        "reason": result.reason,
+        "config": result.config.as_dict(),
+        "record": json.loads(result.record),
+        "losses": result.losses,
+    }
+
+
+def _introduce(reporter: Reporter, job: Job) -> None:
+    config, network = job.config, job.network
+    assert config.content_weight is not None and config.style_weight is not None
+    reporter.say(f"network: {network.source}")
+    if network.source.startswith("vgg19-slim"):
+        reporter.say(
+            "  the small network that comes with jaxstyle; `jaxstyle convert-weights` gets the "
+            "real VGG-19"
+        )
+    reporter.say(
+        f"convention {config.convention}: content weight {config.content_weight:g}, "
+        f"style weight {config.style_weight:g}, tv weight {config.tv_weight:g}"
+    )
+    if config.convention == "paper" and config.content_weight >= 1e-6 * config.style_weight:
+        reporter.say(
+            "  in the paper's printed formulas a ratio like 1e-3 leaves the content nearly as it "
+            "was; what it calls 1e-3 is about 2.4e-10 here (see the README)"
+        )

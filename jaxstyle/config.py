@@ -1,0 +1,247 @@
+"""Every setting of a run, with its default and its help: the one place of both.
+
+The command line is generated from ``StylizeConfig``, the API takes its fields as keywords, and
+it is what gets recorded in a picture and read from ``--config`` files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import numbers
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from jaxstyle.conventions import CONVENTIONS, get_convention
+from jaxstyle.errors import InputError
+from jaxstyle.layers import PADDINGS, POOLINGS, parse_layers
+from jaxstyle.losses import TOTAL_VARIATIONS
+
+OPTIMIZERS = ("lbfgs", "adam", "scipy")
+DTYPES = ("float32", "bfloat16")
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field with what the command line and the checks need to know of it."""
+    limits = {"least": least, "above": above, "most": most, "below": below}
+    return field(default=default, metadata={"help": help, "choices": choices, **limits})
+
+
+@dataclass(frozen=True)
+class StylizeConfig:
+    """Settings of ``stylize``; see the help of each field.
+
+    Raises:
+        InputError: a value that is out of its range, of a wrong type, or not among its choices.
+    """
+
+    size: int = setting(512, "longest side of the result in pixels", least=1)
+    style_scale: float = setting(
+        1.0, "longest side of the style picture, as a multiple of --size", above=0, most=16
+    )
+    weights: str | None = setting(
+        None,
+        "the network: slim (comes with jaxstyle), vgg19 (converted), or a jaxstyle .h5 file "
+        "(default: vgg19 if it has been converted, else slim)",
+    )
+    convention: str = setting(
+        "jaxstyle",
+        "what loss weights mean: "
+        + "; ".join(f"{name}: {entry.summary}" for name, entry in CONVENTIONS.items()),
+        choices=tuple(CONVENTIONS),
+    )
+    content_weight: float | None = setting(
+        None, "weight of the content loss (default: the convention's own)", least=0
+    )
+    style_weight: float | None = setting(
+        None, "weight of the style loss (default: the convention's own)", least=0
+    )
+    tv_weight: float | None = setting(
+        None, "weight of the total variation (default: the convention's own)", least=0
+    )
+    content_layers: str = setting(
+        "relu4_2", "content layers, each with a weight after a colon if that is not 1"
+    )
+    style_layers: str | None = setting(
+        None, "style layers, such as conv1_1:1,conv3_1:0.5 (default: the convention's own)"
+    )
+    tv: str = setting(
+        "l2", "total variation: absolute or squared differences", choices=tuple(TOTAL_VARIATIONS)
+    )
+    pooling: str = setting("avg", "pooling of the network: Gatys' or as trained", choices=POOLINGS)
+    padding: str = setting(
+        "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS
+    )
+    dtype: str = setting("float32", "what the network computes in", choices=DTYPES)
+    init: str = setting(
+        "content",
+        "where to start: content, style, noise, a picture's path, or a blend such as "
+        "content+noise:0.3 (30 % noise)",
+    )
+    seed: int = setting(0, "seed of the noise", least=0, most=2**32 - 1)
+    levels: int = setting(
+        0, "sizes to work through, coarse to fine: 1 for the final size alone, 0 for all", least=0
+    )
+    steps: int = setting(100, "evaluations of the loss at each level", least=1)
+    optimizer: str = setting("lbfgs", "the optimiser", choices=OPTIMIZERS)
+    history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
+    learning_rate: float = setting(0.02, "Adam's, in units of the pixels' range 0 to 1", above=0)
+    average: float = setting(
+        0.98,
+        "Adam: decay of the mean over iterates that is returned; 0: the last",
+        least=0,
+        below=1,
+    )
+    clamp: bool = setting(True, "keep every pixel between black and white during the run")
+    tolerance: float = setting(
+        0.0, "end a level when ten steps lower the loss by less than this fraction", least=0
+    )
+    max_seconds: float | None = setting(
+        None, "end after about so many seconds, shared out among the levels", above=0
+    )
+    steps_per_call: int = setting(
+        0, "steps in one compiled call: 0 means 1 on CPU and 10 on GPU and TPU", least=0
+    )
+    bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF")
+    quality: int = setting(95, "quality of JPEG and WebP", least=1, most=100)
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = _checked(entry, getattr(self, entry.name))
+            object.__setattr__(self, entry.name, value)
+        if self.bits not in (8, 16):
+            raise InputError(f"bits is {self.bits}: choose 8 or 16")
+        if not self.content_loss_layers and not self.style_loss_layers:
+            raise InputError("no layer is tapped: give content layers, style layers or both")
+
+    @property
+    def content_loss_layers(self) -> dict[str, float]:
+        """Content tap -> weight."""
+        return parse_layers(self.content_layers)
+
+    @property
+    def style_loss_layers(self) -> dict[str, float]:
+        """Style tap -> weight."""
+        layers = self.style_layers
+        return parse_layers(
+            get_convention(self.convention).style_layers if layers is None else layers
+        )
+
+    def resolved(self) -> StylizeConfig:
+        """The same with nothing left to the convention, so that a record says it all."""
+        convention = get_convention(self.convention)
+        own = {
+            name: getattr(convention, name)
+            for name in ("content_weight", "style_weight", "tv_weight", "style_layers")
+            if getattr(self, name) is None
+        }
+        return replace(self, **own)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def config_from(values: Mapping[str, Any], where: str = "the settings") -> StylizeConfig:
+    """Build a config from plain values, refusing names that are no setting.
+
+    Raises:
+        InputError: an unknown name or an unfit value.
+    """
+    known = [entry.name for entry in fields(StylizeConfig)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{where}: there is no setting {name!r}{hint}")
+    return StylizeConfig(**values)
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The settings in a ``.json`` or ``.toml`` file, with - and _ alike in their names.
+
+    Raises:
+        InputError: no such file, or it is not valid.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot read settings from {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not valid: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold one table of settings")
+    return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+def _checked(entry: Any, value: Any) -> Any:
+    name, limits = entry.name, entry.metadata
+    kind, optional = kind_of(entry)
+    if value is None and optional:
+        return None
+    if kind is str and name.endswith("_layers") and not isinstance(value, str):
+        value = _layers_text(value)
+    if kind is str and isinstance(value, Path):
+        value = str(value)
+    if kind in (int, float) and not isinstance(value, bool):
+        value = _plain_number(kind, value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name} is {value!r}; it must be {_NAMES[kind]}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} is {value}; it must be a finite number")
+    for limit, fits, words in (
+        ("least", lambda v, bound: v >= bound, "at least"),
+        ("above", lambda v, bound: v > bound, "more than"),
+        ("most", lambda v, bound: v <= bound, "at most"),
+        ("below", lambda v, bound: v < bound, "less than"),
+    ):
+        if limits[limit] is not None and not fits(value, limits[limit]):
+            raise InputError(f"{name} is {value}; it must be {words} {limits[limit]}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(limits['choices'])}")
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _plain_number(kind: type, value: Any) -> Any:
+    """NumPy's scalars as Python's, whole numbers as floats where a float is wanted."""
+    try:
+        return kind(value) if isinstance(value, _ACCEPTED[kind]) else value
+    except OverflowError:
+        return math.inf
+
+
+_ACCEPTED = {int: numbers.Integral, float: numbers.Real}
+
+
+def kind_of(entry: Any) -> tuple[type, bool]:
+    """The plain type of a field and whether it may be None."""
+    text, _, none = str(entry.type).partition(" | ")
+    return {"int": int, "float": float, "str": str, "bool": bool}[text], none == "None"
+
+
+def _layers_text(value: Any) -> str:
+    """A mapping or a sequence of layers in the notation of the command line."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{layer}:{weight}" for layer, weight in value.items())
+    try:
+        return ",".join(value)
+    except TypeError:
+        raise InputError(f"layers are given as {value!r}; give text, a list or a dict") from None

@@ -1,0 +1,72 @@
+"""The picture that the optimiser starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxstyle.errors import InputError
+from jaxstyle.images import load_image, resize
+
+Picture = Float[np.ndarray, "height width 3"]
+
+
+def initial_picture(init: str, content: Picture, style: Picture, seed: int) -> Picture:
+    """Make the start from a description.
+
+    Args:
+        init: ``content``, ``style`` (cut to the content's shape and scaled), ``noise`` (uniform,
+            white), a path, or ``A+B:t``, which is (1 - t) A + t B.
+        content: sets the size.
+        style: of any size.
+        seed: of the noise.
+
+    Raises:
+        InputError: a blend that cannot be read, or a picture that cannot.
+    """
+    first, *others = init.split("+")
+    picture = _ingredient(first, content, style, seed)
+    for other in others:
+        name, _, number = other.rpartition(":")
+        try:
+            fraction = float(number)
+        except ValueError:
+            fraction = -1.0
+        if not name or not 0 <= fraction <= 1:
+            raise InputError(
+                f"init {init!r} is not understood: write content, style, noise, a path, or a "
+                "blend with a fraction from 0 to 1 such as content+noise:0.3"
+            )
+        picture = (1 - fraction) * picture + fraction * _ingredient(name, content, style, seed)
+    return picture.astype(np.float32)
+
+
+def initial_files(init: str) -> list[dict[str, str]]:
+    """The pictures among the ingredients of ``init``, each as its path and SHA-256."""
+    first, *others = init.split("+")
+    names = [first, *(other.rpartition(":")[0] for other in others)]
+    return [
+        {"path": name, "sha256": load_image(name, name="initial image").sha256}
+        for name in names
+        if name not in ("content", "style", "noise")
+    ]
+
+
+def _ingredient(name: str, content: Picture, style: Picture, seed: int) -> Picture:
+    height, width = content.shape[:2]
+    if name == "content":
+        return content
+    if name == "noise":
+        return np.random.default_rng(seed).random(content.shape, np.float32)
+    if name == "style":
+        return resize(cut_to_shape(style, width, height), width, height)
+    return resize(load_image(name, name="initial image").rgb, width, height)
+
+
+def cut_to_shape(picture: Picture, width: int, height: int) -> Picture:
+    """The largest central part of a picture that has the shape of width x height."""
+    have_height, have_width = picture.shape[:2]
+    keep_width = min(have_width, max(1, round(have_height * width / height)))
+    keep_height = min(have_height, max(1, round(have_width * height / width)))
+    left, top = (have_width - keep_width) // 2, (have_height - keep_height) // 2
+    return picture[top : top + keep_height, left : left + keep_width]

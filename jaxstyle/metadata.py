@@ -1,0 +1,97 @@
+"""The record of a run inside its result: all that is needed to make the picture again.
+
+Without date or time, so that the same run makes the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from jaxstyle._version import __version__
+from jaxstyle.images import ImageError
+
+FORMAT = "jaxstyle-record"
+VERSION = 1
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow")
+
+
+def versions() -> dict[str, str]:
+    """The versions of what makes the pixels; packages that are not installed are left out."""
+    found = {"jaxstyle": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def make_record(config: dict[str, Any], inputs: dict[str, Any], extra: dict[str, Any]) -> str:
+    """Write a record.
+
+    Args:
+        config: all settings of the run.
+        inputs: ``content`` and each of ``styles`` as ``{"path", "sha256"}``, and ``weights`` with
+            at least ``"sha256"`` and ``"source"``.
+        extra: anything else worth knowing.
+
+    Returns:
+        JSON in ASCII, keys in alphabetical order: the same arguments give the same text.
+    """
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "versions": versions(),
+        "config": config,
+        "inputs": inputs,
+        "extra": extra,
+    }
+    return json.dumps(record, sort_keys=True, default=str)
+
+
+def parse_record(text: str) -> dict[str, Any]:
+    """Read a record of ``make_record``.
+
+    Raises:
+        ImageError: not JSON, not a record of jaxstyle, of a later version, or incomplete.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ImageError("the record is not JSON: it is damaged, or not of jaxstyle") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ImageError(f"the record is not of format {FORMAT!r}: another program wrote it")
+    number = record.get("version")
+    if not isinstance(number, int) or number < 1:
+        raise ImageError(f"the record has no version that makes sense: {str(number)[:40]!r}")
+    if number > VERSION:
+        raise ImageError(
+            f"the record has version {number}, this jaxstyle reads up to {VERSION}: "
+            "upgrade jaxstyle"
+        )
+    _check_parts(record)
+    return record
+
+
+def _check_parts(record: dict[str, Any]) -> None:
+    for key in ("config", "inputs", "versions"):
+        _require(isinstance(record.get(key), dict), key)
+    inputs = record["inputs"]
+    _require(_has_text(inputs.get("content"), "path", "sha256"), "inputs.content")
+    styles = inputs.get("styles")
+    _require(isinstance(styles, list) and len(styles) > 0, "inputs.styles")
+    for index, style in enumerate(styles):
+        _require(_has_text(style, "path", "sha256"), f"inputs.styles[{index}]")
+    _require(_has_text(inputs.get("weights"), "sha256", "source"), "inputs.weights")
+
+
+def _has_text(part: Any, *keys: str) -> bool:
+    return isinstance(part, dict) and all(isinstance(part.get(key), str) for key in keys)
+
+
+def _require(complete: bool, what: str) -> None:
+    if not complete:
+        raise ImageError(f"the record is incomplete: {what} is missing or not as it should be")

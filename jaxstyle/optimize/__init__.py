@@ -1,0 +1,15 @@
+"""Optimisers, one file each. They know arrays and functions, nothing of pictures or networks.
+
+An algorithm says which point to evaluate next and is told what was found there::
+
+    state = algorithm.init(x)
+    state = algorithm.update(state, value, gradient)   # at state.trial; pure, jit and vmap it
+    best = algorithm.result(state)
+"""
+
+from jaxstyle.optimize.adam import Adam
+from jaxstyle.optimize.lbfgs import LBFGS
+from jaxstyle.optimize.loop import Outcome, Progress, Stopping, minimise
+from jaxstyle.optimize.scipy_bridge import ScipyLBFGSB
+
+__all__ = ["LBFGS", "Adam", "Outcome", "Progress", "ScipyLBFGSB", "Stopping", "minimise"]

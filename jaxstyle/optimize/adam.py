@@ -1,0 +1,88 @@
+"""Adam (optax) with an average over its iterates, which is smoother than the last of them.
+
+The running mean is corrected for its start as Adam's own moments are; averaging the iterates of
+a stochastic method goes back to Polyak and Juditsky (1992).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+EPSILON = 1e-16
+"""Far below any gradient: with optax's 1e-8, losses in small units would hardly move the picture."""
+
+
+class AdamState(NamedTuple):
+    """Attributes:
+    trial: the point to evaluate next.
+    moments: optax's state.
+    average: weighted mean of the points evaluated so far, each weighing 1 when new.
+    mass: the sum of their weights, to which every later point takes the factor ``average``.
+    refusals: evaluations in a row that were not finite.
+    """
+
+    trial: Float[Array, "*shape"]
+    moments: optax.OptState
+    average: Float[Array, "*shape"]
+    mass: Float[Array, ""]
+    refusals: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Attributes:
+    learning_rate: in units of x.
+    average: decay of the mean over iterates; 0 returns the last one, 1 the plain mean of all.
+    bounds: (low, high) that every iterate is clipped to, or None.
+    """
+
+    learning_rate: float = 0.02
+    average: float = 0.99
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def _transform(self) -> optax.GradientTransformation:
+        return optax.adam(self.learning_rate, b1=0.9, b2=0.99, eps=EPSILON)
+
+    def init(self, x: Float[Array, "*shape"]) -> AdamState:
+        """Start at ``x``, which is the first trial. Evaluates nothing."""
+        x = x if self.bounds is None else jnp.clip(x, *self.bounds)
+        return AdamState(
+            trial=x,
+            moments=self._transform.init(x),
+            average=jnp.array(x),  # a copy, for a donated state must not hold one buffer twice
+            mass=jnp.zeros((), x.dtype),
+            refusals=jnp.zeros((), jnp.int32),
+        )
+
+    def update(
+        self, state: AdamState, value: Float[Array, ""], gradient: Float[Array, "*shape"]
+    ) -> AdamState:
+        """Take in what was found at ``state.trial``; an evaluation that is not finite is skipped."""
+        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        # optax raises floats to an integer power, which strict promotion forbids.
+        with jax.numpy_dtype_promotion("standard"):
+            change, moments = self._transform.update(gradient, state.moments)
+        trial = state.trial + jnp.asarray(change)
+        if self.bounds is not None:
+            trial = jnp.clip(trial, *self.bounds)
+        # Exact for every decay, where dividing by 1 - average**n loses its digits close to 1.
+        mass = self.average * state.mass + 1
+        average = state.average + (state.trial - state.average) / mass
+        moved = AdamState(trial, moments, average, mass, jnp.zeros_like(state.refusals))
+        kept = state._replace(refusals=state.refusals + 1)
+        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, kept)
+
+    def result(self, state: AdamState) -> Float[Array, "*shape"]:
+        """The average of the points evaluated, all of which had a finite loss."""
+        return state.average
+
+    def stalled(self, state: AdamState) -> Bool[Array, ""]:
+        """Whether going on is of no use: the same point would be refused again."""
+        return state.refusals > 0

@@ -1,0 +1,241 @@
+"""The loop round one compiled step: progress, stopping, interruption.
+
+On CPU, XLA runs convolutions 2-4 times slower inside scan or while, so the loop is Python's there;
+``steps_per_call`` fuses steps with scan for accelerators.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxstyle.errors import InputError
+
+Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
+"""(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""
+
+TOLERANCE_WINDOW = 10
+
+
+class Algorithm(Protocol):
+    """See the package's docstring."""
+
+    def init(self, x: Array) -> Any: ...
+    def update(self, state: Any, value: Array, gradient: Array) -> Any: ...
+    def result(self, state: Any) -> Array: ...
+    def stalled(self, state: Any) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When to end; whichever comes first.
+
+    Attributes:
+        steps: evaluations of the loss and its gradient.
+        tolerance: least relative decrease of the best value over ten steps; 0 never stops.
+        max_seconds: time after which no further step is begun, compilation included.
+    """
+
+    steps: int = 300
+    tolerance: float = 0.0
+    max_seconds: float = math.inf
+
+
+class Progress(NamedTuple):
+    """What a callback is told after each step.
+
+    Attributes:
+        step: evaluations so far, from 1.
+        value, terms: what this step's evaluation found (of a trial, which may yet be refused); the
+            value is nan if the gradient was not finite.
+        best: the lowest value so far.
+        seconds: since the start.
+        current: gives the result as it would be now; costs a copy, so call it only when needed.
+    """
+
+    step: int
+    value: float
+    terms: Any
+    best: float
+    seconds: float
+    current: Callable[[], np.ndarray]
+
+
+class Outcome(NamedTuple):
+    """What a run ended with.
+
+    Attributes:
+        x: the result.
+        value, terms: the loss there.
+        steps: evaluations made.
+        seconds: time taken.
+        reason: ``steps``, ``tolerance``, ``max_seconds``, ``stalled`` or ``interrupted``.
+        values: the value found at each step.
+    """
+
+    x: np.ndarray
+    value: float
+    terms: Any
+    steps: int
+    seconds: float
+    reason: str
+    values: list[float]
+
+
+Callback = Callable[[Progress], None]
+
+
+def minimise(
+    evaluate: Evaluate,
+    x: Float[Array, "*shape"],
+    arguments: tuple[Any, ...],
+    algorithm: Algorithm,
+    stopping: Stopping,
+    *,
+    callback: Callback | None = None,
+    steps_per_call: int = 1,
+) -> Outcome:
+    """Minimise ``evaluate(x, *arguments)`` over ``x``.
+
+    Ctrl-C ends the run after the step in hand, with the best so far and reason ``interrupted``; a
+    second one raises KeyboardInterrupt at once.
+
+    Args:
+        x: the start; copied, so the caller's array stays valid.
+        callback: called after every step, on the host.
+        steps_per_call: steps fused into one program call; keep it 1 on CPU.
+
+    Raises:
+        InputError: the loss at the start, or its gradient, is not finite.
+    """
+    run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
+    state = jax.jit(algorithm.init)(jnp.array(x))
+    watch = Watch(stopping)
+    with deferred_interrupt() as interrupted:
+        while (reason := watch.reason(interrupted)) is None:
+            fused = min(steps_per_call, stopping.steps - len(watch.values))
+            state, reports = run(state, arguments, fused=fused)
+            for value, terms, stalled in _unstack(reports, fused):
+                watch.add(value, stalled)
+                if callback is not None:
+                    callback(watch.progress(value, terms, partial(_current, algorithm, state)))
+        result = jnp.array(algorithm.result(state))
+        # The same program, one more evaluation: the loss of just what is returned.
+        _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
+        value, terms, _ = next(iter(_unstack(reports, 1)))
+    return Outcome(
+        np.array(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
+    )
+
+
+@partial(jax.jit, static_argnames=("evaluate", "algorithm", "fused"), donate_argnames="state")
+def _advance(
+    state: Any, arguments: tuple[Any, ...], *, evaluate: Evaluate, algorithm: Algorithm, fused: int
+) -> tuple[Any, Any]:
+    def step(state: Any, _: None) -> tuple[Any, Any]:
+        (value, terms), gradient = evaluate(state.trial, *arguments)
+        # A loss without a gradient is of no use to anybody: the report must not call it the best.
+        value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+        state = algorithm.update(state, value, gradient)
+        return state, (value, terms, algorithm.stalled(state))
+
+    if fused == 1:
+        return step(state, None)
+    return jax.lax.scan(step, state, length=fused)
+
+
+def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
+    reports = jax.device_get(reports)
+    for index in range(fused):
+        value, terms, stalled = (
+            reports if fused == 1 else jax.tree.map(lambda leaf, i=index: leaf[i], reports)
+        )
+        yield float(value), jax.tree.map(float, terms), bool(stalled)
+
+
+def _current(algorithm: Algorithm, state: Any) -> np.ndarray:
+    return np.array(algorithm.result(state))  # a copy: the state is donated to the next step
+
+
+class Watch:
+    """Counts steps, keeps time and values, and says when to stop."""
+
+    def __init__(self, stopping: Stopping) -> None:
+        self.stopping = stopping
+        self.started = time.perf_counter()
+        self.values: list[float] = []
+        self.bests: list[float] = []
+        self.stalled = False
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    def add(self, value: float, stalled: bool = False) -> None:
+        """Note one evaluation."""
+        if not self.values and not math.isfinite(value):
+            raise InputError(
+                f"the loss of the starting picture is {value}: the loss weights are too large "
+                "or the network's weights are damaged"
+            )
+        self.values.append(value)
+        finite = value if math.isfinite(value) else math.inf
+        self.bests.append(min(finite, self.bests[-1] if self.bests else math.inf))
+        self.stalled = stalled
+
+    def progress(self, value: float, terms: Any, current: Callable[[], np.ndarray]) -> Progress:
+        """What a callback is told of the latest evaluation."""
+        return Progress(len(self.values), value, terms, self.bests[-1], self.seconds, current)
+
+    def reason(self, interrupted: threading.Event) -> str | None:
+        """Why to stop now, or None to go on."""
+        if interrupted.is_set():
+            return "interrupted"
+        if self.stalled:
+            return "stalled"
+        if len(self.values) >= self.stopping.steps:
+            return "steps"
+        if self.seconds >= self.stopping.max_seconds and self.values:
+            return "max_seconds"
+        if self.stopping.tolerance > 0 and len(self.bests) > TOLERANCE_WINDOW:
+            before, now = self.bests[-1 - TOLERANCE_WINDOW], self.bests[-1]
+            if before - now <= self.stopping.tolerance * abs(before):
+                return "tolerance"
+        return None
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a flag: a donated state must not be lost halfway through a step.
+
+    The second one raises KeyboardInterrupt as usual. Outside the main thread, and where the signal
+    is ignored (nohup) or handled by a host program, nothing changes.
+    """
+    flag = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before in (signal.SIG_IGN, None):
+        yield flag
+        return
+
+    def note(_signal: int, _frame: Any) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)

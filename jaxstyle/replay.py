@@ -1,0 +1,64 @@
+"""Run again what is recorded in a picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxstyle.api import Job, prepare
+from jaxstyle.config import config_from
+from jaxstyle.errors import InputError
+from jaxstyle.formats import load_weights
+from jaxstyle.images import as_picture, read_record
+from jaxstyle.metadata import parse_record, versions
+
+
+def prepare_replay(
+    picture: str | os.PathLike[str],
+    *,
+    content: str | None = None,
+    style: str | None = None,
+    weights: str | None = None,
+) -> tuple[Job, dict[str, str]]:
+    """Make the job that is recorded in a picture; ``api.run`` runs it.
+
+    On the same machine and versions the pixels are the same.
+
+    Args:
+        picture: made by jaxstyle.
+        content, style, weights: where the inputs are now, if not where they were.
+
+    Returns:
+        The job, and the packages whose version was another then, as name -> version.
+
+    Raises:
+        InputError: no record, or an input is missing or is not the one that was used.
+    """
+    record = parse_record(read_record(picture))
+    inputs = record["inputs"]
+    folder = Path(picture).parent
+    config = config_from(record["config"], f"the record of {picture}")
+    found_content = _find("content", content, inputs["content"], folder)
+    found_style = _find("style", style, inputs["styles"][0], folder)
+    for file in inputs.get("init", []):
+        _find("init", None, file, folder)
+    network = load_weights(weights or config.weights)
+    if network.sha256 != inputs["weights"]["sha256"]:
+        raise InputError(
+            f"{picture} was made with other weights ({inputs['weights']['source']}): "
+            "name their file with --weights"
+        )
+    now = versions()
+    changed = {name: was for name, was in record["versions"].items() if now.get(name) != was}
+    return prepare(found_content, found_style, config=config, network=network), changed
+
+
+def _find(what: str, given: str | None, entry: dict[str, Any], folder: Path) -> str:
+    if given is None and not entry["sha256"]:
+        raise InputError(f"the {what} was an array, not a file: save it and name it by --{what}")
+    candidates = [given] if given else [entry["path"], str(folder / entry["path"])]
+    path = next((path for path in candidates if Path(path).is_file()), candidates[0])
+    if as_picture(path, name=f"{what} image").sha256 != entry["sha256"]:
+        raise InputError(f"{path} is not the {what} picture that was used: give that by --{what}")
+    return path

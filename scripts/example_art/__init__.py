@@ -1,0 +1,1 @@
+"""Procedural pictures for the examples folder, one module a picture."""

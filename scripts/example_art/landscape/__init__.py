@@ -1,0 +1,1 @@
+"""A village on a lake under mountains: content picture."""

@@ -1,0 +1,1 @@
+"""Fruit, a bottle and a jug by a window: content picture."""
