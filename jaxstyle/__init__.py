@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jaxstyle.config import StylizeConfig
     from jaxstyle.errors import InputError
 
-__all__ = ["InputError", "LevelProgress", "Stylized", "StylizeConfig", "__version__", "stylize"]
+__all__ = ["InputError", "LevelProgress", "StylizeConfig", "Stylized", "__version__", "stylize"]
 
 _HOME = {
     "InputError": "jaxstyle.errors",

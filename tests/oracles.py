@@ -69,7 +69,7 @@ def vgg(
 
 
 def gram(features: Float[Array, "h w c"]) -> Float[Array, "c c"]:
-    """The paper's G (equation 3): inner products of the filters' responses, summed over positions."""
+    """The paper's G (equation 3): inner products of the filters' responses over all positions."""
     rows = features.reshape(-1, features.shape[-1])
     return np.array([[float(np.sum(a * b)) for b in rows.T] for a in rows.T])
 
@@ -171,7 +171,7 @@ def johnson(
 
 
 def total_variation(picture: Float[Array, "h w c"], power: int) -> float:
-    """Sum of |difference|^power over vertical and horizontal neighbours, by the number of values."""
+    """Sum of |difference|^power over vertical and horizontal neighbours, per value."""
     height, width, channels = picture.shape
     total = 0.0
     for y in range(height):

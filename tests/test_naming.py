@@ -153,7 +153,7 @@ ONES = np.ones((2, 3, 3, 3), np.float32)
         (changed(features__0__bias=np.ones(2, np.complex64)), "conv1_1 holds complex64"),
         (changed(features__1__weight=np.ones(2)), r"features\.1 is no convolution of VGG-19"),
         (changed(features__999__weight=np.ones(2)), r"features\.999 is no convolution"),
-        (changed(conv1_1__weight=ONES), r"features\.0\.weight and conv1_1\.weight are one weight"),
+        (changed(conv1_1__weight=ONES), r"conv1_1\.weight and features\.0\.weight are one weight"),
         (changed(x__features__0__weight=ONES), "and x.features.0.weight are one weight"),
         ({"conv1_1.weight": ONES, "conv1_1.bias": ONES[:, 0, 0, 0], "conv1_3.bias": ONES}, "conv1"),
         ({"conv6_1.weight": ONES, "conv6_1.bias": ONES}, "conv6_1 is no layer of VGG-19"),

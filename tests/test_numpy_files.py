@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from weight_files import (
     numpy_pickle,
     pickled,
     random_layers,
+    rounded,
     torchvision_names,
 )
 
@@ -26,6 +28,7 @@ from jaxstyle.formats.raw import CAFFE_INPUT, TORCHVISION_INPUT, TrainedInput
 from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.network import WeightFileError
 
+savez: Any = np.savez  # whose keywords are typed as if all were options
 LAYERS = random_layers(TINY)
 OURS = {
     f"{name}/{part}": array
@@ -36,8 +39,6 @@ INPUT = {
     "mean": np.array(TORCHVISION_INPUT.mean, np.float32),
     "std": np.array(TORCHVISION_INPUT.std, np.float32),
 }
-
-# .npz
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -62,7 +63,7 @@ def test_npz_of_full_size_in_generic_names(tmp_path):
         for name, pair in layers.items()
         for part, array in zip("Wb", pair, strict=True)
     }
-    np.savez(tmp_path / "vgg19_weights.npz", **arrays, fc6_W=np.ones((9, 9), np.float32))
+    savez(tmp_path / "vgg19_weights.npz", **arrays, fc6_W=np.ones((9, 9), np.float32))
     found = read_numpy(tmp_path / "vgg19_weights.npz")
     assert_same_layers(found.layers, layers)
     assert found.input is None
@@ -81,32 +82,28 @@ def test_the_embedded_network_as_it_was_delivered(shared):
 
 
 def test_npz_of_pytorch_names_and_axes(tmp_path):
-    np.savez(tmp_path / "w.npz", **torchvision_names(LAYERS, TINY), steps=np.array(3))
+    savez(tmp_path / "w.npz", **torchvision_names(LAYERS, TINY), steps=np.array(3))
     assert_same_layers(read_numpy(tmp_path / "w.npz").layers, LAYERS)
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8", ">f8"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_other_types_and_orders_of_numbers(tmp_path, dtype, order):
-    np.savez(tmp_path / "w.npz", **{n: a.astype(dtype, order=order) for n, a in OURS.items()})
-    wanted = {
-        name: tuple(array.astype(dtype).astype(np.float32) for array in pair)
-        for name, pair in LAYERS.items()
-    }
-    assert_same_layers(read_numpy(tmp_path / "w.npz").layers, wanted)
+    savez(tmp_path / "w.npz", **{n: a.astype(dtype, order=order) for n, a in OURS.items()})
+    assert_same_layers(read_numpy(tmp_path / "w.npz").layers, rounded(LAYERS, dtype))
 
 
 def test_an_input_that_is_not_of_colours_in_0_to_1_is_not_believed(tmp_path):
     path = tmp_path / "w.npz"
-    np.savez(path, **OURS, mean=np.array([0.5, 0.5, 0.5]), std=np.array([0.25, 0.25, 0.25]))
-    assert read_numpy(path).input == TrainedInput("RGB", 1.0, (0.5,) * 3, (0.25,) * 3)
-    np.savez(path, **OURS, mean=INPUT["mean"])
+    savez(path, **OURS, mean=np.array([0.5, 0.5, 0.5]), std=np.array([0.25, 0.25, 0.25]))
+    assert read_numpy(path).input == TrainedInput("RGB", 1.0, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    savez(path, **OURS, mean=INPUT["mean"])
     assert read_numpy(path).input is None
     for bad in ([123.0, 116.0, 103.0], [0.5, 0.5, np.nan], [0.5, 0.5], [-0.1, 0.5, 0.5]):
-        np.savez(path, **OURS, mean=np.array(bad), std=INPUT["std"])
+        savez(path, **OURS, mean=np.array(bad), std=INPUT["std"])
         with pytest.raises(WeightFileError, match="its mean"):
             read_numpy(path)
-    np.savez(path, **OURS, mean=INPUT["mean"], std=np.zeros(3))
+    savez(path, **OURS, mean=INPUT["mean"], std=np.zeros(3))
     with pytest.raises(WeightFileError, match="its std"):
         read_numpy(path)
 
@@ -118,7 +115,7 @@ def header(text, version=b"\x01\x00"):
 
 def npz(path, name, data, method=zipfile.ZIP_STORED):
     """An ``.npz`` of which one member is as given."""
-    np.savez(path, **{other: array for other, array in OURS.items() if other != name})
+    savez(path, **{other: array for other, array in OURS.items() if other != name})
     with zipfile.ZipFile(path, "a", method) as archive:
         archive.writestr(f"{name}.npy", data)
     return path
@@ -166,9 +163,9 @@ def test_a_version_2_header_is_read(tmp_path):
 
 
 def test_zip_bombs_are_refused(tmp_path):
-    bomb = header(F4.replace("(3, 3, 3, 2)", "(3, 3, 9999, 9999)")) + bytes(2**28)
+    bomb = header(F4.replace("(3, 3, 3, 2)", "(3, 3, 9999, 9999)")) + bytes(2**26)
     path = npz(tmp_path / "w.npz", "conv1_1/kernel", bomb, zipfile.ZIP_DEFLATED)
-    assert path.stat().st_size < 2**20
+    assert path.stat().st_size < 2**18
     del bomb
     with bounded(1, 2**24), pytest.raises(WeightFileError, match="conv1_1"):
         read_numpy(path)
@@ -179,14 +176,11 @@ def test_zip_bombs_are_refused(tmp_path):
 
 
 def test_arrays_that_are_not_wanted_are_not_read(tmp_path):
-    bomb = header("{'descr': '<f4', 'fortran_order': False, 'shape': (67108864,), }") + bytes(2**28)
+    bomb = header("{'descr': '<f4', 'fortran_order': False, 'shape': (16777216,), }") + bytes(2**26)
     path = npz(tmp_path / "w.npz", "fc6_W", bomb, zipfile.ZIP_DEFLATED)
     del bomb
     with bounded(5, 2**24):
         assert list(read_numpy(path).layers) == list(LAYERS)
-
-
-# .npy
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -204,7 +198,7 @@ def test_npy_of_tensorflow_vgg(tmp_path, protocol):
 def test_npy_of_full_size(tmp_path, protocol):
     layers = random_layers(VGG19)
     whole = {name: list(pair) for name, pair in layers.items()}
-    whole["fc6"] = [np.zeros((4096, 4096), np.float32), np.zeros(4096, np.float32)]
+    whole["fc6"] = [np.zeros((2048, 2048), np.float32), np.zeros(2048, np.float32)]
     numpy_pickle(whole, tmp_path / "vgg19.npy", protocol)
     del whole
     with bounded(20, 170 * 2**20):  # the convolutions alone are 76; protocol 2 unpacks through text
@@ -213,7 +207,7 @@ def test_npy_of_full_size(tmp_path, protocol):
 
 
 def test_npy_as_numpy_saves_it(tmp_path):
-    np.save(tmp_path / "w.npy", LAYERS, allow_pickle=True)  # type: ignore[arg-type]
+    np.save(tmp_path / "w.npy", LAYERS, allow_pickle=True)
     assert_same_layers(read_numpy(tmp_path / "w.npy").layers, LAYERS)
 
 
@@ -223,7 +217,7 @@ def test_npy_of_caffe_tensorflow(tmp_path):
     assert_same_layers(read_numpy(tmp_path / "w.npy").layers, LAYERS)
 
 
-def array(kind="f4", shape=(3, 3, 3, 2), order="<", data=None, fortran=False):
+def array(kind: Any = "f4", shape=(3, 3, 3, 2), order="<", data=None, fortran=False):
     """A pickled array as Python 2 writes it; arguments may contradict each other."""
     dtype = Reduce(Name("numpy", "dtype"), (kind, 0, 1), (3, order, None, None, None, -1, -1, 0))
     data = OldString(b"\1" * 216) if data is None else data
@@ -287,7 +281,7 @@ BAD_ARRAYS = {
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_bad_arrays_in_an_npy_are_refused(tmp_path, case):
     path = npy(tmp_path / "w.npy", {"conv1_1": [BAD_ARRAYS[case], BIAS]})
-    with bounded(1, 2**26), pytest.raises(WeightFileError, match="conv1_1|cannot read"):
+    with bounded(1, 2**26), pytest.raises(WeightFileError, match=r"conv1_1|cannot read"):
         read_numpy(path)
 
 
@@ -341,6 +335,17 @@ def test_damaged_npz_files_are_refused_or_read(tmp_path, save):
     file = io.BytesIO()
     save(file, **few(), **INPUT, other=np.arange(3))
     refused = assert_only_refusals(read_numpy, file.getvalue(), tmp_path / "w.npz", seed=5)
+    assert refused > CASES // 4
+
+
+def test_damaged_arrays_in_a_sound_zip_are_refused_or_read(tmp_path):
+    file = io.BytesIO()
+    np.save(file, KERNEL)
+
+    def read(path):
+        return read_numpy(npz(tmp_path / "w.npz", "conv1_1/kernel", path.read_bytes()))
+
+    refused = assert_only_refusals(read, file.getvalue(), tmp_path / "w.npy", seed=7)
     assert refused > CASES // 4
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fuzzing import CASES, assert_only_refusals, bounded
 from safetensors.numpy import save, save_file
-from weight_files import TINY, assert_same_layers, random_layers, torchvision_names
+from weight_files import TINY, assert_same_layers, random_layers, rounded, torchvision_names
 
 from jaxstyle.formats.safetensors_file import read_safetensors
 from jaxstyle.layers import VGG19
@@ -34,12 +34,8 @@ def test_round_trip(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
 def test_other_types_of_float_become_float32(tmp_path, dtype):
     tensors = {name: tensor.astype(dtype) for name, tensor in TENSORS.items()}
-    rounded = {
-        name: tuple(part.astype(dtype).astype(np.float32) for part in parts)
-        for name, parts in LAYERS.items()
-    }
     save_file(tensors, tmp_path / "w.safetensors")
-    assert_same_layers(read_safetensors(tmp_path / "w.safetensors").layers, rounded)
+    assert_same_layers(read_safetensors(tmp_path / "w.safetensors").layers, rounded(LAYERS, dtype))
 
 
 def test_the_classifier_is_not_loaded(tmp_path):

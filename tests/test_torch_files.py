@@ -20,6 +20,7 @@ from weight_files import (
     assert_same_layers,
     pickled,
     random_layers,
+    rounded,
     torch_file,
     torch_legacy,
     torch_tensor,
@@ -71,11 +72,9 @@ def test_round_trip(tmp_path, form, architecture):
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
 def test_other_types_of_float_become_float32(tmp_path, form, dtype):
     tensors = {name: tensor.astype(dtype) for name, tensor in TENSORS.items()}
-    rounded = {
-        name: tuple(part.astype(dtype).astype(np.float32) for part in parts)
-        for name, parts in LAYERS.items()
-    }
-    assert_same_layers(read_torch(write(tmp_path / "w.pth", tensors, form)).layers, rounded)
+    assert_same_layers(
+        read_torch(write(tmp_path / "w.pth", tensors, form)).layers, rounded(LAYERS, dtype)
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -376,19 +375,19 @@ def test_files_of_big_endian_machines_are_refused(tmp_path):
         read_torch(path)
 
 
-def rezipped(path, change):
-    """Write the members of a zip again, as ``change(archive, name, data)`` does."""
+def rezipped(path, method):
+    """Compress a zip in another way."""
     with zipfile.ZipFile(path) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members:
-            change(archive, name, data)
+            archive.writestr(name, data, method)
 
 
 def test_compressed_members_are_refused(tmp_path):
     path = write(tmp_path / "w.pth", TENSORS)
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        rezipped(path, lambda archive, name, data: archive.writestr(name, data, method))
+        rezipped(path, method)
         with pytest.raises(WeightFileError, match="compressed"):
             read_torch(path)
 
@@ -495,4 +494,19 @@ def test_damaged_files_are_refused_or_read(tmp_path, form):
     (tmp_path / "valid.pth").write_bytes(data)
     read_torch(tmp_path / "valid.pth")
     refused = assert_only_refusals(read_torch, data, tmp_path / "w.pth", seed=3)
+    assert refused > CASES // 4
+
+
+def test_damaged_pickles_in_a_sound_zip_are_refused_or_read(tmp_path):
+    archive = tmp_path / "w.pth"
+
+    def read(path):
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("w/data.pkl", path.read_bytes())
+            for name, data in STORAGES.items():
+                file.writestr(f"w/data/{name}", data)
+        return read_torch(archive)
+
+    valid = pickled({name: described()[name] for name in list(TENSORS)[:6]})
+    refused = assert_only_refusals(read, valid, tmp_path / "data.pkl", seed=8)
     assert refused > CASES // 4

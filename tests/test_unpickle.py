@@ -6,6 +6,7 @@ import copyreg
 import io
 import os
 import pickle
+import random
 import struct
 from pathlib import Path
 
@@ -311,3 +312,34 @@ def test_damaged_pickles_are_refused_or_read():
             assert "\n" not in str(error)
             refused += 1
     assert refused > CASES // 3
+
+
+def test_random_programs_are_refused_or_read():
+    """Sequences of the opcodes that the machine knows, most of which get past the first few."""
+    words = [
+        *(b"(", b"N", b"\x88", b"\x89", b"K\x01", b"M\x01\x02", b"J\1\0\0\0", b"\x8a\x01\x07"),
+        *(
+            b"G" + bytes(8),
+            b"U\x01a",
+            b"C\x01b",
+            b"\x8c\x01c",
+            b"X\1\0\0\0d",
+            b")",
+            b"t",
+            b"]",
+            b"a",
+        ),
+        *(b"\x85", b"\x86", b"\x87", b"e", b"}", b"s", b"u", b"q\x00", b"q\x01", b"\x94", b"h\x00"),
+        *(b"h\x01", b"h\x02", DTYPE, b"ccollections\nOrderedDict\n", b"\x93", b"R", b"b", b"Q"),
+    ]
+    chance = random.Random(9)
+    outcomes = set()
+    for _ in range(10 * CASES):
+        program = b"".join(chance.choices(words, k=chance.randint(1, 40))) + b"."
+        try:
+            with bounded():
+                outcomes.add(type(unpickle(io.BytesIO(program), ALLOWED, lambda pid: "storage")))
+        except WeightFileError as error:
+            assert "\n" not in str(error)
+            outcomes.add(WeightFileError)
+    assert {WeightFileError, dict, list, tuple, Call, Global, str} <= outcomes

@@ -32,6 +32,14 @@ def random_layers(architecture: Architecture, seed: int = 0) -> Layers:
     return layers
 
 
+def rounded(layers: Layers, dtype: Any) -> Layers:
+    """The layers as they come back from storage in ``dtype``."""
+    return {
+        name: (kernel.astype(dtype).astype(np.float32), bias.astype(dtype).astype(np.float32))
+        for name, (kernel, bias) in layers.items()
+    }
+
+
 def torchvision_names(layers: Layers, architecture: Architecture) -> dict[str, np.ndarray]:
     """The layers as torchvision has them: ``features.N.weight`` in (out, in, height, width)."""
     tensors = {}

@@ -196,9 +196,8 @@ def _from_one(session: requests.Session, url: str, state: _State) -> None:
             _accept(state)
             return
         except Failure as failure:
-            if state.length() >= before + _ENOUGH_PROGRESS:
-                tries, wait = 0, patience.first_wait
-            tries += 1
+            progressed = state.length() >= before + _ENOUGH_PROGRESS
+            tries, wait = (0, patience.first_wait) if progressed else (tries + 1, wait)
             most = min(2, patience.tries) if failure.unreachable and not before else patience.tries
             pause = min(max(wait, failure.wait or 0.0), patience.longest_wait)
             late = time.monotonic() + pause > state.deadline

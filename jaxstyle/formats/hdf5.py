@@ -46,6 +46,7 @@ _TYPES = {
     h5py.h5t.IEEE_F64LE: np.dtype("<f8"),
     h5py.h5t.STD_U16LE: np.dtype("<u2"),  # the bits of bfloat16, in our own files
 }
+_PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 _DEFLATE, _SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 _PIPELINES = ([], [_DEFLATE], [_SHUFFLE, _DEFLATE])
 
@@ -97,20 +98,24 @@ def stored_datasets(file: h5py.File) -> dict[str, Stored]:
 def attributes(file: h5py.File, names: tuple[str, ...]) -> dict[str, Any]:
     """Those of the named attributes of the root that are there.
 
+    Strings must be of fixed length. Those of variable length lie in a "global heap", and the
+    library (2.0.0) loops for ever on a damaged one that has an object of size 0.
+
     Raises:
         WeightFileError: one is absurdly large or of a kind that no file of weights needs.
     """
     found = {}
-    kinds = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
     for name in names:
-        if h5py.h5a.exists(file.id, name.encode()):
-            attribute = h5py.h5a.open(file.id, name.encode())
-            stored = attribute.get_type()
-            count = math.prod(attribute.shape)
-            size = count * stored.get_size()
-            if stored.get_class() not in kinds or not 0 < size <= _LARGEST_ATTRIBUTE:
-                raise WeightFileError(f"its attribute {name} is of an unexpected kind")
-            found[name] = file.attrs[name]
+        if not h5py.h5a.exists(file.id, name.encode()):
+            continue
+        attribute = h5py.h5a.open(file.id, name.encode())
+        stored = attribute.get_type()
+        size = math.prod(attribute.shape) * stored.get_size()
+        fixed = stored.get_class() != h5py.h5t.STRING or not stored.is_variable_str()
+        if stored.get_class() not in _PLAIN or not fixed or not 0 < size <= _LARGEST_ATTRIBUTE:
+            raise WeightFileError(f"its attribute {name} is of an unexpected kind")
+        value = file.attrs[name]
+        found[name] = value.decode() if isinstance(value, bytes) else value
     return found
 
 

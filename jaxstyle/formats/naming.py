@@ -139,7 +139,7 @@ def _roles(names: Iterable[str]) -> dict[tuple[str, str], str]:
 def _once(found: dict, role: tuple, name: str) -> None:
     if role in found:
         raise WeightFileError(
-            f"{shown(found[role])} and {shown(name)} are one {role[1]} given twice: keep one of them"
+            f"{shown(found[role])} and {shown(name)} are one {role[1]}, given twice: keep one"
         )
     found[role] = name
 

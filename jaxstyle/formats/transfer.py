@@ -242,7 +242,7 @@ def receive(
     window_start, window_length = time.monotonic(), length
     progress(length, total)
     with closing(response):
-        while block := _read(response):
+        while block := _read(response, length, total):
             if length + len(block) > most:
                 raise Failure(f"sends more than {most} bytes", passing=False)
             part.write(block)
@@ -256,13 +256,17 @@ def receive(
                     raise Failure("sends too slowly", passing=True)
                 window_start, window_length = now, length
     if total is not None and length != total:
-        raise Failure(f"broke off after {length} of {total} bytes", passing=True)
+        raise Failure(f"ended after {length} of {total} bytes", passing=True)
 
 
-def _read(response: requests.Response) -> bytes:
-    # read1 returns what has come; read would wait for a whole block, from a slow server for ever.
-    with _failures():
-        return response.raw.read1(_BLOCK, decode_content=False)
+def _read(response: requests.Response, length: int, total: int | None) -> bytes:
+    try:
+        with _failures():
+            # read would wait for a whole block, from a slow server for ever.
+            return response.raw.read1(_BLOCK, decode_content=False)
+    except Failure as failure:
+        of = "" if total is None else f" of {total}"
+        raise Failure(f"{failure} after {length}{of} bytes", passing=failure.passing) from None
 
 
 @contextmanager
@@ -289,12 +293,12 @@ def _failure(error: Exception) -> Failure:
         )
     if caused_by(urllib3.exceptions.NameResolutionError):
         return _unreachable("its host is not found: is there a network?")
-    if caused_by(urllib3.exceptions.TimeoutError, requests.Timeout):
-        return Failure("does not answer in time", passing=True)
     if caused_by(urllib3.exceptions.NewConnectionError):
         return _unreachable("its host cannot be reached: is there a network?")
+    if caused_by(urllib3.exceptions.TimeoutError, requests.Timeout):
+        return Failure("fell silent", passing=True)
     if caused_by(urllib3.exceptions.ProtocolError, requests.ConnectionError):
-        return Failure("the connection broke", passing=True)
+        return Failure("broke off", passing=True)
     return Failure(f"cannot be asked ({shown(error, 100)})", passing=False)
 
 

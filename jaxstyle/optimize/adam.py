@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 EPSILON = 1e-16
-"""Far below any gradient: with optax's 1e-8, losses in small units would hardly move the picture."""
+"""Far below any gradient: with optax's 1e-8, losses in small units would hardly move x."""
 
 
 class AdamState(NamedTuple):
@@ -64,7 +64,7 @@ class Adam:
     def update(
         self, state: AdamState, value: Float[Array, ""], gradient: Float[Array, "*shape"]
     ) -> AdamState:
-        """Take in what was found at ``state.trial``; an evaluation that is not finite is skipped."""
+        """Take in what was found at ``state.trial``; skip it if it is not finite."""
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         # optax raises floats to an integer power, which strict promotion forbids.
         with jax.numpy_dtype_promotion("standard"):

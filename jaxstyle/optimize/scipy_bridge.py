@@ -128,7 +128,7 @@ class _Best:
         its step. Told of inf or of a huge value it ends the whole run, and nan it may take.
         """
         slope = self.gradient.ravel()
-        return self.value + abs(slope @ (flat - self.x.ravel())), -slope
+        return self.value + abs(float(slope @ (flat - self.x.ravel()))), -slope
 
     def copy(self) -> np.ndarray:
         return self.x.copy()

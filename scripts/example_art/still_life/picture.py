@@ -142,7 +142,7 @@ def render(size: int, seed: int) -> Picture:
         cell_u, cell_v = (cell % 4).astype(np.float32), (cell // 4).astype(np.float32)
         picks.append(((cell_u + u) / 2 - 1, (cell_v + v) / 2 - 1))
     direct = window_lit(points, normal, owner, bodies, picks, wrap)
-    shake = 0.007 * rng.normal(size=points.shape).astype(np.float32)
+    shake = 0.0028 * rng.normal(size=points.shape).astype(np.float32)
     sun = sun_lit(points, normal, owner, bodies, shake)
     light = direct[:, None] * WINDOW_LIGHT + sun[:, None] * SUN_LIGHT
     light = light + room_lit(points, normal, owner, bodies)

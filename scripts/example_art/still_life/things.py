@@ -172,8 +172,7 @@ def cut_orange(x: float, y: float, z: float, size: float, seed: int, yaw: float)
         pores = noise(turn * 9, p @ face / size * 13, seed + 2)
         rind = ORANGE * (1 - 0.15 * smoothstep(0.2, 0.6, pores))[:, None]
         colour = np.where(flat[:, None], pulp, rind)
-        wet = np.where(flat & (radius < 0.82), 0.04, 0.03)
-        return Surface(colour, wet, np.where(flat, 0.10 + 0.1 * np.abs(flesh), 0.22), 0.0)
+        return Surface(colour, np.where(flat, 0.012, 0.035), np.where(flat, 0.30 + 0.2 * flesh, 0.22))
 
     place = np.array([x, y, z + size * 0.99], np.float32)
     ball = (*(-0.3 * size * face), 0.72 * size)

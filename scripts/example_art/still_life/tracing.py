@@ -183,7 +183,7 @@ def sun_lit(
 ) -> np.ndarray:
     """Sunlight (cosine times visibility) that falls through the panes; `shake` blurs its edge."""
     way = unit(SUN_WAY + shake)
-    strength = np.maximum(dot(normal, way), 0) * window_seen(points, way, np.float32(0.03))
+    strength = np.maximum(dot(normal, way), 0) * window_seen(points, way, np.float32(0.045))
     live = np.flatnonzero(strength > 1e-3)
     origin = points[live] + 0.012 * normal[live]
     soft = np.zeros(len(live), bool)
