@@ -124,7 +124,7 @@ class StylizeConfig:
             object.__setattr__(self, entry.name, value)
         if self.bits not in (8, 16):
             raise InputError(f"bits is {self.bits}: choose 8 or 16")
-        if not self.content_loss_layers and not self.style_loss_layers:
+        if not [*self.content_loss_layers, *self.style_loss_layers]:
             raise InputError("no layer is tapped: give content layers, style layers or both")
 
     @property
@@ -182,11 +182,14 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise InputError(f"cannot read settings from {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} must hold one table of settings")
-    return {name.replace("-", "_"): value for name, value in values.items()}
+    names = [name.replace("-", "_") for name in values]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path}: {twice[0]} is given twice, with - and with _")
+    return dict(zip(names, values.values(), strict=True))
 
 
 def _checked(entry: Any, value: Any) -> Any:

@@ -6,6 +6,7 @@ Nothing here is taken from jaxstyle, so that agreement means something. Features
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from jaxtyping import Float
 Array = np.ndarray
 Features = Mapping[str, Float[Array, "_h _w _c"]]
 
-_BORDERS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
+_BORDERS: dict[str, Any] = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
 
 
 def convolve(
@@ -46,7 +47,7 @@ def pool(x: Float[Array, "h w c"], pooling: str) -> Float[Array, "h/2 w/2 c"]:
 
 
 def vgg(
-    params: Mapping[str, Mapping[str, Array]],
+    params: Mapping[str, Mapping[str, Any]],
     x: Float[Array, "h w 3"],
     layers: Iterable[str],
     pooling: str = "avg",
@@ -182,3 +183,25 @@ def total_variation(picture: Float[Array, "h w c"], power: int) -> float:
                 if x + 1 < width:
                     total += abs(picture[y, x + 1, c] - picture[y, x, c]) ** power
     return total / picture.size
+
+
+def relative(
+    found, content, style, content_layers, style_layers, alpha, beta, balance
+) -> tuple[float, float]:
+    """jaxstyle's own: errors by the energy of their targets; ``balance`` multiplies the style."""
+
+    def error(x: Array, target: Array) -> float:
+        return float(np.sum((x - target) ** 2) / np.sum(target**2))
+
+    def mean_gram(features: Array) -> Array:
+        return gram(features) / sizes(features)[1]
+
+    a, b = sum(content_layers.values()), sum(style_layers.values())
+    return (
+        alpha * sum(w / a * error(found[t], content[t]) for t, w in content_layers.items()),
+        beta
+        * balance
+        * sum(
+            w / b * error(mean_gram(found[t]), mean_gram(style[t])) for t, w in style_layers.items()
+        ),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,11 @@ def noise(height: int, width: int | None = None, seed: int = 0) -> Float[Array, 
     """White noise, uniform in [0, 1]."""
     shape = (height, width or height, 3)
     return _picture(np.random.default_rng(seed).random(shape))
+
+
+def compilations(jitted: Any) -> int:
+    """How many programs a jitted function has been compiled to."""
+    return jitted._cache_size()
 
 
 def in_float64(tree):

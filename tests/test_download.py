@@ -1,18 +1,15 @@
+"""Files that arrive whole or not at all, from a server that does not mean well."""
+
 from __future__ import annotations
 
 import hashlib
-import json
-import socket
-import time
 from pathlib import Path
 
 import pytest
-import requests
+from downloads import DATA, OTHER, QUICK, forget_proxies, left_behind, sha256, wanted
 from local_server import (
     chunked,
-    dripping,
     dropping,
-    falling_silent,
     redirecting,
     refusing,
     sending,
@@ -20,40 +17,18 @@ from local_server import (
     served,
 )
 
-from jaxstyle.formats.download import DownloadError, Wanted, download, manual_steps
-from jaxstyle.formats.registry import KNOWN_FILES, Checksum
-from jaxstyle.formats.transfer import Failure, Patience, new_session, request_rest
-
-DATA = bytes(range(256)) * 4000  # 1,024,000 bytes
-OTHER = DATA[::-1]
-QUICK = Patience(connect=5, silence=0.5, slow=0.3, slowest=2000, whole=30, tries=3, first_wait=0.01)
+from jaxstyle.formats.download import DownloadError, download
+from jaxstyle.formats.registry import Checksum
 
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    forget_proxies(monkeypatch)
 
 
 @pytest.fixture
 def target(tmp_path) -> Path:
     return tmp_path / "weights" / "vgg19.h5"
-
-
-def sha256(data: bytes) -> Checksum:
-    return Checksum("sha256", hashlib.sha256(data).hexdigest(), "this test")
-
-
-SIZE, SUM = len(DATA), sha256(DATA)
-
-
-def wanted(*sites, size=SIZE, checksums=(SUM,), **more) -> Wanted:
-    return Wanted(tuple(site.url for site in sites), size, checksums, **more)
-
-
-def left_behind(target: Path) -> set[str]:
-    return {path.name for path in target.parent.iterdir()} if target.parent.exists() else set()
 
 
 def test_a_file_arrives_whole_with_progress_and_nothing_beside_it(target):
@@ -255,56 +230,6 @@ def test_a_full_disk_is_said_before_the_download(target, monkeypatch):
         download(wanted(site), target, patience=QUICK)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_busy_server_is_asked_again(target, status):
-    with served(DATA, script=[refusing(status), refusing(status)]) as site:
-        download(wanted(site), target, patience=QUICK)
-        assert len(site.log) == 3
-    assert target.read_bytes() == DATA
-
-
-def test_a_server_that_stays_busy_is_given_up(target):
-    with served(always=refusing(503)) as site:
-        with pytest.raises(DownloadError, match="answers 503 Service Unavailable"):
-            download(wanted(site), target, patience=QUICK)
-        assert len(site.log) == QUICK.tries
-
-
-def test_waits_grow_and_the_server_may_ask_for_longer_ones(target, monkeypatch):
-    waits = []
-    monkeypatch.setattr("jaxstyle.formats.download.time.sleep", waits.append)
-    script = [refusing(503), refusing(503), refusing(429, Retry_After="7"), refusing(503)]
-    with served(DATA, script=script) as site:
-        download(wanted(site), target, patience=Patience())
-    assert waits == [1.0, 2.0, 7.0, 8.0]
-
-
-def test_a_silent_server_is_left_and_taken_up(target):
-    with served(DATA, script=[falling_silent(400_000, 1.5)]) as site:
-        download(wanted(site), target, patience=QUICK)
-        assert [asked.range for asked in site.log] == [None, "bytes=400000-"]
-    assert target.read_bytes() == DATA
-
-
-def test_a_slow_drip_does_not_hold_the_download_for_ever(target):
-    with served(DATA, always=dripping(0.02)) as site:
-        start = time.monotonic()
-        with pytest.raises(DownloadError, match="sends too slowly"):
-            download(wanted(site, checksums=()), target, patience=QUICK)
-        assert time.monotonic() - start < 5
-        assert len(site.log) == QUICK.tries
-
-
-def test_a_download_ends_at_the_total_time_out(target):
-    patience = Patience(silence=1, slow=60, whole=0.5, tries=50, first_wait=0.01)
-    with served(DATA, always=dripping(0.02)) as site:
-        start = time.monotonic()
-        with pytest.raises(DownloadError, match="takes too long"):
-            download(wanted(site, site), target, patience=patience)
-        assert time.monotonic() - start < 5
-        assert len(site.log) == 1
-
-
 def test_mirrors_are_tried_in_order_and_share_what_came(target):
     with served(DATA, always=refusing(404)) as first, served(DATA) as second, served() as third:
         second.script = [dropping(400_000)] + 2 * [refusing(503)]
@@ -346,107 +271,6 @@ def test_a_mirror_with_a_poisoned_part_is_survived(target):
     assert target.read_bytes() == DATA
 
 
-def test_redirects_are_followed_and_keep_the_range(target):
-    with served(DATA) as far, served() as near:
-        near.always = redirecting(far.url)
-        far.script = [dropping(400_000)]
-        download(wanted(near), target, patience=QUICK)
-        assert [asked.range for asked in near.log] == [None, "bytes=400000-"]
-        assert [asked.range for asked in far.log] == [None, "bytes=400000-"]
-    assert target.read_bytes() == DATA
-
-
-class Canned(requests.adapters.BaseAdapter):
-    """Answers instead of a network."""
-
-    def __init__(self, outcome: requests.Response | Exception) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-    def send(self, request, *args, **kwargs):
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        self.outcome.request, self.outcome.url = request, request.url
-        return self.outcome
-
-    def close(self) -> None:
-        pass
-
-
-def canned_session(outcome: requests.Response | Exception) -> requests.Session:
-    session = new_session()
-    session.mount("https://", Canned(outcome))
-    return session
-
-
-def test_https_is_never_left_for_http():
-    response = requests.Response()
-    response.status_code = 302
-    response.headers["Location"] = "http://example.org/vgg19.h5"
-    with pytest.raises(Failure, match="from https to http") as caught:
-        request_rest(canned_session(response), "https://example.org/", 0, None, QUICK)
-    assert not caught.value.passing
-
-
-def test_an_untrusted_certificate_is_final_and_says_what_helps():
-    session = canned_session(requests.exceptions.SSLError("certificate verify failed"))
-    with pytest.raises(Failure, match="REQUESTS_CA_BUNDLE") as caught:
-        request_rest(session, "https://example.org/", 0, None, QUICK)
-    assert not caught.value.passing
-
-
-def test_no_network_is_said_in_one_line_and_soon(target, monkeypatch):
-    def nobody(*args, **kwargs):
-        raise socket.gaierror(-3, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", nobody)
-    start = time.monotonic()
-    with pytest.raises(DownloadError, match="its host is not found: is there a network"):
-        download(Wanted(("https://example.org/vgg19.h5",)), target)
-    assert time.monotonic() - start < 5
-    assert left_behind(target) == set()
-
-
-def test_a_closed_port_is_no_network_too(target):
-    with served(DATA) as site:
-        pass
-    with pytest.raises(DownloadError, match="its host cannot be reached"):
-        download(wanted(site), target, patience=QUICK)
-
-
-@pytest.mark.parametrize("url", ["ftp://example.org/x", "/etc/passwd", "file:///etc/passwd", "x"])
-def test_only_web_addresses_are_asked(target, url):
-    with pytest.raises(DownloadError, match="no address that begins with https://"):
-        download(Wanted((url,)), target, patience=QUICK)
-
-
-def test_a_proxy_is_used_and_exceptions_from_it_are_kept(target, monkeypatch):
-    with served(DATA) as proxy, served(DATA) as site:
-        monkeypatch.setenv("HTTP_PROXY", proxy.address)
-        download(Wanted(("http://example.org/vgg19.h5",), len(DATA), (sha256(DATA),)), target)
-        assert [asked.path for asked in proxy.log] == ["http://example.org/vgg19.h5"]
-        target.unlink()
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        download(wanted(site), target)
-        assert len(proxy.log) == 1 and len(site.log) == 1
-
-
-def test_a_dead_proxy_is_named(target, monkeypatch):
-    with served() as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.address)
-    with pytest.raises(DownloadError, match="HTTPS_PROXY and NO_PROXY"):
-        download(Wanted(("http://example.org/vgg19.h5",)), target, patience=QUICK)
-
-
-def test_secrets_in_an_address_are_neither_shown_nor_stored(target):
-    with served(DATA, script=[dropping(400_000), *3 * [refusing(404)]]) as site:
-        url = site.url.replace("//", "//me:secret@") + "?token=hidden"
-        with pytest.raises(DownloadError) as caught:
-            download(Wanted((url,), len(DATA)), target, patience=QUICK)
-    stored = (target.parent / "vgg19.h5.part.json").read_text()
-    assert "secret" not in stored + str(caught.value) and "hidden" not in stored + str(caught.value)
-
-
 @pytest.mark.parametrize(
     "note", ["", "{", "[]", '{"url": 1}', '{"url":"","validator":"","total":"9"}']
 )
@@ -486,34 +310,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "weights").write_text("a file")
     with served(DATA) as site, pytest.raises(DownloadError, match=r"cannot write .*weights"):
         download(wanted(site), tmp_path / "weights" / "vgg19.h5")
-
-
-def test_the_manual_steps_say_all_that_one_needs(target):
-    text = manual_steps(
-        Wanted(("https://a.org/x.h5", "https://b.org/x.h5"), 1234567, (sha256(DATA),)),
-        target,
-        "jaxstyle convert-weights",
-    )
-    for needed in (
-        "https://a.org/x.h5",
-        "https://b.org/x.h5",
-        "1,234,567 bytes",
-        sha256(DATA).digest,
-        str(target),
-        "jaxstyle convert-weights",
-    ):
-        assert needed in text
-
-
-def test_the_registry_is_well_formed():
-    assert len({known.name for known in KNOWN_FILES}) == len(KNOWN_FILES)
-    for known in KNOWN_FILES:
-        assert all(url.startswith("https://") for url in known.urls)
-        assert known.urls[0].endswith(known.file)
-        for checksum in known.checksums:
-            assert checksum.algorithm in ("sha256", "sha1", "md5") and checksum.origin
-            assert int(checksum.digest, 16) >= 0
-            longest = {"sha256": 64, "sha1": 40, "md5": 32}[checksum.algorithm]
-            assert len(checksum.digest) in (8, longest)
-    assert any(checksum.whole for checksum in KNOWN_FILES[0].checksums)
-    assert json.dumps([known.name for known in KNOWN_FILES])

@@ -159,6 +159,7 @@ def test_lab_pictures(tmp_path):
     forth = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab, "RGB", "LAB")
     colours = COLOURS // 2 + 64
     image = ImageCms.applyTransform(Image.fromarray(colours), forth)
+    assert image is not None
     (tmp_path / "x.tif").write_bytes(odd.encoded(image, "TIFF"))
     with Image.open(tmp_path / "x.tif") as reopened:
         assert reopened.mode == "LAB"

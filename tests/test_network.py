@@ -47,9 +47,8 @@ def test_a_sound_network_is_taken_as_it_is(architecture):
 
 def damaged(name: str, part: int, change) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     layers = arrays_of(TINY)
-    pair = list(layers[name])
-    pair[part] = change(pair[part])
-    layers[name] = tuple(pair)
+    kernel, bias = layers[name]
+    layers[name] = (change(kernel), bias) if part == 0 else (kernel, change(bias))
     return layers
 
 

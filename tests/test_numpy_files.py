@@ -207,7 +207,8 @@ def test_npy_of_full_size(tmp_path, protocol):
 
 
 def test_npy_as_numpy_saves_it(tmp_path):
-    np.save(tmp_path / "w.npy", LAYERS, allow_pickle=True)
+    whole: Any = LAYERS
+    np.save(tmp_path / "w.npy", whole, allow_pickle=True)
     assert_same_layers(read_numpy(tmp_path / "w.npy").layers, LAYERS)
 
 

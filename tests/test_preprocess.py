@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import landscape
+from samples import compilations, landscape
 
 from jaxstyle.preprocess import CAFFE, IMAGENET, from_network, preprocessing, to_network
 
@@ -54,4 +54,4 @@ def test_preprocessing_is_data_not_program():
     see = jax.jit(to_network)
     see(landscape(4), preprocessing(**CAFFE))
     see(landscape(4), preprocessing(**IMAGENET))
-    assert see._cache_size() == 1
+    assert compilations(see) == 1

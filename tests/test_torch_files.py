@@ -1,8 +1,7 @@
-"""PyTorch's files: as PyTorch writes them, as nobody should, and damaged."""
+"""PyTorch's files, as PyTorch writes them and has written them."""
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from collections import OrderedDict
@@ -10,9 +9,10 @@ from collections import OrderedDict
 import ml_dtypes
 import numpy as np
 import pytest
-from fuzzing import CASES, assert_only_refusals, bounded
+from fuzzing import bounded
 from weight_files import (
     TINY,
+    TORCH_FORMS,
     Name,
     OldString,
     PersistentId,
@@ -21,11 +21,12 @@ from weight_files import (
     pickled,
     random_layers,
     rounded,
-    torch_file,
     torch_legacy,
     torch_tensor,
     torch_zip,
     torchvision_names,
+    write_torch,
+    write_torch_root,
 )
 
 from jaxstyle.formats.torch_files import read_torch
@@ -35,33 +36,15 @@ from jaxstyle.network import WeightFileError
 TINY_16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)
 TENSORS = torchvision_names(LAYERS, TINY)
-FORMS = {"torch-zip": False, "torch-legacy": True}
-both_forms = pytest.mark.parametrize("form", FORMS)
-
-
-def write(path, tensors, form="torch-zip"):
-    path.write_bytes(torch_file(tensors, legacy=FORMS[form]))
-    return path
-
-
-def write_root(path, root, storages, form="torch-zip"):
-    """A file with any root, and with storages of float32."""
-    if FORMS[form]:
-        sized = {key: (len(data) // 4, data) for key, data in storages.items()}
-        path.write_bytes(torch_legacy(root, sized))
-    else:
-        path.write_bytes(torch_zip(root, storages))
-    return path
-
-
-# What people have
+STORAGES = {name: tensor.tobytes() for name, tensor in TENSORS.items()}
+both_forms = pytest.mark.parametrize("form", TORCH_FORMS)
 
 
 @both_forms
 @pytest.mark.parametrize("architecture", [VGG19, TINY_16], ids=["vgg19", "vgg16"])
 def test_round_trip(tmp_path, form, architecture):
     layers = random_layers(architecture)
-    path = write(tmp_path / "w.pth", torchvision_names(layers, architecture), form)
+    path = write_torch(tmp_path / "w.pth", torchvision_names(layers, architecture), form)
     found = read_torch(path)
     assert_same_layers(found.layers, layers)
     assert found.layout == form
@@ -73,11 +56,11 @@ def test_round_trip(tmp_path, form, architecture):
 def test_other_types_of_float_become_float32(tmp_path, form, dtype):
     tensors = {name: tensor.astype(dtype) for name, tensor in TENSORS.items()}
     assert_same_layers(
-        read_torch(write(tmp_path / "w.pth", tensors, form)).layers, rounded(LAYERS, dtype)
+        read_torch(write_torch(tmp_path / "w.pth", tensors, form)).layers, rounded(LAYERS, dtype)
     )
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TORCH_FORMS)
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
 def test_files_of_pytorch_itself(tmp_path, form, dtype):
     torch = pytest.importorskip("torch")
@@ -94,13 +77,13 @@ def test_files_of_pytorch_itself(tmp_path, form, dtype):
         for name, weight in zip(LAYERS, [n for n in TENSORS if n.endswith("weight")], strict=True)
     }
     path = tmp_path / "vgg19-dcbb9e9d.pth"
-    torch.save(tensors, path, _use_new_zipfile_serialization=not FORMS[form])
+    torch.save(tensors, path, _use_new_zipfile_serialization=not TORCH_FORMS[form])
     found = read_torch(path)
     assert_same_layers(found.layers, expected)
     assert found.layout == form
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", TORCH_FORMS)
 def test_a_state_dict_of_a_pytorch_module(tmp_path, form):
     torch = pytest.importorskip("torch")
     modules = OrderedDict()
@@ -121,7 +104,7 @@ def test_a_state_dict_of_a_pytorch_module(tmp_path, form):
         {"epoch": 3, "state_dict": model.state_dict(), "lr": 0.1},
         {"model": parallel.state_dict(), "optimizer": {"state": {0: torch.ones(3)}}},
     ):
-        torch.save(state, path, _use_new_zipfile_serialization=not FORMS[form])
+        torch.save(state, path, _use_new_zipfile_serialization=not TORCH_FORMS[form])
         assert_same_layers(read_torch(path).layers, wanted)
 
 
@@ -134,7 +117,7 @@ def test_a_whole_pickled_module_is_refused_with_advice(tmp_path):
 
 
 def test_a_torchscript_program_is_refused(tmp_path):
-    path = write(tmp_path / "w.pt", TENSORS)
+    path = write_torch(tmp_path / "w.pt", TENSORS)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("archive/constants.pkl", b"\x80\x02).")
     with pytest.raises(WeightFileError, match="TorchScript"):
@@ -156,10 +139,10 @@ def test_tensors_of_one_storage_one_after_the_other(tmp_path, form):
     root, offset = {}, 0
     for name, tensor in TENSORS.items():
         root[name] = torch_tensor(
-            tensor, "0", legacy=FORMS[form], offset=offset, size=together.size
+            tensor, "0", legacy=TORCH_FORMS[form], offset=offset, size=together.size
         )
         offset += tensor.size
-    path = write_root(tmp_path / "w.pth", root, {"0": together.tobytes()}, form)
+    path = write_torch_root(tmp_path / "w.pth", root, {"0": together.tobytes()}, form)
     assert_same_layers(read_torch(path).layers, LAYERS)
 
 
@@ -169,9 +152,9 @@ def test_permuted_axes_are_put_in_order(tmp_path, form):
     for name, tensor in TENSORS.items():
         stored = tensor.transpose(0, 2, 3, 1).copy() if tensor.ndim == 4 else tensor
         seen = stored.transpose(0, 3, 1, 2) if tensor.ndim == 4 else tensor
-        root[name] = torch_tensor(seen, name, legacy=FORMS[form])
+        root[name] = torch_tensor(seen, name, legacy=TORCH_FORMS[form])
         storages[name] = stored.tobytes()
-    path = write_root(tmp_path / "w.pth", root, storages, form)
+    path = write_torch_root(tmp_path / "w.pth", root, storages, form)
     assert_same_layers(read_torch(path).layers, LAYERS)
 
 
@@ -185,7 +168,7 @@ def test_a_file_of_2017_from_python_2(tmp_path):
         old = Reduce(Name("torch._utils", "_rebuild_tensor"), arguments)
         pairs.append([OldString(name.encode()), old])
     root = Reduce(Name("collections", "OrderedDict"), (pairs,))
-    path = write_root(tmp_path / "vgg_conv.pth", root, STORAGES, "torch-legacy")
+    path = write_torch_root(tmp_path / "vgg_conv.pth", root, STORAGES, "torch-legacy")
     assert_same_layers(read_torch(path).layers, LAYERS)
 
 
@@ -220,293 +203,13 @@ def test_the_classifier_is_not_loaded_from_a_legacy_file(tmp_path):
         file.truncate()
     assert path.stat().st_size > 574e6
     with bounded(5, 110 * 2**20):  # the convolutions alone are 76
-        assert_same_layers(read_torch(path).layers, layers)
+        found = read_torch(path)
+    assert_same_layers(found.layers, layers)
 
 
 def test_the_classifier_is_not_loaded_from_a_zip(tmp_path):
     large = {**TENSORS, "classifier.0.weight": np.zeros((4096, 4096), np.float32)}
-    path = write(tmp_path / "w.pth", large)
+    path = write_torch(tmp_path / "w.pth", large)
     with bounded(5, 2**24):
-        assert_same_layers(read_torch(path).layers, LAYERS)
-
-
-# What nobody should have
-
-WEIGHT = TENSORS["features.0.weight"]
-
-
-def described(name="features.0.weight", **overrule):
-    """All tensors, of which one is described wrongly."""
-    return {
-        other: torch_tensor(tensor, other, **(overrule if other == name else {}))
-        for other, tensor in TENSORS.items()
-    }
-
-
-STORAGES = {name: tensor.tobytes() for name, tensor in TENSORS.items()}
-BAD_TENSORS = {
-    "offset beyond": {"offset": 1},
-    "offset far beyond": {"offset": 2**62},
-    "negative offset": {"offset": -1},
-    "offset no number": {"offset": "0"},
-    "offset a boolean": {"offset": True},
-    "shape too large": {"shape": (2, 3, 3, 4)},
-    "shape absurd": {"shape": (2**40, 2**40, 3, 3)},
-    "shape negative": {"shape": (-2, -3, 3, 3)},
-    "shape a list": {"shape": [2, 3, 3, 3]},
-    "shape without strides": {"shape": (2, 3, 9)},
-    "shape of too many axes": {"shape": (1,) * 100, "strides": (1,) * 100},
-    "strides beyond": {"strides": (27, 9, 3, 2)},
-    "strides negative": {"strides": (-27, 9, 3, 1)},
-    "strides zero": {"strides": (0, 0, 0, 0)},
-    "strides overlapping": {"strides": (3, 3, 3, 1)},
-    "strides fractional": {"strides": (27.0, 9, 3, 1)},
-    "storage smaller": {"size": 53},
-    "storage larger": {"size": 55},
-    "storage absurd": {"size": 2**62},
-    "storage negative": {"size": -1},
-}
-
-
-@pytest.mark.parametrize("case", BAD_TENSORS)
-def test_a_tensor_that_does_not_fit_its_storage_is_refused(tmp_path, case):
-    path = write_root(tmp_path / "w.pth", described(**BAD_TENSORS[case]), STORAGES)
-    with bounded(1, 2**26), pytest.raises(WeightFileError):
-        read_torch(path)
-
-
-def test_storages_that_are_missing_or_of_other_types_are_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    without = {name: data for name, data in STORAGES.items() if name != "features.5.bias"}
-    path.write_bytes(torch_zip(described(), without))
-    with pytest.raises(WeightFileError, match=r"storage features\.5\.bias is not there"):
-        read_torch(path)
-    integers = {**TENSORS, "features.5.bias": TENSORS["features.5.bias"].astype(np.int64)}
-    for form in FORMS:
-        with pytest.raises(WeightFileError, match="conv2_1 holds int64"):
-            read_torch(write(path, integers, form))
-    root = described()
-    root["other"] = torch_tensor(WEIGHT.astype(np.float16), "features.0.weight")
-    with pytest.raises(WeightFileError, match="described in two ways"):
-        read_torch(write_root(path, root, STORAGES))
-
-
-def test_tensors_that_share_numbers_are_refused(tmp_path):
-    root = described()
-    root["features.2.bias"] = torch_tensor(TENSORS["features.0.bias"], "features.0.bias")
-    with pytest.raises(WeightFileError, match="share their numbers"):
-        read_torch(write_root(tmp_path / "w.pth", root, STORAGES))
-
-
-@pytest.mark.parametrize("key", ["../../../etc/passwd", "/etc/passwd", "", "a\x00b", "é"])
-def test_storage_keys_lead_nowhere_else(tmp_path, key):
-    root = described()
-    root["features.0.weight"] = torch_tensor(WEIGHT, key)
-    with pytest.raises(WeightFileError):
-        read_torch(write_root(tmp_path / "w.pth", root, STORAGES))
-
-
-@pytest.mark.parametrize(
-    "identity",
-    [
-        ("storage", Name("torch", "FloatStorage"), "0", "cpu"),
-        ("storage", "FloatStorage", "0", "cpu", 1),
-        ("storage", Name("torch._utils", "_rebuild_tensor"), "0", "cpu", 1),
-        ("storage", Name("torch", "FloatStorage"), 0, "cpu", 1),
-        ("storage", Name("torch", "FloatStorage"), "0", "cpu", None),
-        ("storage", Name("torch", "FloatStorage"), "0", "cpu", 1, ("0", 0, 1)),
-        ("module", Name("torch", "FloatStorage"), "source.py", "import os"),
-        (),
-        "storage",
-        None,
-    ],
-    ids=str,
-)
-@both_forms
-def test_odd_persistent_ids_are_refused(tmp_path, identity, form):
-    root = {"features.0.weight": PersistentId(identity)}
-    with pytest.raises(WeightFileError, match="no plain storage"):
-        read_torch(write_root(tmp_path / "w.pth", root, {}, form))
-
-
-@both_forms
-@pytest.mark.parametrize(
-    "root", [None, [], (), "text", {}, {"state_dict": {}}, {"epoch": 1}, {1: 2}], ids=str
-)
-def test_files_without_tensors_are_refused(tmp_path, root, form):
-    with pytest.raises(WeightFileError):
-        read_torch(write_root(tmp_path / "w.pth", root, {}, form))
-
-
-@both_forms
-def test_things_that_are_called_like_tensors_but_are_none(tmp_path, form):
-    rebuild = Name("torch._utils", "_rebuild_tensor_v2")
-    storage = Name("torch", "FloatStorage")
-    for value in (
-        Reduce(storage, (1,)),
-        Reduce(rebuild, ()),
-        Reduce(rebuild, (None, 0, (1,), (1,))),
-        Reduce(rebuild, (storage, 0, (1,), (1,))),
-        Reduce(Name("torch._utils", "_rebuild_parameter"), ()),
-        Reduce(Name("torch._utils", "_rebuild_parameter"), (1, True, {})),
-    ):
-        root = {"features.0.weight": value}
-        with pytest.raises(WeightFileError, match=r"features\.0\.weight is no plain tensor"):
-            read_torch(write_root(tmp_path / "w.pth", root, {}, form))
-
-
-@both_forms
-def test_a_malicious_file_is_refused_by_name_and_not_run(tmp_path, form):
-    mark = tmp_path / "ran"
-    command = Reduce(Name("posix", "system"), (f"touch {mark}",))
-    path = write_root(tmp_path / "w.pth", {**described(), "x": command}, STORAGES, form)
-    with pytest.raises(WeightFileError, match=r"w\.pth: refusing global posix\.system"):
-        read_torch(path)
-    assert not mark.exists()
-
-
-def test_files_of_big_endian_machines_are_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    path.write_bytes(torch_zip(described(), STORAGES, byteorder=b"big"))
-    with pytest.raises(WeightFileError, match="big-endian"):
-        read_torch(path)
-    path.write_bytes(torch_legacy({}, {}, little_endian=False))
-    with pytest.raises(WeightFileError, match="big-endian"):
-        read_torch(path)
-
-
-def rezipped(path, method):
-    """Compress a zip in another way."""
-    with zipfile.ZipFile(path) as archive:
-        members = [(name, archive.read(name)) for name in archive.namelist()]
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members:
-            archive.writestr(name, data, method)
-
-
-def test_compressed_members_are_refused(tmp_path):
-    path = write(tmp_path / "w.pth", TENSORS)
-    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        rezipped(path, method)
-        with pytest.raises(WeightFileError, match="compressed"):
-            read_torch(path)
-
-
-def test_members_that_are_there_twice_are_refused(tmp_path):
-    path = write(tmp_path / "w.pth", TENSORS)
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("archive/data/0", STORAGES["features.0.weight"])
-    with pytest.raises(WeightFileError, match="twice"):
-        read_torch(path)
-    path = write(tmp_path / "w.pth", TENSORS)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("other/data.pkl", b"\x80\x02}.")
-    with pytest.raises(WeightFileError, match=r"2 members data\.pkl"):
-        read_torch(path)
-
-
-def test_members_that_overlap_are_refused(tmp_path):
-    path = write(tmp_path / "w.pth", TENSORS)
-    data = bytearray(path.read_bytes())
-    entry = data.rindex(b"archive/data/1") - 46  # in the directory: now where data/0 is
-    first = data.rindex(b"archive/data/0") - 46
-    data[entry + 42 : entry + 46] = data[first + 42 : first + 46]
-    path.write_bytes(data)
-    with pytest.raises(WeightFileError, match="overlap"):
-        read_torch(path)
-
-
-def test_an_absurd_zip_directory_is_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(30_000):
-            archive.writestr(f"archive/data/{number}", b"")
-    with bounded(1, 2**25), pytest.raises(WeightFileError, match="directory"):
-        read_torch(path)
-
-
-def test_an_absurd_pickle_is_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", b"\x80\x02" + bytes(2**25))
-    with bounded(1, 2**24), pytest.raises(WeightFileError, match="limit"):
-        read_torch(path)
-
-
-def test_a_legacy_file_whose_sizes_contradict_each_other_is_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    root = {name: torch_tensor(t, name, legacy=True) for name, t in TENSORS.items()}
-    good = {name: (t.size, t.tobytes()) for name, t in TENSORS.items()}
-    for key, (size, data) in {
-        "features.0.weight": (53, STORAGES["features.0.weight"]),
-        "features.34.bias": (good["features.34.bias"][0], b""),
-        "features.2.weight": (-1, b""),
-        "unknown": (1, b"1234"),
-    }.items():
-        path.write_bytes(torch_legacy(root, {**good, key: (size, data)}))
-        with pytest.raises(WeightFileError):
-            read_torch(path)
-    fewer = dict(good)
-    del fewer["features.0.bias"]
-    path.write_bytes(torch_legacy(root, fewer))
-    with pytest.raises(WeightFileError, match=r"storage features\.0\.bias is not there"):
-        read_torch(path)
-
-
-def test_other_files_are_refused_with_one_line(tmp_path):
-    path = tmp_path / "w.pth"
-    with pytest.raises(WeightFileError, match=r"there is no weight file .*w\.pth"):
-        read_torch(path)
-    with pytest.raises(WeightFileError, match="is not a file"):
-        read_torch(tmp_path)
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(WeightFileError, match="is not a file"):
-        read_torch(tmp_path / "fifo")
-    other = io.BytesIO()
-    with zipfile.ZipFile(other, "w") as archive:
-        archive.writestr("readme", b"")
-    for data in (
-        b"",
-        b"P",
-        b"<html>404</html>",
-        b"PK\x03\x04",
-        b"\x80",
-        pickled([1]),
-        b"\x89HDF\r\n\x1a\n",
-        pickled(0x1950A86A20F9469CFC6C) + pickled(1002),
-        other.getvalue(),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(WeightFileError) as caught:
-            read_torch(path)
-        assert str(caught.value).startswith((f"{path}: ", f"cannot read weights from {path}"))
-        assert "\n" not in str(caught.value)
-
-
-@both_forms
-def test_damaged_files_are_refused_or_read(tmp_path, form):
-    small = Architecture((2, 1, 0, 0, 0), (2, 2, 2, 2, 2))
-    cut = {name: LAYERS[name] for name in ("conv1_1", "conv1_2", "conv2_1")}
-    tensors = torchvision_names(cut, TINY)
-    assert small.convolutions == tuple(cut)
-    tensors["classifier.0.weight"] = np.zeros((2, 2), np.float32)
-    data = torch_file(tensors, legacy=FORMS[form])
-    (tmp_path / "valid.pth").write_bytes(data)
-    read_torch(tmp_path / "valid.pth")
-    refused = assert_only_refusals(read_torch, data, tmp_path / "w.pth", seed=3)
-    assert refused > CASES // 4
-
-
-def test_damaged_pickles_in_a_sound_zip_are_refused_or_read(tmp_path):
-    archive = tmp_path / "w.pth"
-
-    def read(path):
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr("w/data.pkl", path.read_bytes())
-            for name, data in STORAGES.items():
-                file.writestr(f"w/data/{name}", data)
-        return read_torch(archive)
-
-    valid = pickled({name: described()[name] for name in list(TENSORS)[:6]})
-    refused = assert_only_refusals(read, valid, tmp_path / "data.pkl", seed=8)
-    assert refused > CASES // 4
+        found = read_torch(path)
+    assert_same_layers(found.layers, LAYERS)

@@ -318,19 +318,10 @@ def test_random_programs_are_refused_or_read():
     """Sequences of the opcodes that the machine knows, most of which get past the first few."""
     words = [
         *(b"(", b"N", b"\x88", b"\x89", b"K\x01", b"M\x01\x02", b"J\1\0\0\0", b"\x8a\x01\x07"),
-        *(
-            b"G" + bytes(8),
-            b"U\x01a",
-            b"C\x01b",
-            b"\x8c\x01c",
-            b"X\1\0\0\0d",
-            b")",
-            b"t",
-            b"]",
-            b"a",
-        ),
+        *(b"G" + bytes(8), b"U\x01a", b"C\x01b", b"\x8c\x01c", b"X\1\0\0\0d", b")", b"t", b"]"),
         *(b"\x85", b"\x86", b"\x87", b"e", b"}", b"s", b"u", b"q\x00", b"q\x01", b"\x94", b"h\x00"),
-        *(b"h\x01", b"h\x02", DTYPE, b"ccollections\nOrderedDict\n", b"\x93", b"R", b"b", b"Q"),
+        *(b"h\x01", b"h\x02", b"a", DTYPE, b"ccollections\nOrderedDict\n", b"\x93", b"R", b"b"),
+        *(DTYPE + b")R", b"Q"),
     ]
     chance = random.Random(9)
     outcomes = set()

@@ -13,7 +13,7 @@ from samples import TINY, in_float64, landscape, noise, random_network
 
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
-from jaxstyle.layers import VGG16, VGG19, VGG19_SLIM, Architecture, order_taps
+from jaxstyle.layers import VGG16, VGG19, VGG19_SLIM, Architecture
 from jaxstyle.network import Network
 from jaxstyle.preprocess import to_network
 from jaxstyle.vgg import check_size, features, random_params
@@ -41,12 +41,12 @@ def seen(network: Network, height: int, width: int) -> jax.Array:
     return to_network(picture, network.preprocessing)[None]
 
 
-def torch_features(params, x, pooling: str, padding: str) -> dict:
+def torch_features(params, x, deepest: str, pooling: str, padding: str) -> dict:
     """The same network in PyTorch: NCHW, cross-correlation, floor pooling."""
     torch = pytest.importorskip("torch")
     functional = torch.nn.functional
     found = {}
-    for layer in VGG19.layers:
+    for layer in VGG19.layers[: VGG19.layers.index(deepest) + 1]:
         if layer.startswith("conv"):
             kernel = torch.tensor(np.asarray(params[layer]["kernel"]).transpose(3, 2, 0, 1))
             bias = torch.tensor(np.asarray(params[layer]["bias"]))
@@ -77,17 +77,18 @@ def relative_error(found, expected) -> float:
     )
 
 
-@BORDERS
+@pytest.mark.parametrize(
+    ("network", "padding"),
+    [(slim, "zeros"), (slim, "reflect"), (slim, "replicate"), (full_width, "zeros")],
+)
 @BOTH_POOLINGS
-@pytest.mark.parametrize("network", [slim, full_width], ids=["slim", "full width"])
-def test_every_tap_is_torchs(network, pooling, padding):
-    network, (height, width) = network(), (45, 67) if network is slim else (34, 35)
+def test_every_tap_is_torchs(network, padding, pooling):
+    height, width = (45, 67) if network is slim else (34, 35)
+    network = network()
     x = seen(network, height, width)
-    expected = torch_features(network.params, as_torch(x), pooling, padding)
+    expected = torch_features(network.params, as_torch(x), "pool5", pooling, padding)
     with jax.default_matmul_precision("highest"):
-        found = jax.jit(features, static_argnames=("taps", "pooling", "padding"))(
-            network.params, x, VGG19.layers, pooling=pooling, padding=padding
-        )
+        found = features(network.params, x, VGG19.layers, pooling=pooling, padding=padding)
     assert tuple(found) == VGG19.layers
     for tap, feature in found.items():
         theirs = as_numpy(expected[tap])
@@ -96,13 +97,11 @@ def test_every_tap_is_torchs(network, pooling, padding):
         assert relative_error(feature, theirs) < 1e-5, tap
 
 
-@pytest.mark.parametrize(
-    ("pooling", "padding"), [("avg", "zeros"), ("max", "replicate"), ("avg", "reflect")]
-)
+@pytest.mark.parametrize(("pooling", "padding"), [("avg", "zeros"), ("max", "reflect")])
 def test_the_gradient_with_respect_to_the_picture_is_torchs(pooling, padding):
     """In float64: rounding would otherwise decide ReLUs and maxima near a tie."""
-    network, taps = slim(), ("conv1_1", "relu2_2", "pool3", "relu4_1")
-    x = seen(network, 35, 49)
+    network, taps = slim(), ("conv1_1", "relu1_2", "pool2", "relu3_1")
+    x = seen(network, 21, 35)
     chance = np.random.default_rng(0)
     with jax.enable_x64(True):
         params, x = in_float64(network.params), in_float64(x)
@@ -115,18 +114,19 @@ def test_the_gradient_with_respect_to_the_picture_is_torchs(pooling, padding):
 
         gradient = np.asarray(jax.jit(jax.grad(pulled))(x, params))
         theirs = as_torch(x).requires_grad_()
-    found = torch_features(network.params, theirs, pooling, padding)
-    sum((found[tap] * as_torch(pulls[tap])).sum() for tap in taps).backward()
+    found = torch_features(network.params, theirs, taps[-1], pooling, padding)
+    for tap in taps:
+        (found[tap] * as_torch(pulls[tap])).sum().backward(retain_graph=True)
     assert relative_error(gradient, as_numpy(theirs.grad)) < 1e-10
 
 
 @BORDERS
 @BOTH_POOLINGS
 def test_every_tap_is_that_of_plain_numpy(pooling, padding):
-    network = random_network()
-    x = seen(network, 33, 38)
-    expected = oracles.vgg(network.params, np.asarray(x[0]), TINY.layers, pooling, padding)
-    found = features(network.params, x, TINY.layers, pooling=pooling, padding=padding)
+    network, taps = random_network(), TINY.layers[:12]
+    x = seen(network, 11, 14)
+    expected = oracles.vgg(network.params, np.asarray(x[0]), taps, pooling, padding)
+    found = features(network.params, x, taps, pooling=pooling, padding=padding)
     for tap, feature in found.items():
         assert feature.shape[1:] == expected[tap].shape
         assert relative_error(feature[0], expected[tap]) < 1e-5, tap
@@ -151,23 +151,17 @@ def test_pictures_of_a_batch_do_not_mix():
         np.testing.assert_allclose(both[index], one[0], rtol=1e-5, atol=1e-6)
 
 
-def convolutions_in(jaxpr) -> int:
-    """How many convolutions a program holds, at whatever depth."""
-    return sum(
-        (equation.primitive.name == "conv_general_dilated")
-        + sum(map(convolutions_in, jax.core.jaxprs_in_params(equation.params)))
-        for equation in jaxpr.eqns
-    )
-
-
-@pytest.mark.parametrize("deepest", VGG19.layers)
+@pytest.mark.parametrize(
+    "deepest", ["conv1_1", "relu1_1", "pool2", "conv3_4", "relu4_2", "conv5_1", "pool5"]
+)
 def test_nothing_deeper_than_the_deepest_tap_is_computed(deepest):
     x = jnp.zeros((1, 32, 32, 3))
     program = jax.make_jaxpr(lambda p, x: features(p, x, ("relu1_1", deepest)))(
         random_network().params, x
     )
     before = VGG19.layers[: VGG19.layers.index(deepest) + 1]
-    assert convolutions_in(program.jaxpr) == sum(name.startswith("conv") for name in before)
+    found = str(program).count("conv_general_dilated[")
+    assert found == sum(name.startswith("conv") for name in before)
 
 
 def test_weights_are_arguments_and_not_part_of_the_program():
@@ -244,27 +238,24 @@ def test_unknown_choices_are_refused(settings, message):
         features(random_network().params, jnp.zeros((1, 8, 8, 3)), **settings)
 
 
-@BOTH_POOLINGS
-def test_bfloat16_stays_close(pooling):
-    network, taps = slim(), ("relu1_1", "relu2_1", "pool3", "relu4_2")
-    x = seen(network, 32, 48)
-    exact = features(network.params, x, taps, pooling=pooling)
-    short = features(network.params, x, taps, pooling=pooling, dtype=jnp.dtype(jnp.bfloat16))
+def test_bfloat16_stays_close():
+    network, taps = slim(), ("relu1_1", "pool2", "relu3_1")
+    x = seen(network, 45, 67)
+    exact = features(network.params, x, taps)
+    short = features(network.params, x, taps, dtype=jnp.dtype(jnp.bfloat16))
     for tap in taps:
         assert short[tap].dtype == jnp.bfloat16
         assert 0 < relative_error(short[tap].astype(jnp.float32), exact[tap]) < 0.02, tap
 
 
-def test_random_params_keep_the_scale_of_activations():
-    """He's rule: the mean square of what goes into each layer is much the same."""
+def test_random_params_follow_he():
     params = random_params(jax.random.key(1), VGG19_SLIM)
-    assert {name: layer["kernel"].shape for name, layer in params.items()} == {
-        name: VGG19_SLIM.kernel_shape(name) for name in VGG19_SLIM.convolutions
-    }
-    x = jax.random.normal(jax.random.key(2), (1, 32, 32, 3))
-    found = features(params, x, order_taps(["relu1_2", "relu4_4"]), padding="replicate")
-    energy = {tap: float(jnp.mean(jnp.square(feature))) for tap, feature in found.items()}
-    assert 0.1 < energy["relu1_2"] < 10
-    assert 0.05 < energy["relu4_4"] / energy["relu1_2"] < 20
-    again = random_params(jax.random.key(1), VGG19_SLIM)
+    assert tuple(params) == VGG19_SLIM.convolutions
+    for name, layer in params.items():
+        height, width, inputs, _ = layer["kernel"].shape
+        assert layer["kernel"].shape == VGG19_SLIM.kernel_shape(name)
+        assert np.std(layer["kernel"]) == pytest.approx(np.sqrt(2 / (height * width * inputs)), 0.1)
+        assert not np.any(layer["bias"])
+    again, other = (random_params(jax.random.key(seed), VGG19_SLIM) for seed in (1, 2))
     assert all(map(np.array_equal, jax.tree.leaves(params), jax.tree.leaves(again)))
+    assert not np.array_equal(params["conv3_1"]["kernel"], other["conv3_1"]["kernel"])

@@ -199,3 +199,25 @@ def numpy_pickle(value: Any, path: Path, protocol: int) -> None:
         + header
         + pickle.dumps(holder, protocol)
     )
+
+
+TORCH_FORMS = {"torch-zip": False, "torch-legacy": True}
+"""Layout -> whether it is that of PyTorch before 1.6."""
+
+
+def write_torch(path: Path, tensors: dict[str, np.ndarray], form: str = "torch-zip") -> Path:
+    """Write a state dict."""
+    path.write_bytes(torch_file(tensors, legacy=TORCH_FORMS[form]))
+    return path
+
+
+def write_torch_root(
+    path: Path, root: Any, storages: dict[str, bytes], form: str = "torch-zip"
+) -> Path:
+    """Write a file of any root, and with storages of float32."""
+    if TORCH_FORMS[form]:
+        sized = {key: (len(data) // 4, data) for key, data in storages.items()}
+        path.write_bytes(torch_legacy(root, sized))
+    else:
+        path.write_bytes(torch_zip(root, storages))
+    return path

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import h5py
+import h5py.h5l
+import h5py.h5o
 import numpy as np
 
 from jaxstyle.formats.naming import Stored

@@ -99,7 +99,9 @@ def _write(file: h5py.File, network: Network, dtype: str) -> None:
                 stored = np.asarray(array).astype(DTYPES[dtype])
             if not np.isfinite(stored.astype(np.float32)).all():
                 raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
-            group.create_dataset(part, data=stored.view(_BITS[dtype]), compression=4, shuffle=True)
+            group.create_dataset(
+                part, data=stored.view(_BITS[dtype]), compression="gzip", shuffle=True
+            )
 
 
 def _fixed_length(text: str) -> np.ndarray:

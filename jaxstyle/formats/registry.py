@@ -83,7 +83,7 @@ _TORCH = "https://download.pytorch.org/models/"
 _MATCONVNET = "https://www.vlfeat.org/matconvnet/models/"
 _OXFORD = "https://www.robots.ox.ac.uk/~vgg/software/very_deep/caffe/"
 
-_CC_BY = "CC BY 4.0 (Oxford's Visual Geometry Group)"
+_CC_BY = "Creative Commons Attribution, as Keras says of the weights from Oxford"
 _BSD = "BSD 3-Clause (torchvision's code; its weights carry no licence of their own)"
 _IN_KERAS = "file_hash in Keras' source code"
 _IN_NAME = "beginning of SHA-256 in the file's name, as PyTorch's hub checks it"

@@ -120,9 +120,9 @@ def _target(path: str | os.PathLike[str], bits: int) -> tuple[Path, str]:
     """Where a path really leads, and the format that its extension names."""
     extension = os.path.splitext(os.fsdecode(path))[1].lower()
     if extension not in _FORMATS:
+        what = f"its extension is {extension!r}" if extension else "it has no extension"
         raise ImageError(
-            f"cannot write {quoted(path)}: the extension is {extension or 'missing'!r}, use one "
-            f"of {' '.join(SUPPORTED_EXTENSIONS)}"
+            f"cannot write {quoted(path)}: {what}: use one of {' '.join(SUPPORTED_EXTENSIONS)}"
         )
     kind = _FORMATS[extension]
     if bits not in (8, 16):
@@ -131,20 +131,25 @@ def _target(path: str | os.PathLike[str], bits: int) -> tuple[Path, str]:
         raise ImageError(f"cannot write {quoted(path)} with 16 bits: use .png or .tif, or 8 bits")
     try:
         target = Path(os.path.realpath(path))
-        folder = target.parent
-        if not folder.is_dir():
-            raise ImageError(
-                f"cannot write {quoted(path)}: there is no folder {quoted(folder)}: create it first"
-            )
-        # Replacing a device or a pipe by a file is never what was meant.
-        if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
-            what = "a folder" if target.is_dir() else "not a regular file"
-            raise ImageError(f"cannot write {quoted(path)}: it is {what}: choose another name")
-    except ImageError:
-        raise
+        folder, mode = target.parent, _mode_of(target)
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from None
+    if not folder.is_dir():
+        raise ImageError(
+            f"cannot write {quoted(path)}: there is no folder {quoted(folder)}: create it first"
+        )
+    # Replacing a device or a pipe by a file is never what was meant.
+    if mode is not None and not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ImageError(f"cannot write {quoted(path)}: it is {what}: choose another name")
     return target, kind
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _cannot_write(path: str | os.PathLike[str], error: BaseException) -> ImageError:

@@ -22,8 +22,8 @@ class AdamState(NamedTuple):
     """Attributes:
     trial: the point to evaluate next.
     moments: optax's state.
-    average: weighted mean of the points evaluated so far, each weighing 1 when new.
-    mass: the sum of their weights, to which every later point takes the factor ``average``.
+    average: weighted mean of the points evaluated so far.
+    mass: the sum of their weights: 1 for the newest, and times the decay for every later one.
     refusals: evaluations in a row that were not finite.
     """
 

@@ -121,7 +121,7 @@ def minimise(
         InputError: the loss at the start, or its gradient, is not finite.
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
-    state = jax.jit(algorithm.init)(jnp.array(x))
+    state = _start(jnp.array(x), algorithm=algorithm)
     watch = Watch(stopping)
     with deferred_interrupt() as interrupted:
         while (reason := watch.reason(interrupted)) is None:
@@ -138,6 +138,11 @@ def minimise(
     return Outcome(
         np.array(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
     )
+
+
+@partial(jax.jit, static_argnames="algorithm")
+def _start(x: Array, *, algorithm: Algorithm) -> Any:
+    return algorithm.init(x)
 
 
 @partial(jax.jit, static_argnames=("evaluate", "algorithm", "fused"), donate_argnames="state")

@@ -58,7 +58,6 @@ class ScipyLBFGSB:
         start = np.array(x, np.float64)
         watch = Watch(stopping)
         best = _Best(np.array(x))
-        run = jax.jit(evaluate)
         reason: str | None = None
 
         with deferred_interrupt() as interrupted:
@@ -68,7 +67,9 @@ class ScipyLBFGSB:
                 if (reason := watch.reason(interrupted)) is not None:
                     raise _Stop
                 point = flat.reshape(start.shape).astype(best.x.dtype)
-                (value, terms), gradient = jax.device_get(run(jnp.asarray(point), *arguments))
+                (value, terms), gradient = jax.device_get(
+                    _evaluate(jnp.asarray(point), arguments, evaluate=evaluate)
+                )
                 value, gradient = float(value), np.asarray(gradient, np.float64)
                 terms = jax.tree.map(float, terms)
                 if not np.isfinite(gradient).all():
@@ -108,6 +109,11 @@ class ScipyLBFGSB:
         except _Stop:
             return None
         return "stalled"
+
+
+@partial(jax.jit, static_argnames="evaluate")
+def _evaluate(x: Array, arguments: tuple[Any, ...], *, evaluate: Evaluate) -> Any:
+    return evaluate(x, *arguments)
 
 
 class _Best:

@@ -165,7 +165,10 @@ def trace(guide: Guide, start: np.ndarray, length: np.ndarray, points: int) -> n
         line = []
         for _ in range(points // 2):
             step = np.stack(
-                [sample(guide.along_x, at[:, 1], at[:, 0]), sample(guide.along_y, at[:, 1], at[:, 0])],
+                [
+                    sample(guide.along_x, at[:, 1], at[:, 0]),
+                    sample(guide.along_y, at[:, 1], at[:, 0]),
+                ],
                 -1,
             )
             at = at + sign * step * (length / points)[:, None]

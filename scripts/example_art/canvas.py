@@ -77,7 +77,8 @@ def noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     left, top = np.floor(x), np.floor(y)
     u, v = (x - left).astype(np.float32), (y - top).astype(np.float32)
     # A seed is a far jump on the one lattice; the multipliers are coprime to its period.
-    column, row = left.astype(np.int32) + 97 * seed, top.astype(np.int32) + 61 * (seed // 7)
+    column = left.astype(np.int32) + 97 * seed % _LATTICE
+    row = top.astype(np.int32) + 61 * (seed // 7) % _LATTICE
     columns = column & (_LATTICE - 1), (column + 1) & (_LATTICE - 1)
     rows = (row & (_LATTICE - 1)) * _LATTICE, ((row + 1) & (_LATTICE - 1)) * _LATTICE
 
@@ -93,9 +94,7 @@ def noise(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     return upper + down * (lower - upper)
 
 
-def fbm(
-    x: np.ndarray, y: np.ndarray, seed: int, octaves: int = 5, gain: float = 0.5
-) -> np.ndarray:
+def fbm(x: np.ndarray, y: np.ndarray, seed: int, octaves: int = 5, gain: float = 0.5) -> np.ndarray:
     """Fractal sum of `octaves` of noise, the first of unit wavelength, about in [-1, 1]."""
     total = np.zeros(np.broadcast(x, y).shape, np.float32)
     weight, norm = 1.0, 0.0

@@ -89,7 +89,7 @@ def hump(value: Grey, low: float, high: float, power: float) -> Grey:
 
 
 def fish(cartoon: Cartoon, radius: Grey, angle: Grey, colours: tuple[np.ndarray, ...]) -> None:
-    """A fish bent along a circle, its nose at angle 0: four colours from back to belly, two fins."""
+    """A fish bent along a circle, nose at angle 0; four colours from back to belly, two of fins."""
     *flank, dark, bright = colours
     s = (np.mod(angle + 0.6, 2 * np.pi) - 0.6) / 2.15
     v = radius - 0.245 - 0.012 * np.sin(s * 5)
@@ -142,7 +142,9 @@ def rosette(cartoon: Cartoon, radius: Grey, angle: Grey) -> None:
     number = np.floor(petal).astype(int) % 8
     cartoon.draw(radius < 0.118, BLACK)
     cartoon.draw(radius < 0.104, IVORY)
-    cartoon.draw(radius < 0.098 - 0.03 * lobe**2, shade(radius / 0.09, WINE, BRICK, RUST, GOLD), number)
+    cartoon.draw(
+        radius < 0.098 - 0.03 * lobe**2, shade(radius / 0.09, WINE, BRICK, RUST, GOLD), number
+    )
     cartoon.draw(radius < 0.034, GOLD)
     cartoon.draw(radius < 0.012, WINE)
 
@@ -161,7 +163,9 @@ def guilloche(cartoon: Cartoon, radius: Grey, angle: Grey) -> None:
         if crossing:  # Every second crossing, the first strand passes over.
             where &= np.cos(phase) > 0
         tones = (BRICK, RUST, GOLD) if strand == 0 else (TEAL, AQUA, IVORY)
-        cartoon.draw(where, shade(0.5 + offset / (2 * width), *tones), np.sign(offset).astype(int) + 2)
+        cartoon.draw(
+            where, shade(0.5 + offset / (2 * width), *tones), np.sign(offset).astype(int) + 2
+        )
     cartoon.draw(radius > 0.453, CREAM)
     cartoon.draw(radius > 0.459, BLACK)
 
@@ -304,7 +308,9 @@ def render(size: int, seed: int) -> Picture:
     face = stone[owner] * (1 + 0.15 * grain + 0.05 * speckle)[..., None]
     tilt = 0.13 * rng.normal(size=(2, count)).astype(np.float32)
     dx, dy = x - large.centre[owner, 0] / unit, y - large.centre[owner, 1] / unit
-    height = 1.7 * smoothstep(-0.3, 3.0, rise) + covered * (tilt[0][owner] * dx + tilt[1][owner] * dy)
+    height = 1.7 * smoothstep(-0.3, 3.0, rise) + covered * (
+        tilt[0][owner] * dx + tilt[1][owner] * dy
+    )
     height += 0.22 * grain * covered + 0.3 * fbm(x / 2.5, y / 2.5, seed + 6, 3) * (1 - covered)
     light = relief(blur(height, 0.5 * unit) * unit)
     sand = GROUT * (0.82 + 0.22 * fbm(x / 2, y / 2, seed + 7, 3))[..., None]

@@ -84,9 +84,13 @@ def sun(window: Window) -> None:
     outer, inner = angle * 16, angle * 8 + 0.25
     points = np.abs(outer - np.floor(outer) - 0.5) * 2
     lobes = np.abs(inner - np.floor(inner) - 0.5) * 2
-    window.lay(radius < 0.235 - 0.07 * points, np.floor(outer).astype(int) % 16, GOLDS[[1, 0]], "turn")
+    window.lay(
+        radius < 0.235 - 0.07 * points, np.floor(outer).astype(int) % 16, GOLDS[[1, 0]], "turn"
+    )
     window.lay(radius < 0.15, np.floor(outer + 0.5).astype(int) % 16, REDS[[0, 3, 1]], "turn")
-    window.lay(radius < 0.128 - 0.035 * lobes**2, np.floor(inner).astype(int) % 8, GOLDS[[2, 4]], "turn")
+    window.lay(
+        radius < 0.128 - 0.035 * lobes**2, np.floor(inner).astype(int) % 8, GOLDS[[2, 4]], "turn"
+    )
     window.lay(radius < 0.058, np.zeros(x.shape, int), GOLDS[3:4])
 
 
@@ -98,7 +102,12 @@ def land(window: Window) -> None:
         0.915 + 0.040 * np.sin(x * 6.5 + 1.1),
         1.010 + 0.035 * np.sin(x * 5.0 + 4.5),
     )
-    sets = (np.concatenate([VIOLETS[1:3], BLUES[3:4]]), GREENS[[2, 4, 0]], GREENS, GREENS[[0, 2, 1]])
+    sets = (
+        np.concatenate([VIOLETS[1:3], BLUES[3:4]]),
+        GREENS[[2, 4, 0]],
+        GREENS,
+        GREENS[[0, 2, 1]],
+    )
     for number, (crest, colours) in enumerate(zip(crests, sets, strict=True)):
         strip = np.floor((y - crest) / 0.052).astype(int)
         slant = x * 9 + (y - crest) * 7 + number * 0.4 + 0.37 * strip
@@ -124,7 +133,9 @@ def tulips(window: Window) -> None:
             bow = side * u - 0.12 - 0.55 * (v - 1.1) * 0.45
             leaf = (np.abs(bow) < 0.27 * np.sin(np.clip((v - 0.6) / 2.6, 0, 1) * np.pi)) & (v > 0.6)
             window.lay(leaf, np.floor(v).astype(int), GREENS[[3, 5, 1]])
-        window.lay((np.abs(u) < 0.09) & (v > 0.5) & (v < 4), np.floor(v / 2).astype(int), GREENS[1:2])
+        window.lay(
+            (np.abs(u) < 0.09) & (v > 0.5) & (v < 4), np.floor(v / 2).astype(int), GREENS[1:2]
+        )
         cup = (u / 0.78) ** 2 + ((v + 0.05) / 1.0) ** 2 < 1
         tips = v > -0.95 + 0.55 * np.abs(np.sin((u / 0.78 + 1) * np.pi * 1.5 + np.pi / 2))
         side = np.where(np.abs(u) < 0.42 * np.sqrt(np.clip((0.95 - v) / 1.9, 0, 1)), 0, np.sign(u))
@@ -174,9 +185,13 @@ def glass(window: Window, edge: Grey, unit: float, seed: int) -> Picture:
     thickness -= 0.5 * smoothstep(0.72, 0.95, seeds)
     passed = linear(window.colour) ** np.maximum(thickness, 0.15)[..., None]
     away = np.hypot((x * unit / width - SUN_X), (y * unit / width - SUN_Y))
-    sky_light = 0.95 + 1.15 * np.exp(-((away / 0.30) ** 2)) + 0.35 * fbm(x / 210, y / 160, seed + 14, 3)
+    sky_light = (
+        0.95 + 1.15 * np.exp(-((away / 0.30) ** 2)) + 0.35 * fbm(x / 210, y / 160, seed + 14, 3)
+    )
     sparkle = relief(4.0 * unit * blur(0.5 * hammered + streaks, 0.9 * unit))
-    return passed * (np.maximum(sky_light, 0.35) * mix(1, np.clip(sparkle, 0.3, 1.9), 0.6))[..., None]
+    return (
+        passed * (np.maximum(sky_light, 0.35) * mix(1, np.clip(sparkle, 0.3, 1.9), 0.6))[..., None]
+    )
 
 
 def render(size: int, seed: int) -> Picture:
@@ -196,7 +211,9 @@ def render(size: int, seed: int) -> Picture:
     joint, _, _ = nearest(corners, round(12 * unit))
 
     y, x = grid(height, width, 1 / unit)
-    half = unit * (2.5 + 0.5 * fbm(x / 30, y / 30, seed + 31, 2) + 1.5 * np.exp(-((joint / (5 * unit)) ** 2)))
+    half = unit * (
+        2.5 + 0.5 * fbm(x / 30, y / 30, seed + 31, 2) + 1.5 * np.exp(-((joint / (5 * unit)) ** 2))
+    )
     light = glass(window, edge, unit, seed)
     profile = np.sqrt(np.clip(1 - (edge / half) ** 2, 0, 1)) * half
     profile += 0.35 * unit * fbm(x / 4, y / 4, seed + 32, 3)

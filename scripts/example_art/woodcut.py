@@ -42,8 +42,8 @@ class Block:
         """The part of the block inside a rectangle; what is cut there is cut here."""
         rows = slice(max(0, int(top / self.pixel)), max(1, int(bottom / self.pixel)))
         columns = slice(max(0, int(left / self.pixel)), max(1, int(right / self.pixel)))
-        layers = (layer[rows, columns] for layer in (self.x, self.y, self.ink, self.tremble))
-        return Block(*layers, self.pixel, self.seed)
+        x, y, ink = self.x[rows, columns], self.y[rows, columns], self.ink[rows, columns]
+        return Block(x, y, ink, self.tremble[rows, columns], self.pixel, self.seed)
 
     def inside(self, depth: Grey) -> Grey:
         """Coverage of a shape, given the distance to its rim (positive inside)."""
@@ -67,7 +67,9 @@ class Block:
         fine = phase * 2 ** (octave + 1)
         rate = rate * 2 ** (octave + 1)
         new = level - octave
-        darkness = darkness + self.tremble * smoothstep(0, 0.2, darkness) * smoothstep(1, 0.8, darkness)
+        darkness = darkness + self.tremble * smoothstep(0, 0.2, darkness) * smoothstep(
+            1, 0.8, darkness
+        )
         old_distance = np.abs(fine / 2 - np.round(fine / 2)) * 2
         new_distance = 1 - old_distance
         old_depth = darkness * (1 - 0.5 * new) - old_distance
@@ -89,7 +91,9 @@ def sky(block: Block) -> None:
     dx, dy = x - SUN_X, y - SUN_Y
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
     beams = np.sin(angle * 14 + 0.5 * np.sin(angle * 3))
-    dark = 0.20 + 0.16 * beams + 0.40 * smoothstep(120, 560, radius) - 0.10 * smoothstep(150, 370, y)
+    dark = (
+        0.20 + 0.16 * beams + 0.40 * smoothstep(120, 560, radius) - 0.10 * smoothstep(150, 370, y)
+    )
     dark = dark * smoothstep(SUN_RADIUS + 4, SUN_RADIUS + 70, radius)
     phase = angle / (2 * np.pi) * 128
     block.lay(np.full_like(x, 9), block.hatch(phase, np.clip(dark, 0, 0.92), 8.5))
@@ -104,7 +108,13 @@ def clouds(block: Block) -> Grey:
     rng = np.random.default_rng(block.seed + 60)
     x, y = block.x, block.y
     every = np.full_like(x, -99)
-    for cx, cy, length in ((150, 96, 130), (330, 190, 78), (690, 92, 92), (655, 262, 88), (60, 226, 90)):
+    for cx, cy, length in (
+        (150, 96, 130),
+        (330, 190, 78),
+        (690, 92, 92),
+        (655, 262, 88),
+        (60, 226, 90),
+    ):
         bank = np.full_like(x, -99)
         count = max(5, round(length / 13))
         for number in np.argsort(rng.uniform(size=count)):
@@ -143,10 +153,12 @@ def mountains(block: Block) -> tuple[Grey, Grey]:
         at = np.array([p[0] for p in peaks], np.float32)[owner]
         top = np.array([p[1] for p in peaks], np.float32)[owner]
         fall = y - top
-        crest = at + 0.22 * fall * np.sin(fall / 38 + owner * 2.1) + 9 * fbm(y / 26, at, seed + 41, 3)
+        crest = (
+            at + 0.22 * fall * np.sin(fall / 38 + owner * 2.1) + 9 * fbm(y / 26, at, seed + 41, 3)
+        )
         side = x - crest
         # Spurs: folds that run down and away from the crest.
-        spur = np.sin((np.abs(side) * 1.0 - fall * 0.55) / 13 + 2.2 * fbm(x / 60, y / 60, seed + 50, 3))
+        spur = np.sin((np.abs(side) - fall * 0.55) / 13 + 2.2 * fbm(x / 60, y / 60, seed + 50, 3))
         lit = smoothstep(-5, 7, side) * (0.62 + 0.38 * smoothstep(-0.3, 0.9, spur))
         lit = np.maximum(lit, 0.40 * smoothstep(0.35, 1.0, spur))
         dark = tone * (1.45 - 1.35 * lit) + 0.10 * smoothstep(40, 190, fall)
@@ -182,7 +194,12 @@ def lake(block: Block, mirror: Grey) -> None:
 def bank(block: Block) -> Grey:
     """The near bank: a field whose furrows bend over the hill; returns its depth."""
     x, y = block.x, block.y
-    rim = BANK + 22 * np.sin(x / 150 + 2.6) + 10 * np.sin(x / 61 + 1.0) + 3 * fbm(x / 25, x * 0, block.seed + 80, 3)
+    rim = (
+        BANK
+        + 22 * np.sin(x / 150 + 2.6)
+        + 10 * np.sin(x / 61 + 1.0)
+        + 3 * fbm(x / 25, x * 0, block.seed + 80, 3)
+    )
     depth = y - rim
     vanish_x = 470.0
     bow = (x - vanish_x) / (depth + 46) + 0.05 * noise(x / 60, y / 60, block.seed + 81)
@@ -221,11 +238,14 @@ def pine(block: Block, x: float, base: float, height: float, tiers: int) -> None
 def cabin(block: Block, x: float, base: float, size: float) -> tuple[Grey, Grey]:
     """A house with a plank wall and a hatched roof; returns the depth of roof and of window."""
     u, v = (block.x - x) / size, (base - block.y) / size
-    front = np.minimum.reduce([0.5 - np.abs(u), v, 0.62 - v + 0 * u]) * size
+    front = np.minimum.reduce([0.5 - np.abs(u), v, 0.62 - v]) * size
     gable = np.minimum(v - 0.60, 1.12 - v - np.abs(u) * 0.92) * size
     flank = np.minimum.reduce([u - 0.5, 1.75 - u, v, 0.62 - v]) * size
     slope = (v - 0.56) / 0.58
-    roof = np.minimum.reduce([v - 0.56, 1.14 - v, u - 0.60 + slope * 0.58, 1.86 - slope * 0.42 - u]) * size
+    roof = (
+        np.minimum.reduce([v - 0.56, 1.14 - v, u - 0.60 + slope * 0.58, 1.86 - slope * 0.42 - u])
+        * size
+    )
     chimney = np.minimum.reduce([u - 1.15, 1.35 - u, v - 0.9, 1.42 - v]) * size
     whole = np.maximum.reduce([front, gable, flank, roof, chimney])
     block.lay(whole, 1.0, halo=4)
@@ -234,10 +254,14 @@ def cabin(block: Block, x: float, base: float, size: float) -> tuple[Grey, Grey]
     block.lay(np.maximum(front, gable) - 1.6, planks)
     block.lay(flank - 1.6, logs)
     block.lay(chimney - 1.8, logs)
-    tiles = block.hatch((v * 0.9 - u * 0.0) * size / 5.5, 0.45 + 0.25 * slope, 5.5)
+    tiles = block.hatch(v * 0.9 * size / 5.5, 0.45 + 0.25 * slope, 5.5)
     block.lay(roof - 1.6, tiles)
     glow = np.full_like(u, -99)
-    for at, across, low, high in ((0.0, 0.14, 0.18, 0.48), (0.98, 0.12, 0.22, 0.46), (1.42, 0.12, 0.22, 0.46)):
+    for at, across, low, high in (
+        (0.0, 0.14, 0.18, 0.48),
+        (0.98, 0.12, 0.22, 0.46),
+        (1.42, 0.12, 0.22, 0.46),
+    ):
         pane = np.minimum(across - np.abs(u - at), np.minimum(v - low, high - v)) * size
         block.lay(pane, 1.0)
         bars = np.minimum(np.abs(u - at), np.abs(v - (low + high) / 2)) * size - 0.9
@@ -301,6 +325,8 @@ def render(size: int, seed: int) -> Picture:
     picture = tint(picture, VERMILION, SUN_RADIUS - radius, 1.0)
     picture = tint(picture, VERMILION, roof, 1.0)
     picture = tint(picture, YELLOW, window, 1.0)
-    worn = np.clip(0.97 + 0.10 * grain + 0.05 * fibre - 0.35 * smoothstep(0.9, 1.3, grain + fibre), 0, 1)
+    worn = np.clip(
+        0.97 + 0.10 * grain + 0.05 * fibre - 0.35 * smoothstep(0.9, 1.3, grain + fibre), 0, 1
+    )
     picture = over(picture, INK, key * worn)
     return np.clip(shrink(picture, SUPERSAMPLING), 0, 1)

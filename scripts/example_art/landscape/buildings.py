@@ -13,7 +13,9 @@ PLASTERS = linear(palette("e6d9bd", "d9b889", "cf9a78", "ece6d8", "b9c2c4", "dcc
 ROOFS = linear(palette("a8492c", "b65a35", "97402b", "8d5138", "7a4a3c"))
 SHUTTERS = linear(palette("3f6b58", "35566f", "7a3b2c", "5d6b3a"))
 STONE, SLATE, COPPER, TIMBER, GLASS, TRIM, SAIL, HULL, GILT = linear(
-    palette("b5a78f", "4d5560", "5f8f7f", "6a5440", "232b33", "e9e4d6", "efe8da", "7c2f26", "d7a93c")
+    palette(
+        "b5a78f", "4d5560", "5f8f7f", "6a5440", "232b33", "e9e4d6", "efe8da", "7c2f26", "d7a93c"
+    )
 )
 
 
@@ -53,7 +55,9 @@ def placed(faces: list[Face], x: float, y: float, z: float, turn: float) -> list
     c, s = np.cos(turn), np.sin(turn)
     rotate = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], np.float32)
     shift = np.array([x, y, z], np.float32)
-    return [f._replace(origin=f.origin @ rotate + shift, u=f.u @ rotate, v=f.v @ rotate) for f in faces]
+    return [
+        f._replace(origin=f.origin @ rotate + shift, u=f.u @ rotate, v=f.v @ rotate) for f in faces
+    ]
 
 
 def box(
@@ -81,7 +85,11 @@ def house(width: float, length: float, wall: float, roof: float, seed: int) -> l
     a, b, over_ = width / 2, length / 2, 0.55
     faces = box((-a, -b, 0), (a, b, wall), "wall", plaster, seed)[:4]
     for side in (-1, 1):
-        gable = [(side * a, -b * side, wall), (side * a, b * side, wall), (side * a, 0, wall + roof)]
+        gable = [
+            (side * a, -b * side, wall),
+            (side * a, b * side, wall),
+            (side * a, 0, wall + roof),
+        ]
         faces.append(face(gable, "gable", plaster, seed + 9))
         drop = over_ * roof / b
         eave = (b + over_) * side
@@ -99,13 +107,18 @@ def house(width: float, length: float, wall: float, roof: float, seed: int) -> l
             )
         )
     at = rng.uniform(-0.6, 0.6) * a
-    stack = box((at - 0.5, 0.3, wall + 0.3 * roof), (at + 0.5, 1.3, wall + roof + 1.1), "stone", STONE, seed)
+    stack = box(
+        (at - 0.5, 0.3, wall + 0.3 * roof), (at + 0.5, 1.3, wall + roof + 1.1), "stone", STONE, seed
+    )
     return faces + stack
 
 
 def church(seed: int) -> list[Face]:
     """A nave with a slate roof and a tower with a copper spire."""
-    faces = [f._replace(tint=SLATE if f.kind == "tiles" else PLASTERS[3]) for f in house(19, 10, 7.5, 6, seed)]
+    faces = [
+        f._replace(tint=SLATE if f.kind == "tiles" else PLASTERS[3])
+        for f in house(19, 10, 7.5, 6, seed)
+    ]
     a, top, tip = 2.9, 21.0, 35.0
     faces += placed(box((-a, -a, 0), (a, a, top), "tower", PLASTERS[3], seed), -11.5, -1, 0, 0)
     rim = a + 0.45
@@ -121,9 +134,11 @@ def sailboat(seed: int) -> list[Face]:
     """A small boat with two sails; the water is at z = 0."""
     hull = [(-2.9, 0, 0.75), (-2.2, 0, -0.1), (2.0, 0, -0.1), (3.1, 0, 0.95)]
     return [
-        face(hull[1:3] + [hull[3], hull[0]], "plain", HULL, seed),
+        face([*hull[1:], hull[0]], "plain", HULL, seed),
         face([(-2.6, 0.05, 1.3), (0.2, 0.05, 1.3), (0.25, 0.05, 8.2)], "sail", SAIL, seed),
-        face([(0.55, 0.02, 1.2), (2.9, 0.02, 1.05), (0.45, 0.02, 6.8)], "sail", SAIL * 0.93, seed + 1),
+        face(
+            [(0.55, 0.02, 1.2), (2.9, 0.02, 1.05), (0.45, 0.02, 6.8)], "sail", SAIL * 0.93, seed + 1
+        ),
         face([(0.3, 0, 0.7), (0.42, 0, 0.7), (0.42, 0, 8.5), (0.3, 0, 8.5)], "plain", TIMBER, seed),
     ]
 
@@ -134,14 +149,21 @@ def fence(points: list[tuple[float, float, float]], seed: int) -> list[Face]:
     faces = []
     for n, (x, y, z) in enumerate(points):
         lean = rng.normal(0, 0.03)
-        post = box((-0.07, -0.07, -0.3), (0.07, 0.07, 1.15 + rng.normal(0, 0.05)), "wood", TIMBER, seed + n)
+        post = box(
+            (-0.07, -0.07, -0.3), (0.07, 0.07, 1.15 + rng.normal(0, 0.05)), "wood", TIMBER, seed + n
+        )
         faces += placed(post, x + lean, y, z, rng.uniform(0, 1.5))
         if n:
             px, py, pz = points[n - 1]
             for level in (0.42, 0.86):
                 sag = rng.normal(0, 0.04, 2)
                 low, high = pz + level + sag[0], z + level + sag[1]
-                rail = [(px, py - 0.09, low), (x, y - 0.09, high), (x, y - 0.09, high + 0.13), (px, py - 0.09, low + 0.13)]
+                rail = [
+                    (px, py - 0.09, low),
+                    (x, y - 0.09, high),
+                    (x, y - 0.09, high + 0.13),
+                    (px, py - 0.09, low + 0.13),
+                ]
                 faces.append(face(rail, "wood", TIMBER * 1.15, seed + 50 + n))
     return faces
 
@@ -150,25 +172,49 @@ def village(ground, seed: int) -> list[Face]:
     """Houses, church and boats; `ground(x, y)` gives the elevation."""
     rng = np.random.default_rng(seed + 40)
     places = (
-        (-37, 116.5, 0.10), (-25.5, 119, -0.12), (-13.5, 117, 0.05), (-2.5, 119.5, 0.22), (9.5, 118, -0.08),
-        (22, 117.5, 0.12), (33.5, 117, -0.15), (46, 112.5, 0.10), (57, 110, -0.2),
-        (-31, 134, 0.4), (-18, 135, -0.3), (-6, 137, 0.15), (5, 139, 0.9), (33, 133, -0.4), (45, 131, 0.35),
-        (-44, 140, 0.2), (57, 134, 0.15), (-24, 153, 0.25), (-9, 158, -0.3), (42, 150, 0.5), (-38, 162, 0.1),
-        (30, 165, -0.2), (8, 168, 0.2), (54, 160, -0.35),
+        (-37, 116.5, 0.10), (-25.5, 119, -0.12), (-13.5, 117, 0.05), (-2.5, 119.5, 0.22),
+        (9.5, 118, -0.08), (22, 117.5, 0.12), (33.5, 117, -0.15), (46, 112.5, 0.10),
+        (57, 110, -0.2), (-31, 134, 0.4), (-18, 135, -0.3), (-6, 137, 0.15),
+        (5, 139, 0.9), (33, 133, -0.4), (45, 131, 0.35), (-44, 140, 0.2),
+        (57, 134, 0.15), (-24, 153, 0.25), (-9, 158, -0.3), (42, 150, 0.5),
+        (-38, 162, 0.1), (30, 165, -0.2), (8, 168, 0.2), (54, 160, -0.35),
     )  # fmt: skip
     faces = []
     for number, (x, y, turn) in enumerate(places):
-        size = (rng.uniform(7.5, 11), rng.uniform(6.5, 8.5), rng.choice([3.4, 5.9, 5.9, 6.3]), rng.uniform(2.6, 3.6))
+        size = (
+            rng.uniform(7.5, 11),
+            rng.uniform(6.5, 8.5),
+            rng.choice([3.4, 5.9, 5.9, 6.3]),
+            rng.uniform(2.6, 3.6),
+        )
         quarter = np.pi / 2 if number % 4 == 2 else 0
-        faces += placed(house(*size, seed + 100 * number), x, y, float(ground(x, y)) - 0.3, turn + quarter)
+        faces += placed(
+            house(*size, seed + 100 * number), x, y, float(ground(x, y)) - 0.3, turn + quarter
+        )
     faces += placed(church(seed + 7), 21, 141, float(ground(18, 140)) - 0.5, 0.22)
     faces += placed(sailboat(seed), 13.5, 62, 0, -0.6)
     faces += placed(sailboat(seed + 5), -15, 92, 0, 2.6)
     jetty = [(-5.5, 100.5, 0.75), (-4.0, 100.5, 0.75), (-3.2, 113, 0.85), (-4.9, 113, 0.85)]
     faces.append(face(jetty, "wood", TIMBER, seed))
     for n in range(5):
-        faces += box((-5.45 + 0.12 * n, 100.6 + 2.6 * n, -1), (-5.2 + 0.12 * n, 100.85 + 2.6 * n, 1.5), "plain", TIMBER, n)
+        faces += box(
+            (-5.45 + 0.12 * n, 100.6 + 2.6 * n, -1),
+            (-5.2 + 0.12 * n, 100.85 + 2.6 * n, 1.5),
+            "plain",
+            TIMBER,
+            n,
+        )
     return faces
+
+
+def inside_outline(outline: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Whether points lie inside a convex outline, whichever way round it runs."""
+    ring = np.roll(outline, -1, 0)
+    sides = [
+        (x1 - x0) * (v - y0) - (y1 - y0) * (u - x0)
+        for (x0, y0), (x1, y1) in zip(outline, ring, strict=True)
+    ]
+    return (np.minimum.reduce(sides) >= 0) | (np.maximum.reduce(sides) <= 0)
 
 
 def draw(film: Film, camera: Camera, faces: list[Face]) -> None:
@@ -188,11 +234,7 @@ def draw(film: Film, camera: Camera, faces: list[Face]) -> None:
         depth = float(normal @ (item.origin - eye)) / facing
         place = depth[..., None] * np.stack([a, np.ones_like(a), s], -1) + eye - item.origin
         u, v = place @ item.u, place @ item.v
-        inside = depth > 1
-        ring = np.roll(item.outline, -1, 0)
-        turn = np.sign(np.cross(ring[0] - item.outline[0], ring[1] - ring[0]))
-        for (x0, y0), (x1, y1) in zip(item.outline, ring, strict=True):
-            inside &= ((x1 - x0) * (v - y0) - (y1 - y0) * (u - x0)) * turn >= 0
+        inside = (depth > 1) & inside_outline(item.outline, u, v)
         view = (slice(top, bottom), slice(left, right))
         inside &= depth < film.depth[view]
         if not inside.any():
@@ -212,11 +254,7 @@ def points(faces: list[Face], spacing: float) -> np.ndarray:
     for item in faces:
         low, high = item.outline.min(0), item.outline.max(0)
         u, v = np.meshgrid(np.arange(low[0], high[0], spacing), np.arange(low[1], high[1], spacing))
-        inside = np.ones(u.shape, bool)
-        ring = np.roll(item.outline, -1, 0)
-        turn = np.sign(np.cross(ring[0] - item.outline[0], ring[1] - ring[0]))
-        for (x0, y0), (x1, y1) in zip(item.outline, ring, strict=True):
-            inside &= ((x1 - x0) * (v - y0) - (y1 - y0) * (u - x0)) * turn >= 0
+        inside = inside_outline(item.outline, u, v)
         found.append(item.origin + u[inside][:, None] * item.u + v[inside][:, None] * item.v)
     return np.concatenate(found).astype(np.float32)
 
@@ -256,7 +294,9 @@ def _openings(
     streak = smoothstep(0.0, 0.9, fbm(u * 1.1, v / 5, item.seed + 5, 3))
     colour = colour * (1 - 0.22 * streak * smoothstep(0.2, 1.0, v / height))[:, None]
     plinth = v < 0.75 + 0.05 * noise(u * 2, v * 2, item.seed + 6)
-    colour = np.where(plinth[:, None], STONE * (0.75 + 0.2 * noise(u * 2.5, v * 3.5, item.seed))[:, None], colour)
+    colour = np.where(
+        plinth[:, None], STONE * (0.75 + 0.2 * noise(u * 2.5, v * 3.5, item.seed))[:, None], colour
+    )
     open_sky = 1 - 0.55 * smoothstep(height - 1.1, height - 0.1, v) - 0.30 * smoothstep(1.0, 0, v)
     tower = item.kind == "tower"
     across = 1 if tower else max(2, round(width / 2.7))
@@ -278,7 +318,9 @@ def _openings(
             slat = 0.8 + 0.2 * np.sign(np.sin(dv * 40))
             colour = np.where(leaf[:, None], shutter * slat[:, None], colour)
         colour = np.where(rim[:, None], TRIM * 0.9, colour)
-        pane = GLASS * (0.6 + 1.6 * smoothstep(0, tall, dv) * ((chance + level * 0.37) % 1))[:, None]
+        pane = (
+            GLASS * (0.6 + 1.6 * smoothstep(0, tall, dv) * ((chance + level * 0.37) % 1))[:, None]
+        )
         bar = (np.abs(du) < 0.05) | (np.abs(dv - tall * 0.55) < 0.05)
         pane = np.where((bar & (not tower))[:, None], TRIM * 0.8, pane)
         colour = np.where(hole[:, None], pane, colour)

@@ -46,7 +46,9 @@ class Shadows:
         return total / 9
 
 
-def expose(film: Film, camera: Camera, over_ridges: np.ndarray, shadows: Shadows, air: np.ndarray) -> Picture:
+def expose(
+    film: Film, camera: Camera, over_ridges: np.ndarray, shadows: Shadows, air: np.ndarray
+) -> Picture:
     """Light that reaches the camera from the surfaces on the film, through the air."""
     hit = np.isfinite(film.depth)
     y = film.depth[hit]
@@ -59,13 +61,21 @@ def expose(film: Film, camera: Camera, over_ridges: np.ndarray, shadows: Shadows
     sun[near] *= shadows.lit(place[near] + 0.25 * normal[near], 0.30)
     facing = normal @ SUN
     through = film.translucent[hit]
-    direct = np.maximum(facing, 0) * (1 - 0.4 * through) + through * np.maximum(-facing, 0) * 0.8 + 0.18 * through
+    direct = (
+        np.maximum(facing, 0) * (1 - 0.4 * through)
+        + through * np.maximum(-facing, 0) * 0.8
+        + 0.18 * through
+    )
     dome = film.open_sky[hit] * (0.55 + 0.45 * normal[:, 2])
     light = (sun * direct)[:, None] * sky.SUN_COLOUR + dome[:, None] * SKY_LIGHT
     light = light + (0.5 - 0.5 * normal[:, 2])[:, None] * GROUND_LIGHT * film.open_sky[hit][:, None]
     lit = albedo * light
     clear = np.exp(-y[:, None] / CLEARNESS)
-    haze = mix(np.array([0.42, 0.55, 0.78], np.float32), [0.80, 0.76, 0.74], smoothstep(0.4, -0.6, columns)[:, None])
+    haze = mix(
+        np.array([0.42, 0.55, 0.78], np.float32),
+        [0.80, 0.76, 0.74],
+        smoothstep(0.4, -0.6, columns)[:, None],
+    )
     picture = air.copy()
     picture[hit] = lit * clear + haze * (1 - clear)
     return picture
@@ -91,7 +101,9 @@ def mirror_on_water(camera: Camera, mirror: Picture, seed: int) -> tuple[Picture
         spread = (tap + 0.5) / taps * 2 - 1
         shift = (0.0085 * wave + 0.0050 * spread) * strength
         flipped = 2 * camera.horizon - row + shift
-        total += sample(mirror, np.minimum(flipped, camera.horizon - 1), column + 0.0022 * swing * strength)
+        total += sample(
+            mirror, np.minimum(flipped, camera.horizon - 1), column + 0.0022 * swing * strength
+        )
     glancing = np.clip(camera.z / np.sqrt(y * y + x * x) + 0.030 * wave + 0.035 * calm, 0.01, 1)
     fresnel = (0.02 + 0.98 * (1 - glancing) ** 5)[..., None]
     deep = np.array([0.020, 0.052, 0.055], np.float32)
@@ -123,7 +135,9 @@ def render(size: int, seed: int) -> Picture:
     air[len(up) :] = air[len(up) - 1]
     ground = terrain.survey(camera, seed)
 
-    def view(eye: Camera, solids: list[buildings.Face], clouds: list[Cloud]) -> tuple[Film, Picture]:
+    def view(
+        eye: Camera, solids: list[buildings.Face], clouds: list[Cloud]
+    ) -> tuple[Film, Picture]:
         film = blank(eye)
         over_ridges = terrain.draw(film, eye, ground, seed)
         buildings.draw(film, eye, solids)
@@ -137,7 +151,9 @@ def render(size: int, seed: int) -> Picture:
     top = height - len(water)
     wet = film.depth[top:] > distance
     picture[top:][wet] = water[wet]
-    grain = 0.012 * np.random.default_rng(seed + 90).normal(size=(height, width, 1)).astype(np.float32)
+    grain = 0.012 * np.random.default_rng(seed + 90).normal(size=(height, width, 1)).astype(
+        np.float32
+    )
     toned = develop(picture, 0.92) + grain
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     corner = 1 - 0.13 * smoothstep(0.7, 1.6, np.hypot(x, y * 0.9))

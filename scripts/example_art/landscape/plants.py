@@ -9,8 +9,11 @@ from example_art.landscape.camera import Cloud
 from example_art.landscape.terrain import elevation, far_shore, near_shore, woodland
 
 BROADLEAF, CONIFER, POPLAR = 0, 1, 2
+LEAF_LIGHT = 0.35  # The share of sunlight that a leaf lets through.
 LEAVES = linear(
-    palette("5f7a2e", "77893a", "47692f", "8f9440", "55703a", "b08a35", "9a5a2a", "557a3f", "6b8236")
+    palette(
+        "5f7a2e", "77893a", "47692f", "8f9440", "55703a", "b08a35", "9a5a2a", "557a3f", "6b8236"
+    )
 )
 NEEDLES = linear(palette("2f4a30", "3a5536", "2a4038"))
 BARK = linear(palette("54432f"))[0]
@@ -19,9 +22,31 @@ FLOWERS = linear(palette("c9302a", "e8e2d4", "e2b43a", "8a6fb8"))
 
 
 def join(clouds: list[Cloud]) -> Cloud:
-    """One cloud of several, which must be equally translucent."""
-    parts = (np.concatenate([getattr(c, name) for c in clouds]) for name in Cloud._fields[:-1])
-    return Cloud(*parts, clouds[0].translucent)
+    """One cloud of several."""
+    parts = {
+        name: np.concatenate([getattr(cloud, name) for cloud in clouds])
+        for name in ("place", "normal", "albedo", "open_sky", "size")
+    }
+    return Cloud(**parts, translucent=LEAF_LIGHT)
+
+
+def discs(
+    place: np.ndarray,
+    normal: np.ndarray,
+    albedo: np.ndarray,
+    open_sky: np.ndarray | float,
+    size: np.ndarray | float,
+) -> Cloud:
+    """A cloud from arrays whose leading axes agree; numbers hold for every disc."""
+    shape = place.shape[:-1]
+    return Cloud(
+        place=place.reshape(-1, 3).astype(np.float32),
+        normal=normal.reshape(-1, 3).astype(np.float32),
+        albedo=albedo.reshape(-1, 3).astype(np.float32),
+        open_sky=np.broadcast_to(open_sky, shape).reshape(-1).astype(np.float32),
+        size=np.broadcast_to(size, shape).reshape(-1).astype(np.float32),
+        translucent=LEAF_LIGHT,
+    )
 
 
 def _ball(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -29,7 +54,9 @@ def _ball(rng: np.random.Generator, count: int) -> np.ndarray:
     return toward / np.linalg.norm(toward, axis=1, keepdims=True)
 
 
-def crown(kind: int, count: int, rng: np.random.Generator, boughs: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def crown(
+    kind: int, count: int, rng: np.random.Generator, boughs: int = 16
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaves of a tree one high: places, normals, and how open to the sky each is."""
     if kind == CONIFER:
         up = 1 - np.sqrt(rng.uniform(0.0, 1, count)) * 0.90
@@ -55,7 +82,9 @@ def crown(kind: int, count: int, rng: np.random.Generator, boughs: int = 16) -> 
         whole = place - (0, 0, 0.58)
         spread = (0.42, 0.42, 0.40) if kind == BROADLEAF else (0.14, 0.14, 0.48)
         depth = np.linalg.norm(whole / spread, axis=1)
-        normal = 0.65 * toward + 0.5 * whole / np.maximum(np.linalg.norm(whole, axis=1), 1e-3)[:, None]
+        normal = (
+            0.65 * toward + 0.5 * whole / np.maximum(np.linalg.norm(whole, axis=1), 1e-3)[:, None]
+        )
         normal += 0.25 * _ball(rng, count)
         open_sky = np.clip(0.15 + 0.75 * depth**2 * (0.55 + 0.45 * toward[:, 2]), 0.08, 1)
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
@@ -63,7 +92,13 @@ def crown(kind: int, count: int, rng: np.random.Generator, boughs: int = 16) -> 
 
 
 def plant(
-    kind: int, places: np.ndarray, heights: np.ndarray, leaf: float, count: int, rng: np.random.Generator, boughs: int = 16
+    kind: int,
+    places: np.ndarray,
+    heights: np.ndarray,
+    leaf: float,
+    count: int,
+    rng: np.random.Generator,
+    boughs: int = 16,
 ) -> Cloud:
     """Trees of one kind at `places`, each with `count` leaves of radius `leaf`."""
     shapes = [crown(kind, count, rng, boughs) for _ in range(6)]
@@ -73,7 +108,9 @@ def plant(
     turn = rng.uniform(0, 2 * np.pi, trees)
     c, s = np.cos(turn), np.sin(turn)
     zero = np.zeros(trees)
-    rotate = np.stack([np.stack([c, s, zero], 1), np.stack([-s, c, zero], 1), np.tile([0, 0, 1.0], (trees, 1))], 1)
+    rotate = np.stack(
+        [np.stack([c, s, zero], 1), np.stack([-s, c, zero], 1), np.tile([0, 0, 1.0], (trees, 1))], 1
+    )
     wide = rng.uniform(0.85, 1.25, trees)
     scale = heights[:, None] * np.stack([wide, wide, np.ones(trees)], 1)
     place = (place @ rotate) * scale[:, None] + places[:, None]
@@ -81,9 +118,7 @@ def plant(
     base = NEEDLES if kind == CONIFER else LEAVES
     tint = base[rng.integers(0, len(base), trees)] * rng.uniform(0.75, 1.2, (trees, 1))
     albedo = tint[:, None] * rng.uniform(0.65, 1.35, (trees, count, 1))
-    flat = [part.reshape(-1, 3).astype(np.float32) for part in (place, normal, albedo)]
-    size = np.full(trees * count, leaf, np.float32)
-    return Cloud(*flat, open_sky.reshape(-1), size, 0.35)
+    return discs(place, normal, albedo, open_sky, leaf)
 
 
 def trunks(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) -> Cloud:
@@ -95,9 +130,7 @@ def trunks(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) ->
     place = places[tree] + np.stack([0.01 * height * np.sin(up * 9 + tree), 0 * up, up * height], 1)
     normal = np.tile([-0.5, -0.8, 0.1], (len(tree), 1))
     albedo = BARK * rng.uniform(0.6, 1.3, (len(tree), 1))
-    parts = [part.astype(np.float32) for part in (place, normal, albedo)]
-    shade = np.full(len(tree), 0.6, np.float32)
-    return Cloud(*parts, shade, (0.022 * height * (1.1 - up)).astype(np.float32), 0.35)
+    return discs(place, normal, albedo, 0.6, 0.022 * height * (1.1 - up))
 
 
 def village_trees(seed: int) -> Cloud:
@@ -113,7 +146,10 @@ def village_trees(seed: int) -> Cloud:
         x = rng.uniform(-72, 78, many)
         inland = rng.uniform(3.5, 75, many) if tall[1] > 4 else rng.uniform(1.2, 9, many)
         if kind == POPLAR:
-            x, inland = rng.choice([-47, -43, 66, 40], many) + rng.normal(0, 2.5, many), rng.uniform(3, 16, many)
+            x, inland = (
+                rng.choice([-47, -43, 66, 40], many) + rng.normal(0, 2.5, many),
+                rng.uniform(3, 16, many),
+            )
         y = far_shore(x) + inland
         place = np.stack([x, y, elevation(x, y, seed)], 1)
         height = rng.uniform(*tall, many)
@@ -131,7 +167,9 @@ def woods(seed: int) -> Cloud:
         y = 178 * (1500 / 178) ** rng.uniform(0, 1, many)
         x = y * rng.uniform(-0.6, 0.6, many)
         wild = woodland(x, y, seed) - (0.25 if kind == BROADLEAF else 0.12)
-        chance = smoothstep(-0.05, 0.12, wild + 0.5 * smoothstep(500, 1100, y)) * smoothstep(170, 230, y)
+        chance = smoothstep(-0.05, 0.12, wild + 0.5 * smoothstep(500, 1100, y)) * smoothstep(
+            170, 230, y
+        )
         chance = np.maximum(chance, 0.06)
         keep = rng.uniform(size=many) < chance
         x, y = x[keep], y[keep]
@@ -160,13 +198,13 @@ def big_tree(x: float, y: float, height: float, seed: int) -> Cloud:
         radius = radius * (1 + 0.12 * noise(turn * 2.2, up * 30, seed + bough))
         stem_x = 0.02 * np.sin(up * 8) + lean * above * 1.6 * np.cos(heading)
         stem_y = lean * above * 1.6 * np.sin(heading)
-        place = np.stack([stem_x + radius * np.cos(turn), stem_y + radius * np.sin(turn), up], 1) * height + base
+        stem_x, stem_y = stem_x + radius * np.cos(turn), stem_y + radius * np.sin(turn)
+        place = np.stack([stem_x, stem_y, up], 1) * height + base
         normal = np.stack([np.cos(turn), np.sin(turn), 0 * turn], 1)
         ridge = smoothstep(-0.5, 0.5, noise(turn * 5, up * 40, seed + 20 + bough))
         albedo = BARK * (0.45 + 0.9 * ridge)[:, None]
-        parts = [part.astype(np.float32)[up >= fork] for part in (place, normal, albedo)]
-        shade = np.full(len(parts[0]), 0.55, np.float32)
-        clouds.append(Cloud(*parts, shade, np.full(len(shade), 0.020, np.float32), 0.35))
+        here = up >= fork
+        clouds.append(discs(place[here], normal[here], albedo[here], 0.55, 0.020))
     return join(crowns + clouds)
 
 
@@ -185,7 +223,7 @@ def meadow(seed: int) -> Cloud:
     tall = np.clip(0.20 + 0.30 * tuft, 0.08, 0.8) * rng.uniform(0.6, 1.4, many)
     reed = inland < 0.9
     tall = np.where(reed, rng.uniform(0.5, 1.5, many), tall)
-    lean = rng.normal(0, 0.28, (many, 2)) + (0.22, 0)
+    lean = rng.normal((0.22, 0), 0.28, (many, 2))
     up = np.linspace(0, 1, knots)
     bend = up**2
     px = x[:, None] + lean[:, :1] * tall[:, None] * bend
@@ -193,13 +231,10 @@ def meadow(seed: int) -> Cloud:
     pz = ground[:, None] + tall[:, None] * up
     tint = GRASSES[rng.integers(0, len(GRASSES), many)] * rng.uniform(0.6, 1.25, (many, 1))
     albedo = tint[:, None] * (0.55 + 0.7 * up)[:, None]
-    normal = np.array([-0.25, -0.55, 0.6]) + 0.3 * rng.normal(size=(many, 1, 3)) + np.zeros((1, knots, 1))
-    open_sky = np.broadcast_to(0.25 + 0.75 * up, (many, knots))
+    normal = np.array([-0.25, -0.55, 0.6]) + 0.3 * rng.normal(size=(many, 1, 3))
+    normal = np.repeat(normal / np.linalg.norm(normal, axis=-1, keepdims=True), knots, 1)
     size = np.broadcast_to(0.017 * (1.15 - up), (many, knots)) * rng.uniform(0.7, 1.3, (many, 1))
     bloom = ~reed & (rng.uniform(size=many) < 0.05 * smoothstep(0.5, 0.9, tuft))
     albedo[bloom, -1] = FLOWERS[rng.integers(0, len(FLOWERS), many)][bloom]
     size[bloom, -1] = 0.040
-    normal = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    parts = [np.stack([px, py, pz], -1), normal, albedo]
-    flat = [part.reshape(-1, 3).astype(np.float32) for part in parts]
-    return Cloud(*flat, open_sky.reshape(-1).astype(np.float32), size.reshape(-1).astype(np.float32), 0.35)
+    return discs(np.stack([px, py, pz], -1), normal, albedo, 0.25 + 0.75 * up, size)

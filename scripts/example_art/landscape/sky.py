@@ -47,7 +47,9 @@ def _noise3(volume: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> 
     return total
 
 
-def _density(volume: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, octaves: int):
+def _density(
+    volume: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, octaves: int
+) -> np.ndarray:
     """Cloud water at points in metres: flat bases, billowing tops."""
     u, v, w = x / 1500, y / 1500, z / 1150
     total, weight = np.zeros_like(x), 1.0
@@ -91,7 +93,7 @@ def paint(across: np.ndarray, up: np.ndarray, seed: int) -> np.ndarray:
         toward = np.zeros_like(here)
         for reach in (60.0, 170.0, 380.0):
             ahead = [p + reach * d for p, d in zip((lx, ly, lz), SUN, strict=True)]
-            toward += _density(volume, *ahead, 3) * reach * 0.9
+            toward += _density(volume, *ahead, octaves=3) * reach * 0.9
         level = (lz - BASE) / (TOP - BASE)
         bright = np.exp(-toward * 0.012) * 0.85 + np.exp(-toward * 0.003) * 0.18
         glow = bright[:, None] * SUN_COLOUR * 0.52 + ambient * (0.34 + 0.75 * level[:, None])

@@ -35,7 +35,9 @@ def elevation(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
     bank = y < 70
     inland = near_shore(x[bank]) - y[bank]
     rough = 0.35 * fbm(x[bank] / 3.1, y[bank] / 3.1, seed, 3)
-    z[bank] = np.maximum(np.minimum(0.17 * inland, 0.5 + 0.10 * inland) + rough * smoothstep(0, 4, inland), -2)
+    z[bank] = np.maximum(
+        np.minimum(0.17 * inland, 0.5 + 0.10 * inland) + rough * smoothstep(0, 4, inland), -2
+    )
     far = y >= 70
     inland = np.minimum(y[far] - far_shore(x[far]), 260)
     bumps = 1.5 * fbm(x[far] / 45, y[far] / 45, seed + 1, 3) * smoothstep(0, 40, inland)
@@ -160,7 +162,9 @@ def _cover(x: np.ndarray, y: np.ndarray, z: np.ndarray, steep: np.ndarray, seed:
     return colour * np.clip(1 + 0.16 * fine, 0.3, 2)[:, None]
 
 
-def _hillside(colour: np.ndarray, x: np.ndarray, y: np.ndarray, patch: np.ndarray, seed: int):
+def _hillside(
+    colour: np.ndarray, x: np.ndarray, y: np.ndarray, patch: np.ndarray, seed: int
+) -> np.ndarray:
     """Fields and woods."""
     field = smoothstep(150, 260, y) * smoothstep(-0.1, 0.1, fbm(x / 90, y / 140, seed + 13, 2))
     colour = mix(colour, mix(STRAW, MEADOW, smoothstep(-0.4, 0.5, patch)[:, None]), field[:, None])
@@ -170,7 +174,14 @@ def _hillside(colour: np.ndarray, x: np.ndarray, y: np.ndarray, patch: np.ndarra
     return mix(colour, leaves, wood[:, None])
 
 
-def _heights(colour: np.ndarray, x, y, z, steep, seed: int) -> np.ndarray:
+def _heights(
+    colour: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    steep: np.ndarray,
+    seed: int,
+) -> np.ndarray:
     """Bare rock and snow."""
     bare = smoothstep(420, 700, z + 160 * fbm(x / 260, y / 260, seed + 15, 3))
     bare = np.maximum(bare, smoothstep(0.75, 1.15, steep) * smoothstep(900, 1500, y))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from example_art.canvas import Picture, develop, mix, shrink, smoothstep
-from example_art.still_life import things
+from example_art.still_life import fruit, table, vessels
 from example_art.still_life.tracing import (
     SUN_LIGHT,
     WINDOW_LIGHT,
@@ -39,22 +39,24 @@ def arrangement(seed: int) -> list[Body]:
     for level, count in enumerate((4, 7, 8, 7, 5, 3, 2)):
         for _ in range(count):
             along = level / 6
-            middle = np.array([-0.50 - 0.34 * along, -0.02 - 0.62 * along, 0.58 - 0.47 * along**0.8])
+            middle = np.array(
+                [-0.50 - 0.34 * along, -0.02 - 0.62 * along, 0.58 - 0.47 * along**0.8]
+            )
             bunch.append(middle + rng.normal(0, 1, 3) * (0.15, 0.12, 0.05) * (1.1 - 0.5 * along))
     centres = _settle(np.array(bunch), 0.095)
     return [
-        things.bottle(-1.22, 0.62, seed + 1),
-        things.jug(1.22, 0.42, seed + 2),
-        things.bowl(0.02, 0.30, seed + 3),
-        things.apple(0.02, 0.02, 0.27, 0.30, seed + 4, 0.6, 0.35, 0.35),
-        things.orange(0.38, 0.34, 0.30, 0.27, seed + 5),
-        things.apple(-0.24, 0.50, 0.30, 0.29, seed + 6, 2.2, 0.2, -0.25),
-        things.orange(0.16, 0.66, 0.34, 0.26, seed + 7),
-        things.grapes(centres, 0.095, seed + 8),
-        things.pear(0.66, -0.60, 0.015, 0.265, seed + 9, 0.16),
-        things.lemon(1.42, -0.62, 0.02, 0.215, seed + 10, 0.5),
-        things.apple(-1.42, -0.42, 0.02, 0.30, seed + 11, 1.2, 0.25, 0.15),
-        things.cut_orange(0.06, -0.98, 0.02, 0.25, seed + 12, -0.62),
+        vessels.bottle(-1.22, 0.62, seed + 1),
+        vessels.jug(1.22, 0.42, seed + 2),
+        vessels.bowl(0.02, 0.30, seed + 3),
+        fruit.apple(0.02, 0.02, 0.27, 0.30, seed + 4, 0.6, 0.35, 0.35),
+        fruit.orange(0.38, 0.34, 0.30, 0.27, seed + 5),
+        fruit.apple(-0.24, 0.50, 0.30, 0.29, seed + 6, 2.2, 0.2, -0.25),
+        fruit.orange(0.16, 0.66, 0.34, 0.26, seed + 7),
+        fruit.grapes(centres, 0.095, seed + 8),
+        fruit.pear(0.66, -0.60, 0.015, 0.265, seed + 9, 0.16),
+        fruit.lemon(1.42, -0.62, 0.02, 0.215, seed + 10, 0.5),
+        fruit.apple(-1.42, -0.42, 0.02, 0.30, seed + 11, 1.2, 0.25, 0.15),
+        fruit.cut_orange(0.06, -0.98, 0.02, 0.25, seed + 12, -0.62),
     ]
 
 
@@ -87,19 +89,25 @@ def meet(toward: Vectors, bodies: list[Body], seed: int) -> tuple[np.ndarray, np
     enter = (0.24 - EYE[2]) / np.minimum(toward[:, 2], -1e-6)
     low = np.flatnonzero((toward[:, 2] < 0) & (enter < length))
     # Below the board's edge rays may pass a long way before they meet the hanging cloth.
-    met = march(things.table_distance(seed), origin[low], toward[low], enter[low], length[low], 90, 1.5e-3)
+    met = march(
+        table.table_distance(seed), origin[low], toward[low], enter[low], length[low], 90, 1.5e-3
+    )
     found = np.isfinite(met)
     length[low[found]], owner[low[found]] = met[found], TABLE
     for number, body in enumerate(bodies):
         index, start, stop = within(body, origin, toward)
         local = origin[index] - body.place
-        met = march(body.distance, local, toward[index], start, np.minimum(stop, length[index]), 90, 8e-4)
+        met = march(
+            body.distance, local, toward[index], start, np.minimum(stop, length[index]), 90, 8e-4
+        )
         found = met < length[index]
         length[index[found]], owner[index[found]] = met[found], number
     return length.astype(np.float32), owner
 
 
-def look(points: Vectors, owner: np.ndarray, bodies: list[Body], seed: int) -> tuple[Vectors, Surface, np.ndarray]:
+def look(
+    points: Vectors, owner: np.ndarray, bodies: list[Body], seed: int
+) -> tuple[Vectors, Surface, np.ndarray]:
     """Normals and surfaces at points, each on the body that it belongs to."""
     normal = np.zeros_like(points)
     albedo = np.zeros_like(points)
@@ -109,10 +117,10 @@ def look(points: Vectors, owner: np.ndarray, bodies: list[Body], seed: int) -> t
         local = points[at]
         if number == WALL:
             normal[at] = (0, -1, 0)
-            surface = things.wall_surface(local, seed)
+            surface = table.wall_surface(local, seed)
         elif number == TABLE:
-            normal[at] = normals(things.table_distance(seed), local, 4e-3)
-            surface = things.table_surface(local, seed)
+            normal[at] = normals(table.table_distance(seed), local, 4e-3)
+            surface = table.table_surface(local, seed)
         else:
             body = bodies[number]
             local = local - body.place
@@ -140,9 +148,12 @@ def render(size: int, seed: int) -> Picture:
         cell = (turn + pick * 5) % 4 + 4 * pick
         u, v = rng.uniform(size=(2, len(toward))).astype(np.float32)
         cell_u, cell_v = (cell % 4).astype(np.float32), (cell // 4).astype(np.float32)
-        picks.append(((cell_u + u) / 2 - 1, (cell_v + v) / 2 - 1))
+        picks.append(((cell_u + 0.2 + 0.6 * u) / 2 - 1, (cell_v + 0.2 + 0.6 * v) / 2 - 1))
     direct = window_lit(points, normal, owner, bodies, picks, wrap)
-    shake = 0.0028 * rng.normal(size=points.shape).astype(np.float32)
+    spread = rng.uniform(-0.2, 0.2, points.shape).astype(np.float32)
+    spread[:, 0] += turn % 2 - 0.5
+    spread[:, 2] += turn // 2 - 0.5
+    shake = 0.0065 * spread
     sun = sun_lit(points, normal, owner, bodies, shake)
     light = direct[:, None] * WINDOW_LIGHT + sun[:, None] * SUN_LIGHT
     light = light + room_lit(points, normal, owner, bodies)
@@ -150,14 +161,13 @@ def render(size: int, seed: int) -> Picture:
 
     facing = np.maximum(-dot(normal, toward), 0)
     bounce = unit(toward + 2 * facing[:, None] * normal)
-    fresnel = surface.mirror + (1 - surface.mirror) * (1 - facing) ** 5 * np.clip(1 - surface.blur * 1.6, 0, 1)
+    fresnel = surface.mirror + (1 - surface.mirror) * (1 - facing) ** 5 * np.clip(
+        1 - surface.blur * 1.6, 0, 1
+    )
     glare = window_seen(points, bounce, surface.blur) / (1 + 7 * surface.blur)
     own = smoothstep(0, 0.06, direct) * 0.85 + 0.15
     seen = glare[:, None] * own[:, None] * WINDOW_LIGHT * 0.62 + room_seen(points, bounce)
-    copper = np.flatnonzero(owner == next(n for n, b in enumerate(bodies) if b.name == "bowl"))
-    tint = np.ones_like(picture)
-    tint[copper] = things.COPPER * 2.2
-    picture = picture + fresnel[:, None] * tint * seen * (surface.mirror > 0)[:, None]
+    picture = picture + fresnel[:, None] * seen * (surface.mirror > 0)[:, None]
 
     glass = owner == next(n for n, b in enumerate(bodies) if b.name == "bottle")
     glass &= (surface.mirror == np.float32(0.05)) & (surface.blur < 0.035)

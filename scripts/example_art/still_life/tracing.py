@@ -91,7 +91,9 @@ def march(
     return length
 
 
-def within(body: Body, origin: Vectors, toward: Vectors) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def within(
+    body: Body, origin: Vectors, toward: Vectors
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rays that cross the ball round a body: their indices, and where they enter and leave."""
     offset = origin - body.middle
     along = dot(offset, toward)
@@ -110,7 +112,7 @@ def normals(distance: Distance, points: Vectors, step: float = 1.5e-3) -> Vector
     return unit(total)
 
 
-def window_seen(points: Vectors, toward: Vectors, blur: np.ndarray) -> np.ndarray:
+def window_seen(points: Vectors, toward: Vectors, blur: np.ndarray | float) -> np.ndarray:
     """Share of the window's light that comes along directions: its panes, softened by `blur`."""
     facing = np.cross(WINDOW_ACROSS, WINDOW_UP)
     slope = toward @ facing
@@ -183,7 +185,7 @@ def sun_lit(
 ) -> np.ndarray:
     """Sunlight (cosine times visibility) that falls through the panes; `shake` blurs its edge."""
     way = unit(SUN_WAY + shake)
-    strength = np.maximum(dot(normal, way), 0) * window_seen(points, way, np.float32(0.045))
+    strength = np.maximum(dot(normal, way), 0) * window_seen(points, way, 0.045)
     live = np.flatnonzero(strength > 1e-3)
     origin = points[live] + 0.012 * normal[live]
     soft = np.zeros(len(live), bool)
@@ -191,7 +193,9 @@ def sun_lit(
     return strength
 
 
-def room_lit(points: Vectors, normal: Vectors, owner: np.ndarray, bodies: Sequence[Body]) -> Vectors:
+def room_lit(
+    points: Vectors, normal: Vectors, owner: np.ndarray, bodies: Sequence[Body]
+) -> Vectors:
     """Light from the room, held back and tinted by the balls that stand in for the bodies."""
     up = 0.62 + 0.38 * normal[:, 2] - 0.18 * normal[:, 0]
     light = up[:, None] * ROOM_LIGHT
@@ -205,7 +209,7 @@ def room_lit(points: Vectors, normal: Vectors, owner: np.ndarray, bodies: Sequen
             cosine = dot(outward, away) / np.sqrt(far2)
             share = np.clip(cosine * 0.75 + 0.25, 0, 1) * np.minimum(radius**2 / far2, 1)
             share = share[:, None]
-            gathered = gathered * (1 - 0.85 * share) + share * body.tint * 0.16
+            gathered = gathered * (1 - 0.92 * share) + share * (1 - share) * body.tint * 0.22
         light[near] = gathered
     return light
 

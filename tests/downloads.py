@@ -1,0 +1,38 @@
+"""What tests of downloads have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from jaxstyle.formats.download import Wanted
+from jaxstyle.formats.registry import Checksum
+from jaxstyle.formats.transfer import Patience
+
+DATA = bytes(range(256)) * 4000  # 1,024,000 bytes
+OTHER = DATA[::-1]
+QUICK = Patience(connect=5, silence=0.5, slow=0.3, slowest=2000, whole=30, tries=3, first_wait=0.01)
+
+
+def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the test independent of the proxies of whoever runs it."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def sha256(data: bytes) -> Checksum:
+    return Checksum("sha256", hashlib.sha256(data).hexdigest(), "this test")
+
+
+SIZE, SUM = len(DATA), sha256(DATA)
+
+
+def wanted(*sites, size=SIZE, checksums=(SUM,), **more) -> Wanted:
+    return Wanted(tuple(site.url for site in sites), size, checksums, **more)
+
+
+def left_behind(target: Path) -> set[str]:
+    return {path.name for path in target.parent.iterdir()} if target.parent.exists() else set()
