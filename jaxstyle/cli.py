@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from jaxstyle._version import __version__
-from jaxstyle.commands import replay, stylize
+from jaxstyle.commands import convert_weights, replay, stylize
 from jaxstyle.errors import InputError
 
-COMMANDS = (stylize, replay)
+COMMANDS = (stylize, convert_weights, replay)
 
 
 class Parser(argparse.ArgumentParser):

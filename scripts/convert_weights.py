@@ -2,7 +2,7 @@
 
     python scripts/convert_weights.py
 
-gives weights/vgg19.h5 (about 74 MB, from a download of 80 MB) within a minute on a usual line;
+gives weights/vgg19.h5 (about 72 MB, from a download of 80 MB) within a minute on a usual line;
 ``stylize`` then uses it by default. With a path, it converts the weights that you have:
 
     python scripts/convert_weights.py vgg19-dcbb9e9d.pth -o weights/vgg19.h5

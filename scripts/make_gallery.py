@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from jaxstyle import stylize
-from jaxstyle.compilation_cache import keep_compiled_programs
 from jaxstyle.images import fit_longest_side, load_image, resize, save_image
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -57,7 +56,6 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=512, help="longest side of each result")
     parser.add_argument("--output", type=Path, default=EXAMPLES / "gallery.jpg")
     arguments = parser.parse_args()
-    keep_compiled_programs()
     rows = []
     for content, style in PAIRS:
         result = stylize(EXAMPLES / content, EXAMPLES / style, size=arguments.size, weights="slim")

@@ -13,7 +13,7 @@ from samples import TINY, in_float64, landscape, noise, random_network
 
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
-from jaxstyle.layers import VGG16, VGG19, VGG19_SLIM, Architecture
+from jaxstyle.layers import VGG16, VGG19, Architecture
 from jaxstyle.network import Network
 from jaxstyle.preprocess import to_network
 from jaxstyle.vgg import check_size, features, random_params
@@ -100,7 +100,7 @@ def test_every_tap_is_torchs(network, padding, pooling):
 @pytest.mark.parametrize(("pooling", "padding"), [("avg", "zeros"), ("max", "reflect")])
 def test_the_gradient_with_respect_to_the_picture_is_torchs(pooling, padding):
     """In float64: rounding would otherwise decide ReLUs and maxima near a tie."""
-    network, taps = slim(), ("conv1_1", "relu1_2", "pool2", "relu3_1")
+    network, taps = slim(), ("conv1_1", "relu1_2", "relu2_1", "pool2")
     x = seen(network, 21, 35)
     chance = np.random.default_rng(0)
     with jax.enable_x64(True):
@@ -239,7 +239,7 @@ def test_unknown_choices_are_refused(settings, message):
 
 
 def test_bfloat16_stays_close():
-    network, taps = slim(), ("relu1_1", "pool2", "relu3_1")
+    network, taps = slim(), ("relu1_1", "conv2_1", "pool2")
     x = seen(network, 45, 67)
     exact = features(network.params, x, taps)
     short = features(network.params, x, taps, dtype=jnp.dtype(jnp.bfloat16))
@@ -249,13 +249,13 @@ def test_bfloat16_stays_close():
 
 
 def test_random_params_follow_he():
-    params = random_params(jax.random.key(1), VGG19_SLIM)
-    assert tuple(params) == VGG19_SLIM.convolutions
+    params = random_params(jax.random.key(1), TINY)
+    assert tuple(params) == TINY.convolutions
     for name, layer in params.items():
         height, width, inputs, _ = layer["kernel"].shape
-        assert layer["kernel"].shape == VGG19_SLIM.kernel_shape(name)
-        assert np.std(layer["kernel"]) == pytest.approx(np.sqrt(2 / (height * width * inputs)), 0.1)
+        assert layer["kernel"].shape == TINY.kernel_shape(name)
+        assert np.std(layer["kernel"]) == pytest.approx(np.sqrt(2 / (height * width * inputs)), 0.2)
         assert not np.any(layer["bias"])
-    again, other = (random_params(jax.random.key(seed), VGG19_SLIM) for seed in (1, 2))
+    again, other = (random_params(jax.random.key(seed), TINY) for seed in (1, 2))
     assert all(map(np.array_equal, jax.tree.leaves(params), jax.tree.leaves(again)))
     assert not np.array_equal(params["conv3_1"]["kernel"], other["conv3_1"]["kernel"])

@@ -56,7 +56,7 @@ def fetch(arguments: argparse.Namespace) -> Path:
     target = weights_directory() / "downloads" / file
     try:
         with _shown(file, quiet=arguments.quiet) as progress:
-            return download(wanted, target, progress=progress, offline=arguments.offline)
+            path = download(wanted, target, progress=progress, offline=arguments.offline)
     except DownloadError:
         command = ["jaxstyle", "convert-weights"]
         if known or not arguments.url:
@@ -65,6 +65,9 @@ def fetch(arguments: argparse.Namespace) -> Path:
             command += [str(target)]
         print(manual_steps(wanted, target, shlex.join(command)), file=sys.stderr)
         raise
+    if not (wanted.checksums or arguments.quiet):
+        print(f"no checksum of {file} is known: --verify looks at what is in it", file=sys.stderr)
+    return path
 
 
 def _wanted(arguments: argparse.Namespace, known: KnownFile | None) -> tuple[Wanted, str]:

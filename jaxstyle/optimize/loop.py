@@ -225,13 +225,12 @@ class Watch:
 def deferred_interrupt() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into a flag: a donated state must not be lost halfway through a step.
 
-    The second one raises KeyboardInterrupt as usual. Outside the main thread, and where the signal
-    is ignored (nohup) or handled by a host program, nothing changes.
+    The second one raises KeyboardInterrupt as usual. Outside the main thread, and where a host
+    program that is not Python handles the signal, nothing changes.
     """
     flag = threading.Event()
     before = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or before in (signal.SIG_IGN, None):
+    if before is None or threading.current_thread() is not threading.main_thread():
         yield flag
         return
 
