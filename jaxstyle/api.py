@@ -269,14 +269,18 @@ def weights_of(config: StylizeConfig) -> Weights:
 
 
 def prepare_network(network: Network, config: StylizeConfig) -> Network:
-    """Check that the network has all taps, and drop what lies deeper."""
-    taps = order_taps(
-        {**config.content_loss_layers, **config.style_loss_layers}, network.architecture
-    )
-    below = network.architecture.layers
-    below = below[: below.index(taps[-1]) + 1]
-    deepest = [layer for layer in below if layer.startswith("conv")][-1]
-    return network.upto(deepest)
+    """Check that the network has all taps, and drop what lies deeper.
+
+    Raises:
+        InputError: a tap that the network lacks.
+    """
+    architecture = network.architecture
+    taps = order_taps({**config.content_loss_layers, **config.style_loss_layers}, architecture)
+    layers = architecture.layers
+    # To the first convolution from the tap on: what follows pool3 tells a VGG-16 from a VGG-19.
+    reach = layers.index(taps[-1].replace("relu", "conv"))
+    deepest = next((name for name in layers[reach:] if name in network.params), None)
+    return network if deepest is None else network.upto(deepest)
 
 
 def _sizes(config: StylizeConfig, content: Picture, style: Picture) -> list[tuple[int, int]]:

@@ -23,6 +23,14 @@ from jaxstyle.losses import TOTAL_VARIATIONS
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 DTYPES = ("float32", "bfloat16")
+LEFT_TO_CONVENTION = (
+    "content_weight",
+    "style_weight",
+    "tv_weight",
+    "content_layers",
+    "style_layers",
+)
+"""Settings whose default is the convention's own."""
 
 
 def setting(
@@ -72,8 +80,10 @@ class StylizeConfig:
     tv_weight: float | None = setting(
         None, "weight of the total variation (default: the convention's own)", least=0
     )
-    content_layers: str = setting(
-        "relu4_2", "content layers, each with a weight after a colon if that is not 1"
+    content_layers: str | None = setting(
+        None,
+        "content layers, each with a weight after a colon if that is not 1 (default: the "
+        "convention's own)",
     )
     style_layers: str | None = setting(
         None, "style layers, such as conv1_1:1,conv3_1:0.5 (default: the convention's own)"
@@ -130,25 +140,20 @@ class StylizeConfig:
     @property
     def content_loss_layers(self) -> dict[str, float]:
         """Content tap -> weight."""
-        return parse_layers(self.content_layers)
+        return parse_layers(self._or_own("content_layers"))
 
     @property
     def style_loss_layers(self) -> dict[str, float]:
         """Style tap -> weight."""
-        layers = self.style_layers
-        return parse_layers(
-            get_convention(self.convention).style_layers if layers is None else layers
-        )
+        return parse_layers(self._or_own("style_layers"))
 
     def resolved(self) -> StylizeConfig:
         """The same with nothing left to the convention, so that a record says it all."""
-        convention = get_convention(self.convention)
-        own = {
-            name: getattr(convention, name)
-            for name in ("content_weight", "style_weight", "tv_weight", "style_layers")
-            if getattr(self, name) is None
-        }
-        return replace(self, **own)
+        return replace(self, **{name: self._or_own(name) for name in LEFT_TO_CONVENTION})
+
+    def _or_own(self, name: str) -> Any:
+        value = getattr(self, name)
+        return getattr(get_convention(self.convention), name) if value is None else value
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

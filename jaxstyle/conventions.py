@@ -5,8 +5,8 @@ features, S_c = sum (F - P)^2, and per style layer the squared error of the mean
 S_s = sum (G/M - A/M)^2. They differ in what these sums are multiplied by, so that the same
 "style weight" means things that are many orders of magnitude apart. A convention is that factor.
 
-With N channels and M positions, in terms of the paper's losses
-L_c = S_c / 2 and E_l = sum (G - A)^2 / (4 N^2 M^2) = S_s / (4 N^2):
+With N channels and M positions (as many in the result as in the style), in terms of the paper's
+losses L_c = S_c / 2 and E_l = sum (G - A)^2 / (4 N^2 M^2) = S_s / (4 N^2):
 
 ================== =============== ======================= ======================================
 convention         content factor  style factor            source
@@ -48,7 +48,7 @@ class Convention:
         content_weight, style_weight: the source's own defaults, alpha and beta.
         summary: one line for help texts.
         tv_weight: default weight of the total variation.
-        style_layers: default style layers and their weights.
+        content_layers, style_layers: default layers and their weights.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Convention:
     style_weight: float
     summary: str
     tv_weight: float = 0.0
+    content_layers: str = "relu4_2"
     style_layers: str = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1"
 
     def content_scale(
@@ -106,7 +107,7 @@ CONVENTIONS = {
             averaged=True,
             content_weight=1.0,
             style_weight=1.0,
-            summary="relative errors: a weight means the same for every network, size, layer set",
+            summary="relative errors: a weight means much the same for any network, size, layer set",
             tv_weight=5.0,
             # The first layers carry colour and tone, which relative errors would undervalue.
             style_layers="relu1_1:5,relu2_1:5,relu3_1,relu4_1,relu5_1",
@@ -121,6 +122,8 @@ CONVENTIONS = {
             content_weight=2.4e-10,
             style_weight=1.0,
             summary="the formulas as printed in arXiv:1508.06576",
+            content_layers="conv4_2",
+            style_layers="conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
         ),
         Convention(
             "gatys",

@@ -21,7 +21,7 @@ class WeightFileError(InputError):
     """A file of weights cannot be used. The message is one line for the user."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class Network:
     """A feature network with all that one must know to use it rightly.
 

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import jax
 import pytest
+from hypothesis import settings
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# A busy machine is no bug.
+settings.register_profile("jaxstyle", deadline=None)
+settings.load_profile("jaxstyle")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from jaxstyle import StylizeConfig, api, images, stylize
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
+from jaxstyle.network import Network
 from jaxstyle.optimize import loop
 
 SIZE = 48
@@ -169,6 +171,27 @@ def test_weights_shallower_than_the_taps_are_refused(content, style):
     shallow = load_weights("slim").upto("conv3_1")
     with pytest.raises(InputError, match="conv3_1"):
         stylize(content, style, network=shallow, **FAST)
+
+
+def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
+    import jax
+
+    from jaxstyle.layers import VGG16
+    from jaxstyle.preprocess import IMAGENET, preprocessing
+    from jaxstyle.vgg import random_params
+
+    narrow = replace(VGG16, widths=(2, 2, 2, 2, 2))
+    params = random_params(jax.random.key(0), narrow)
+    network = Network(params, preprocessing(**IMAGENET), "test")
+    for tap, deepest in (("pool3", "conv4_1"), ("relu3_3", "conv3_3"), ("pool5", "conv5_3")):
+        config = StylizeConfig(content_layers=tap, style_layers="conv1_1")
+        assert api.prepare_network(network, config).complete_to == deepest
+
+
+def test_each_convention_taps_what_its_source_taps(content, style):
+    paper = stylize(content, style, convention="paper", **FAST).config
+    assert (paper.content_layers, paper.style_layers[:7]) == ("conv4_2", "conv1_1")
+    assert paper.content_weight == 2.4e-10
 
 
 def test_config_and_keywords_combine(content, style):

@@ -90,8 +90,8 @@ def test_msgpack_as_flax_writes_it(tmp_path, wrap, dtype):
     written = wrap(tree(LAYERS, dtype))
     (tmp_path / "a.msgpack").write_bytes(flax.serialization.to_bytes(written))
     expected = {
-        name: tuple(array.astype(dtype).astype(np.float32) for array in pair)
-        for name, pair in LAYERS.items()
+        name: (kernel.astype(dtype).astype(np.float32), bias.astype(dtype).astype(np.float32))
+        for name, (kernel, bias) in LAYERS.items()
     }
     assert_same_layers(read_msgpack(tmp_path / "a.msgpack").layers, expected)
 
@@ -121,7 +121,7 @@ def packed(value) -> bytes:
     def convert(item):
         return array(item.shape, item.dtype.name, item.tobytes())
 
-    return msgpack.packb(value, default=convert)
+    return bytes(msgpack.packb(value, default=convert) or b"")
 
 
 @pytest.mark.parametrize(

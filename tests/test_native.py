@@ -263,7 +263,9 @@ def test_bits_of_bfloat16_may_not_hide_nan(tmp_path):
     path = tmp_path / "a.h5"
     write_native(path, network(), "bfloat16")
     with h5py.File(path, "a") as file:
-        file["conv1_1/bias"][0] = np.array(np.nan, ml_dtypes.bfloat16).view(np.uint16)
+        bias = file["conv1_1/bias"]
+        assert isinstance(bias, h5py.Dataset)
+        bias[0] = np.array(np.nan, ml_dtypes.bfloat16).view(np.uint16)
     refused(path, "conv1_1 holds NaN")
 
 

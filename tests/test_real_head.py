@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle.formats.orientation import Orientation, kernel_orientation
+from jaxstyle.formats.identify import identify
 from jaxstyle.layers import VGG19
 from jaxstyle.network import Network, checked_network
 from jaxstyle.preprocess import CAFFE, preprocessing, to_network
@@ -145,15 +145,15 @@ def test_the_fold_agrees_with_the_heads_own_first_layer():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_the_fingerprint_knows_both_heads(head):
-    layers = HEADS[head]()
-    assert kernel_orientation(layers) == Orientation("height, width", "BGR", "fingerprint")
-    swapped = {
-        name: (kernel.transpose(1, 0, 2, 3), bias) for name, (kernel, bias) in layers.items()
-    }
-    assert kernel_orientation(swapped) == Orientation("width, height", "BGR", "fingerprint")
-    folded = {
-        name: (np.asarray(layer["kernel"]), np.asarray(layer["bias"]))
-        for name, layer in network(layers).params.items()
-    }
-    assert kernel_orientation(folded) == Orientation("height, width", "RGB", "fingerprint")
+def test_both_heads_are_recognised(head):
+    kernel, _ = HEADS[head]()["conv1_1"]
+    folded = np.asarray(network(HEADS[head]()).params["conv1_1"]["kernel"])
+    for seen, order, orientation in (
+        (kernel, "BGR", "upright"),
+        (folded, "RGB", "upright"),
+        (kernel.transpose(1, 0, 2, 3), "BGR", "transposed"),
+    ):
+        found = identify(seen)
+        assert found and found.network.name == "simonyan-vgg19"
+        assert (found.order, found.orientation) == (order, orientation)
+        assert found.rescaled == (head == "normalised")

@@ -5,20 +5,20 @@ bias; before 2015 two fields, ``filters`` and ``biases``). The mean that the net
 subtracted is ``averageImage``, a vector or a picture of one colour, in ``meta.normalization``, or
 in files of version beta16 and older in ``normalization``. Channels are RGB, from 0 to 255.
 
-**Order of axes.** Kernels are (height, width, in, out), to be used as they are. Other programs
-disagree: some swap the first two axes, after the help text of ``vl_nnconv``, "F is an array of
-dimension FW x FH x FC x K". Settled by reading MatConvNet's source, where that text is a slip (its
-issues 1053 and 1128 say so too):
+**Order of axes.** Kernels are (height, width, in, out), to be used as they are. Other programs swap
+the first two axes, after the help text of ``vl_nnconv``: "F is an array of dimension FW x FH x FC x
+K". That is a slip, as three things show:
 
-- ``utils/import-caffe.py`` made the file. It takes Caffe's (out, in, height, width), reverses all
-  axes, and then swaps the first two: (height, width, in, out). It also turns BGR into RGB.
-- ``im2row`` in ``matlab/src`` pairs the first axis of a filter with the first axis of the picture,
-  and MATLAB's pictures have the rows first. It does not turn the filter round.
+- ``utils/import-caffe.py`` of MatConvNet made the file. It takes Caffe's (out, in, height, width),
+  reverses all axes, and then swaps the first two: (height, width, in, out). It also turns BGR into
+  RGB.
+- ``im2row`` in MatConvNet's ``matlab/src`` pairs the first axis of a filter with the first axis of
+  the picture, and pictures in MATLAB have their rows first. It does not turn the filter round.
+- What ``scipy.io.loadmat`` returns for the real file of version beta16, printed in public by people
+  who used it, equals the real Caffe network's conv1_1 to all eight digits if nothing is swapped.
 
-What ``scipy.io.loadmat`` and ``mat5`` return has MATLAB's order of indices. No real file was at
-hand to confirm this, so the reader does not rely on it alone: where the weights are recognised as
-Simonyan's VGG-19 by their ``orientation``, they are brought into the right order, whichever they
-have.
+The newer file could not be looked at. ``utils/tidy_ref_models.m`` made it from the older one and
+leaves the numbers alone; ``identify`` would notice transposed kernels all the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ import numpy as np
 
 from jaxstyle.formats.mat5 import MAT_ERRORS, read_mat
 from jaxstyle.formats.naming import Stored, convolutions_of
-from jaxstyle.formats.orientation import kernel_orientation
 from jaxstyle.formats.raw import RawWeights, TrainedInput
 from jaxstyle.formats.refusal import refusals, shown
 from jaxstyle.network import WeightFileError
@@ -54,8 +53,11 @@ def read_matconvnet(path: str | os.PathLike[str]) -> RawWeights:
         meta = variables.get("meta")
         layout = "matconvnet" if isinstance(meta, dict) else "matconvnet-beta16"
         normalization = (meta if isinstance(meta, dict) else variables).get("normalization")
-        convolutions = convolutions_of(_tensors(layers), "HWIO")
-        return RawWeights(_in_order(convolutions), layout, _input(normalization))
+        convolutions = {
+            name: (np.ascontiguousarray(kernel), bias)  # MATLAB's numbers lie column by column
+            for name, (kernel, bias) in convolutions_of(_tensors(layers), "HWIO").items()
+        }
+        return RawWeights(convolutions, layout, _input(normalization))
 
 
 def _tensors(layers: list[Any]) -> dict[str, Stored]:
@@ -92,16 +94,3 @@ def _input(normalization: Any) -> TrainedInput | None:
         raise WeightFileError(f"its averageImage has the mean {shown(mean)}: it is damaged")
     red, green, blue = np.round(mean, 4).tolist()
     return TrainedInput("RGB", 255.0, (red, green, blue))
-
-
-def _in_order(
-    layers: dict[str, tuple[np.ndarray, np.ndarray]],
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The same kernels as (height, width, in, out). See the head of this file."""
-    found = kernel_orientation(layers)
-    swap = found.evidence == "fingerprint" and found.axes == "width, height"
-    axes = (1, 0, 2, 3) if swap else (0, 1, 2, 3)
-    return {
-        name: (np.ascontiguousarray(kernel.transpose(axes)), bias)
-        for name, (kernel, bias) in layers.items()
-    }
