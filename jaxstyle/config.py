@@ -108,9 +108,9 @@ class StylizeConfig:
     steps: int = setting(100, "evaluations of the loss at each level", least=1)
     optimizer: str = setting("lbfgs", "the optimiser", choices=OPTIMIZERS)
     history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
-    learning_rate: float = setting(0.02, "Adam's, in units of the pixels' range 0 to 1", above=0)
+    learning_rate: float = setting(0.05, "Adam's, in units of the pixels' range 0 to 1", above=0)
     average: float = setting(
-        0.98,
+        0.9,
         "Adam: decay of the mean over iterates that is returned; 0: the last",
         least=0,
         below=1,
