@@ -1,7 +1,7 @@
 """The step that both sides compute: the same weights, picture, taps and loss.
 
 Five Gram matrices and one content layer, each as an error relative to its target (the ``jaxstyle``
-convention with the style's constant left at 30 and no total variation).
+convention with the style's constant of 10 and no total variation).
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def step() -> tuple[float, np.ndarray]:
     picture.grad = None
     found = features(picture)
     style = [relative(gram(found[tap]), grams[tap]) for tap in problem.STYLE]
-    loss = relative(found[problem.CONTENT], content) + 30 * sum(style) / len(style)
+    loss = relative(found[problem.CONTENT], content) + 10 * sum(style) / len(style)
     loss.backward()
     assert picture.grad is not None
     return float(loss.detach()), picture.grad[0].permute(1, 2, 0).contiguous().numpy()
