@@ -107,7 +107,7 @@ CONVENTIONS = {
             averaged=True,
             content_weight=1.0,
             style_weight=1.0,
-            summary="relative errors: a weight means much the same for any network, size, layer set",
+            summary="relative errors: a weight means much the same at any size, network, layer set",
             tv_weight=5.0,
             # The first layers carry colour and tone, which relative errors would undervalue.
             style_layers="relu1_1:5,relu2_1:5,relu3_1,relu4_1,relu5_1",
