@@ -40,7 +40,7 @@ from jaxstyle.objective import (
 )
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.pyramid import level_sizes, share_of_time
-from jaxstyle.vgg import check_size
+from jaxstyle.vgg import check_depth, check_size
 
 Image = Any
 """A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
@@ -276,6 +276,7 @@ def prepare_network(network: Network, config: StylizeConfig) -> Network:
     """
     architecture = network.architecture
     taps = order_taps({**config.content_loss_layers, **config.style_loss_layers}, architecture)
+    check_depth(taps, architecture, network.complete_to)
     layers = architecture.layers
     # To the first convolution from the tap on: what follows pool3 tells a VGG-16 from a VGG-19.
     reach = layers.index(taps[-1].replace("relu", "conv"))

@@ -97,7 +97,7 @@ def features(
         raise InputError(f"padding is {padding!r}; it must be one of {', '.join(PADDINGS)}")
     architecture, last = architecture_of(kernel_shapes(params))
     ordered = order_taps(taps, architecture)
-    _check_depth(ordered, architecture, last)
+    check_depth(ordered, architecture, last)
     check_size(x.shape[1], x.shape[2], ordered, padding)
     module = VGG(architecture, ordered, pooling, padding)
     x = x if dtype is None else x.astype(dtype)
@@ -119,7 +119,8 @@ def check_size(
         )
 
 
-def _check_depth(taps: tuple[str, ...], architecture: Architecture, last: str) -> None:
+def check_depth(taps: tuple[str, ...], architecture: Architecture, last: str) -> None:
+    """Raise an InputError if the last of the taps lies deeper than the last convolution."""
     layers = architecture.layers
     reach = layers.index(last) + 1  # the ReLU after the last convolution needs no weights
     if reach + 1 < len(layers) and layers[reach + 1].startswith("pool"):

@@ -71,7 +71,7 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Objective, tuple[Any, ...
     )
     weights = make_weights(
         convention.content_weight,
-        convention.style_weight,
+        3 * convention.style_weight,  # a strong style, so that there is far to go
         convention.tv_weight,
         {CONTENT_LAYER: 1.0},
         style_layers,
