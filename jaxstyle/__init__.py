@@ -16,18 +16,56 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle._version import __version__
 
 if TYPE_CHECKING:
-    from jaxstyle.api import LevelProgress, Stylized, stylize
+    from jaxstyle.api import LevelProgress, stylize
+    from jaxstyle.axes import Axis, axis
     from jaxstyle.config import StylizeConfig
     from jaxstyle.errors import InputError
+    from jaxstyle.experiments import (
+        compare_scales,
+        compare_starts,
+        figure3,
+        reconstruct_content,
+        reconstruct_style,
+        texture,
+    )
+    from jaxstyle.grid import Grid, sweep
+    from jaxstyle.result import Stylized
 
-__all__ = ["InputError", "LevelProgress", "StylizeConfig", "Stylized", "__version__", "stylize"]
+__all__ = [
+    "Axis",
+    "Grid",
+    "InputError",
+    "LevelProgress",
+    "StylizeConfig",
+    "Stylized",
+    "__version__",
+    "axis",
+    "compare_scales",
+    "compare_starts",
+    "figure3",
+    "reconstruct_content",
+    "reconstruct_style",
+    "stylize",
+    "sweep",
+    "texture",
+]
 
 _HOME = {
+    "Axis": "jaxstyle.axes",
+    "Grid": "jaxstyle.grid",
     "InputError": "jaxstyle.errors",
     "LevelProgress": "jaxstyle.api",
-    "Stylized": "jaxstyle.api",
+    "Stylized": "jaxstyle.result",
     "StylizeConfig": "jaxstyle.config",
+    "axis": "jaxstyle.axes",
     "stylize": "jaxstyle.api",
+    "sweep": "jaxstyle.grid",
+    "compare_scales": "jaxstyle.experiments",
+    "compare_starts": "jaxstyle.experiments",
+    "figure3": "jaxstyle.experiments",
+    "reconstruct_content": "jaxstyle.experiments",
+    "reconstruct_style": "jaxstyle.experiments",
+    "texture": "jaxstyle.experiments",
 }
 
 

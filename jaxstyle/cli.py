@@ -8,10 +8,19 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from jaxstyle._version import __version__
-from jaxstyle.commands import convert_weights, replay, stylize
+from jaxstyle.commands import (
+    compare,
+    convert_weights,
+    figure3,
+    reconstruct,
+    replay,
+    stylize,
+    sweep,
+    texture,
+)
 from jaxstyle.errors import InputError
 
-COMMANDS = (stylize, convert_weights, replay)
+COMMANDS = (stylize, convert_weights, sweep, figure3, reconstruct, texture, compare, replay)
 
 
 class Parser(argparse.ArgumentParser):

@@ -20,6 +20,7 @@ from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import PADDINGS, POOLINGS, parse_layers
 from jaxstyle.losses import TOTAL_VARIATIONS
+from jaxstyle.presets import preset_settings
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 DTYPES = ("float32", "bfloat16")
@@ -59,6 +60,13 @@ class StylizeConfig:
     size: int = setting(512, "longest side of the result in pixels", least=1)
     style_scale: float = setting(
         1.0, "longest side of the style picture, as a multiple of --size", above=0, most=16
+    )
+    style_crop: float = setting(
+        1.0,
+        "use only the middle of the style picture: this fraction of its width and height, "
+        "enlarged to the size that the whole would have",
+        above=0,
+        most=1,
     )
     weights: str | None = setting(
         None,
@@ -125,6 +133,9 @@ class StylizeConfig:
     steps_per_call: int = setting(
         0, "steps in one compiled call: 0 means 1 on CPU and 10 on GPU and TPU", least=0
     )
+    match_histogram: bool = setting(
+        False, "in the end give each colour channel the very histogram of the style picture"
+    )
     bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF")
     quality: int = setting(95, "quality of JPEG and WebP", least=1, most=100)
 
@@ -163,16 +174,35 @@ class StylizeConfig:
 def config_from(values: Mapping[str, Any], where: str = "the settings") -> StylizeConfig:
     """Build a config from plain values, refusing names that are no setting.
 
+    A ``preset`` among them stands for its settings, see ``with_preset``.
+
     Raises:
         InputError: an unknown name or an unfit value.
     """
+    values = with_preset(values, where)
     known = [entry.name for entry in fields(StylizeConfig)]
     for name in values:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = difflib.get_close_matches(name, [*known, "preset"], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"{where}: there is no setting {name!r}{hint}")
     return StylizeConfig(**values)
+
+
+def with_preset(values: Mapping[str, Any], where: str = "the settings") -> dict[str, Any]:
+    """``values`` with ``preset`` replaced by its settings, which the other values go over.
+
+    Raises:
+        InputError: there is no preset of that name.
+    """
+    values = dict(values)
+    name = values.pop("preset", None)
+    if name is None:
+        return values
+    try:
+        return {**preset_settings(name), **values}
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-_PAD_MODES = {"reflect": "reflect", "replicate": "edge"}
+_PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def convolve3x3(
@@ -18,7 +18,8 @@ def convolve3x3(
     """Cross-correlate with a 3x3 kernel and add a bias; the output is as large as the input.
 
     Args:
-        padding: what lies beyond the border: ``zeros``, ``reflect`` or ``replicate``.
+        padding: what lies beyond the border: ``zeros``, ``reflect``, ``replicate`` or
+            ``circular``, the other side of the picture.
     """
     if padding == "zeros":
         mode = "SAME"

@@ -17,7 +17,7 @@ from jaxstyle.errors import InputError
 
 BLOCKS = 5
 POOLINGS = ("avg", "max")
-PADDINGS = ("zeros", "reflect", "replicate")
+PADDINGS = ("zeros", "reflect", "replicate", "circular")
 
 
 @dataclass(frozen=True)

@@ -44,21 +44,31 @@ def energy(a: Float[Array, "*shape"]) -> Float[Array, ""]:
     return jnp.sum(jnp.square(_wide(a)))
 
 
-def total_variation_l1(picture: Float[Array, "h w c"]) -> Float[Array, ""]:
-    """Mean absolute difference of neighbours, per value, both directions (anisotropic TV)."""
+def total_variation_l1(picture: Float[Array, "h w c"], *, wrap: bool = False) -> Float[Array, ""]:
+    """Mean absolute difference of neighbours, per value, both directions (anisotropic TV).
+
+    Args:
+        wrap: whether values at opposite borders are neighbours, as in a seamless texture.
+    """
     # Not jnp.abs: JAX takes 1 for its slope at 0, which would tilt every flat area.
-    down, right = (jnp.sum(step * jnp.sign(step)) for step in _differences(picture))
+    down, right = (jnp.sum(step * jnp.sign(step)) for step in _differences(picture, wrap))
     return (down + right) / picture.size
 
 
-def total_variation_l2(picture: Float[Array, "h w c"]) -> Float[Array, ""]:
-    """Mean squared difference of neighbours, per value, both directions."""
-    down, right = _differences(picture)
+def total_variation_l2(picture: Float[Array, "h w c"], *, wrap: bool = False) -> Float[Array, ""]:
+    """Mean squared difference of neighbours, per value, both directions.
+
+    Args:
+        wrap: whether values at opposite borders are neighbours, as in a seamless texture.
+    """
+    down, right = _differences(picture, wrap)
     return (energy(down) + energy(right)) / picture.size
 
 
-def _differences(picture: Float[Array, "h w c"]) -> tuple[Array, Array]:
+def _differences(picture: Float[Array, "h w c"], wrap: bool) -> tuple[Array, Array]:
     picture = _wide(picture)
+    if wrap:
+        return jnp.roll(picture, -1, axis=0) - picture, jnp.roll(picture, -1, axis=1) - picture
     return picture[1:] - picture[:-1], picture[:, 1:] - picture[:, :-1]
 
 

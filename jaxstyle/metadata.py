@@ -14,6 +14,7 @@ from jaxstyle._version import __version__
 from jaxstyle.images import ImageError
 
 FORMAT = "jaxstyle-record"
+SHEET_FORMAT = "jaxstyle-sheet"
 VERSION = 1
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow")
 
@@ -34,8 +35,8 @@ def make_record(config: dict[str, Any], inputs: dict[str, Any], extra: dict[str,
 
     Args:
         config: all settings of the run.
-        inputs: ``content`` and each of ``styles`` as ``{"path", "sha256"}``, and ``weights`` with
-            at least ``"sha256"`` and ``"source"``.
+        inputs: ``content`` (or None) and each of ``styles`` as ``{"path", "sha256"}``, at least one
+            of both, and ``weights`` with at least ``"sha256"`` and ``"source"``.
         extra: anything else worth knowing.
 
     Returns:
@@ -62,6 +63,8 @@ def parse_record(text: str) -> dict[str, Any]:
         record = json.loads(text)
     except (ValueError, RecursionError):
         raise ImageError("the record is not JSON: it is damaged, or not of jaxstyle") from None
+    if isinstance(record, dict) and record.get("format") == SHEET_FORMAT:
+        raise ImageError("this is a sheet of several runs: give the file of one of its cells")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ImageError(f"the record is not of format {FORMAT!r}: another program wrote it")
     number = record.get("version")
@@ -80,9 +83,10 @@ def _check_parts(record: dict[str, Any]) -> None:
     for key in ("config", "inputs", "versions"):
         _require(isinstance(record.get(key), dict), key)
     inputs = record["inputs"]
-    _require(_has_text(inputs.get("content"), "path", "sha256"), "inputs.content")
-    styles = inputs.get("styles")
-    _require(isinstance(styles, list) and len(styles) > 0, "inputs.styles")
+    content, styles = inputs.get("content"), inputs.get("styles")
+    _require(content is None or _has_text(content, "path", "sha256"), "inputs.content")
+    _require(isinstance(styles, list), "inputs.styles")
+    _require(content is not None or len(styles) > 0, "inputs.content or inputs.styles")
     for index, style in enumerate(styles):
         _require(_has_text(style, "path", "sha256"), f"inputs.styles[{index}]")
     _require(_has_text(inputs.get("weights"), "sha256", "source"), "inputs.weights")

@@ -112,11 +112,12 @@ class Objective:
         found = self.features(model, picture, taps)
         content = self._content_terms(found, targets, weights)
         style = self._style_terms(found, targets, weights)
+        variation = losses.TOTAL_VARIATIONS[self.tv](picture, wrap=self.padding == "circular")
         zero = jnp.zeros((), picture.dtype)
         terms = Terms(
             content=sum(content.values(), zero),
             style=sum(style.values(), zero),
-            tv=weights.tv * losses.TOTAL_VARIATIONS[self.tv](picture),
+            tv=weights.tv * variation,
             content_layers=content,
             style_layers=style,
         )

@@ -7,13 +7,19 @@ field, and are then only refined. A single run at the final size gives strokes a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 
 COARSEST = 96
 """Longest side, in pixels, below which no level goes unless so many are asked for."""
 
 
 def level_sizes(
-    width: int, height: int, *, levels: int | None = None, least_side: int = 1
+    width: int,
+    height: int,
+    *,
+    levels: int | None = None,
+    least_side: int = 1,
+    multiple: int = 1,
 ) -> list[tuple[int, int]]:
     """The (width, height) of each level, coarsest first, the last being the picture's own.
 
@@ -22,16 +28,28 @@ def level_sizes(
         levels: how many levels, each the square root of 2 larger than the one before; None for
             as many as do not fall below ``COARSEST``.
         least_side: the shortest side that the taps allow; levels below it are left out.
+        multiple: round the sides of all levels but the last to multiples of this, at least one.
+            A circular picture (``layers.PADDINGS``) wants the stride of its deepest tap.
     """
     sizes = [(width, height)]
-    while levels is None or len(sizes) < levels:
-        shrink = 2.0 ** (-len(sizes) / 2)
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        too_coarse = levels is None and max(size) < COARSEST
-        if too_coarse or min(size) < least_side or size == sizes[-1]:
+    for halvings in count(1):
+        if levels is not None and len(sizes) >= levels:
             break
-        sizes.append(size)
+        shrink = 2.0 ** (-halvings / 2)
+        size = _rounded(width * shrink, multiple), _rounded(height * shrink, multiple)
+        too_coarse = levels is None and max(size) < COARSEST
+        no_smaller = size[0] > sizes[-1][0] or size[1] > sizes[-1][1]
+        if too_coarse or no_smaller or min(size) < least_side:
+            break
+        if size != sizes[-1]:
+            sizes.append(size)
+        elif max(size) == multiple:
+            break
     return sizes[::-1]
+
+
+def _rounded(side: float, multiple: int) -> int:
+    return multiple * max(1, round(side / multiple))
 
 
 def share_of_time(sizes: Sequence[tuple[int, int]], level: int, remaining: float) -> float:

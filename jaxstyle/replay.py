@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jaxstyle.api import Job, prepare
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
 from jaxstyle.images import as_picture, read_record
+from jaxstyle.job import Job, prepare
 from jaxstyle.metadata import parse_record, versions
 
 
@@ -39,8 +39,9 @@ def prepare_replay(
     inputs = record["inputs"]
     folder = Path(picture).parent
     config = config_from(record["config"], f"the record of {picture}")
+    style_entry = inputs["styles"][0] if inputs["styles"] else None
     found_content = _find("content", content, inputs["content"], folder)
-    found_style = _find("style", style, inputs["styles"][0], folder)
+    found_style = _find("style", style, style_entry, folder)
     for file in inputs.get("init", []):
         _find("init", None, file, folder)
     network = load_weights(weights or config.weights)
@@ -51,10 +52,29 @@ def prepare_replay(
         )
     now = versions()
     changed = {name: was for name, was in record["versions"].items() if now.get(name) != was}
-    return prepare(found_content, found_style, config=config, network=network), changed
+    extra = record.get("extra", {})
+    job = prepare(
+        found_content,
+        found_style,
+        shape=_shape(extra.get("shape")),
+        config=config,
+        network=network,
+        note={name: value for name, value in extra.items() if name not in ("backend", "shape")},
+    )
+    return job, changed
 
 
-def _find(what: str, given: str | None, entry: dict[str, Any], folder: Path) -> str:
+def _shape(value: Any) -> tuple[int, int] | None:
+    """The size in a record, which early ones lack."""
+    fits = isinstance(value, list) and len(value) == 2
+    if not fits or not all(isinstance(side, int) and 0 < side < 2**16 for side in value):
+        return None
+    return value[0], value[1]
+
+
+def _find(what: str, given: str | None, entry: dict[str, Any] | None, folder: Path) -> str | None:
+    if entry is None:
+        return None
     if given is None and not entry["sha256"]:
         raise InputError(f"the {what} was an array, not a file: save it and name it by --{what}")
     candidates = [given] if given else [entry["path"], str(folder / entry["path"])]

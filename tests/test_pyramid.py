@@ -56,6 +56,32 @@ def test_levels_end_where_they_cannot_shrink():
     assert level_sizes(4, 1, levels=50) == [(1, 1), (2, 1), (3, 1), (4, 1)]
 
 
+@given(SIDES, SIDES, st.one_of(st.none(), st.integers(1, 8)), st.sampled_from([1, 8, 16, 32, 100]))
+def test_levels_below_the_last_are_multiples(width, height, levels, multiple):
+    sizes = level_sizes(width, height, levels=levels, multiple=multiple)
+    assert sizes[-1] == (width, height)
+    assert levels is None or len(sizes) <= levels
+    for size in sizes[:-1]:
+        assert all(side > 0 and side % multiple == 0 for side in size)
+    for small, large in pairwise(sizes):
+        assert small[0] <= large[0] and small[1] <= large[1] and small != large
+
+
+def test_multiples_keep_close_to_half_the_pixels():
+    assert level_sizes(512, 384, multiple=16) == [
+        (96, 64),
+        (128, 96),
+        (176, 128),
+        (256, 192),
+        (368, 272),
+        (512, 384),
+    ]
+    # 48 px rounds to 64 like the level before, and is left out; the next is coarser again.
+    assert level_sizes(96, 96, levels=3, multiple=32) == [(32, 32), (64, 64), (96, 96)]
+    assert level_sizes(100, 100, levels=2, multiple=32) == [(64, 64), (100, 100)]
+    assert level_sizes(20, 100, levels=4, multiple=32) == [(20, 100)]  # no multiple is as small
+
+
 def test_time_is_shared_by_pixels():
     sizes = [(10, 10), (20, 10), (20, 20)]
     assert share_of_time(sizes, 0, 70.0) == pytest.approx(10)

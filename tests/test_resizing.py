@@ -15,6 +15,7 @@ from jaxstyle.images import (
     fit_longest_side,
     resize,
     resize_picture,
+    resize_wrapped,
 )
 
 
@@ -74,6 +75,52 @@ def test_hidden_colour_leaves_no_fringe(hidden, size):
     assert np.isfinite(result.rgb).all()
     assert result.rgb.min() >= 0
     assert result.rgb.max() <= 1
+
+
+def speckles(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).random((height, width, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("size", "new_size", "roll", "new_roll"),
+    [
+        ((48, 64), (24, 32), (2, 6), (1, 3)),
+        ((48, 64), (72, 96), (4, -2), (6, -3)),
+        ((48, 64), (18, 64), (8, 5), (3, 5)),  # one side alone
+        ((40, 40), (10, 30), (16, 8), (4, 6)),
+        ((6, 9), (2, 3), (3, 3), (1, 1)),  # the filter reaches round more than once
+    ],
+)
+def test_wrapped_resizing_commutes_with_rolls(size, new_size, roll, new_roll):
+    picture = speckles(*size)
+    height, width = new_size
+    expected = np.roll(resize_wrapped(picture, width, height), new_roll, (0, 1))
+    found = resize_wrapped(np.roll(picture, roll, (0, 1)), width, height)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found - resize_wrapped(picture, width, height)).max() > 0.01
+
+
+@pytest.mark.parametrize(("width", "height", "border"), [(32, 24, 4), (96, 72, 6), (80, 20, 6)])
+def test_wrapped_resizing_is_resizing_but_for_the_border(width, height, border):
+    picture = speckles(48, 64)
+    wrapped, plain = resize_wrapped(picture, width, height), resize(picture, width, height)
+    assert wrapped.shape == (height, width, 3)
+    assert wrapped.dtype == np.float32
+    inside = np.s_[border:-border, border:-border]
+    np.testing.assert_allclose(wrapped[inside], plain[inside], atol=1e-6)
+    assert np.abs(wrapped - plain).max() > 0.01
+    assert 0 <= wrapped.min() and wrapped.max() <= 1
+
+
+def test_wrapped_resizing_to_the_same_size_is_a_copy():
+    picture = speckles(5, 7)
+    same = resize_wrapped(picture, 7, 5)
+    np.testing.assert_array_equal(same, picture)
+    same[:] = 0
+    assert picture.max() > 0
+    assert resize_wrapped(picture[..., 0], 3, 3).shape == (3, 3)
+    with pytest.raises(ImageError, match="cannot resize to 0x5"):
+        resize_wrapped(picture, 0, 5)
 
 
 def test_resize_picture_without_alpha_is_resize():

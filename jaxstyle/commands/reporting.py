@@ -96,3 +96,46 @@ class Reporter(AbstractContextManager["Reporter"]):
         total = sum(2.0 ** (level - event.levels) for level in range(1, event.levels + 1))
         done = before + share * event.step / self.steps
         self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)
+
+
+class PanelReporter(AbstractContextManager["PanelReporter"]):
+    """A callback for runs one after another, each with a name."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.panel = ""
+        self.reporter: Reporter | None = None
+
+    def __enter__(self) -> PanelReporter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def __call__(self, panel: str, event: LevelProgress, steps: int) -> None:
+        """Show one step of a panel."""
+        if self.quiet:
+            return
+        if panel != self.panel:
+            self._end()
+            self.panel = panel
+            self.say(panel)
+            self.reporter = Reporter(quiet=False, steps=steps, save_every=0, output=Path())
+            self.reporter.__enter__()
+        assert self.reporter is not None
+        self.reporter(event)
+
+    def _end(self) -> None:
+        if self.reporter is not None:
+            self.reporter.__exit__(None, None, None)
+        self.reporter = None

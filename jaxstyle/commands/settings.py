@@ -1,24 +1,51 @@
-"""Command-line options made from the fields of ``StylizeConfig``."""
+"""Command-line options made from the fields of ``StylizeConfig``, and ``--preset``."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Container, Mapping
 from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
 
-from jaxstyle.config import StylizeConfig, config_from, kind_of, read_settings
+from jaxstyle.config import StylizeConfig, config_from, kind_of, read_settings, with_preset
+from jaxstyle.presets import PRESETS
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add ``--config`` and one option per field. Options not given leave no attribute behind."""
+def add_settings(
+    parser: argparse.ArgumentParser,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    leave_out: Container[str] = (),
+) -> None:
+    """Add ``--config``, ``--preset`` and one option per field.
+
+    Options for a field leave no attribute behind where they are not given.
+
+    Args:
+        defaults: the command's own, for the help; what it runs is up to it.
+        leave_out: fields without an option.
+    """
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--config", metavar="FILE", help="settings from a .json or .toml file; options override it"
     )
+    group.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="published settings, more on which below; they override --config, and options "
+        "override them: "
+        + "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items()),
+    )
     for entry in fields(StylizeConfig):
+        if entry.name in leave_out:
+            continue
         kind, optional = kind_of(entry)
         flag = "--" + entry.name.replace("_", "-")
         text = entry.metadata["help"].replace("%", "%%")
-        if not optional:
+        if entry.name in defaults:
+            text = text.partition(" (default: ")[0]
+            text += f" (default: {defaults[entry.name] if defaults[entry.name] != '' else 'none'})"
+        elif not optional:
             text += f" (default: {entry.default})"
         if kind is bool:
             group.add_argument(
@@ -36,17 +63,31 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS,
             help=text,
         )
+    for name, preset in PRESETS.items():
+        parser.add_argument_group(f"preset {name}", preset.details)
 
 
 def settings_from(arguments: argparse.Namespace) -> StylizeConfig:
-    """The settings given by ``--config`` and options.
+    """The settings in force, see ``given_settings``.
 
     Raises:
         InputError: a setting is unknown or unfit.
     """
-    values = read_settings(arguments.config) if arguments.config else {}
+    return config_from(given_settings(arguments), arguments.config or "the settings")
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that are given: options, over ``--preset``, over the ``--config`` file.
+
+    A preset that the file names lies below the file's own settings.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    where = arguments.config or "the settings"
+    file = with_preset(read_settings(arguments.config), where) if arguments.config else {}
     given = vars(arguments)
     options = {
         entry.name: given[entry.name] for entry in fields(StylizeConfig) if entry.name in given
     }
-    return config_from({**values, **options}, arguments.config or "the settings")
+    return {**file, **with_preset({"preset": arguments.preset}), **options}

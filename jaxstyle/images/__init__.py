@@ -2,14 +2,14 @@
 
 - ``picture``: what a picture is here, and the one error
 - ``reading``: any Pillow format, turned upright, as sRGB; ``sixteen`` and ``icc`` are its parts
-- ``resizing``: Lanczos, with and without alpha
+- ``resizing``: Lanczos, with and without alpha, and for seamless textures
 - ``writing``: PNG, JPEG, WebP, TIFF with settings inside; ``png16`` and ``tiff`` are its parts
 - ``exif``: what of a picture's EXIF goes on to the next
 """
 
 from jaxstyle.images.picture import ImageError, Picture
 from jaxstyle.images.reading import as_picture, load_image
-from jaxstyle.images.resizing import fit_longest_side, resize, resize_picture
+from jaxstyle.images.resizing import fit_longest_side, resize, resize_picture, resize_wrapped
 from jaxstyle.images.writing import SUPPORTED_EXTENSIONS, check_writable, read_record, save_image
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "read_record",
     "resize",
     "resize_picture",
+    "resize_wrapped",
     "save_image",
 ]

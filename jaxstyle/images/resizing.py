@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from jaxstyle.images.picture import ImageError, Picture
 
+_LOBES = 3
 _SEEN = 1e-3  # below this alpha, dividing by it would only amplify ringing
 
 
@@ -23,6 +25,19 @@ def resize(array: Float[np.ndarray, "..."], width: int, height: int) -> Float[np
         ImageError: the size asked for is below one pixel, or the array is empty.
     """
     return np.clip(_resampled(array, width, height), 0, 1)
+
+
+def resize_wrapped(
+    array: Float[np.ndarray, "..."], width: int, height: int
+) -> Float[np.ndarray, "..."]:
+    """Like ``resize`` for a picture that goes on at its other side, such as a seamless texture.
+
+    A texture that tiles without a seam does so at the new size too.
+
+    Raises:
+        ImageError: the size asked for is below one pixel, or the array is empty.
+    """
+    return np.clip(_resampled(array, width, height, wrap=True), 0, 1)
 
 
 def resize_picture(picture: Picture, width: int, height: int) -> Picture:
@@ -61,14 +76,26 @@ def fit_longest_side(width: int, height: int, size: int) -> tuple[int, int]:
     return width, height
 
 
-def _resampled(array: np.ndarray, width: int, height: int) -> np.ndarray:
+def _resampled(array: np.ndarray, width: int, height: int, *, wrap: bool = False) -> np.ndarray:
     if min(width, height) < 1 or array.size == 0:
         raise ImageError(f"cannot resize to {width}x{height}: at least 1 px on each side is needed")
     array = np.asarray(array, np.float32)
     if array.ndim == 3:
-        channels = [_resampled(array[..., i], width, height) for i in range(array.shape[2])]
+        channels = [
+            _resampled(array[..., i], width, height, wrap=wrap) for i in range(array.shape[2])
+        ]
         return np.stack(channels, axis=-1)
     if array.shape == (height, width):
         return array.copy()
-    image = Image.fromarray(np.ascontiguousarray(array))
-    return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
+    down = _reach(array.shape[0], height) if wrap else 0
+    right = _reach(array.shape[1], width) if wrap else 0
+    padded = np.pad(array, ((down, down), (right, right)), mode="wrap")
+    # Sampled within the box, at the very places as without padding; Pillow's filter sees beyond.
+    box = (right, down, right + array.shape[1], down + array.shape[0])
+    image = Image.fromarray(np.ascontiguousarray(padded))
+    return np.array(image.resize((width, height), Image.Resampling.LANCZOS, box))
+
+
+def _reach(side: int, new_side: int) -> int:
+    """How many pixels beyond the border the filter sees."""
+    return 0 if side == new_side else math.ceil(_LOBES * max(1.0, side / new_side)) + 1

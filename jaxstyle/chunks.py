@@ -1,0 +1,343 @@
+"""Cells that share programs, run together in chunks that fit the memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.api import run
+from jaxstyle.errors import InputError
+from jaxstyle.job import (
+    Job,
+    algorithm_of,
+    enlarge,
+    objective_of,
+    start_of,
+    steps_per_call,
+    targets_at,
+    weights_of,
+)
+from jaxstyle.layers import order_taps
+from jaxstyle.objective import Model, Targets, Weights, model_of
+from jaxstyle.optimize import Outcome, Stopping
+from jaxstyle.optimize.batch import BatchProgress
+from jaxstyle.planner import HEADROOM, equal_chunks, fit_chunk, format_bytes, free_bytes
+from jaxstyle.processes import gather, mine
+from jaxstyle.pyramid import share_of_time
+from jaxstyle.result import Stylized, finished
+from jaxstyle.sweeping import OWN, SHARED, Sweep
+
+
+class Cell(NamedTuple):
+    """One run of a grid; ``job`` is the error where its inputs are not fit."""
+
+    place: tuple[int, ...]
+    labels: tuple[str, ...]
+    name: str
+    job: Job | InputError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a grid may use the machine.
+
+    Attributes:
+        max_memory: bytes for each device; None for most of what is free.
+        cells_at_once: at most so many in one program; 0 for as many as fit.
+        devices: to spread a chunk over; None for all of this process.
+    """
+
+    max_memory: int | None = None
+    cells_at_once: int = 0
+    devices: tuple[Any, ...] | None = None
+
+
+class Progress(NamedTuple):
+    """What the callback of ``sweep`` is told after every call of a program.
+
+    Attributes:
+        cells, done: all cells of the grid, and those finished in earlier chunks.
+        chunk: how many cells run now.
+        level, levels, width, height: as in ``api.LevelProgress``.
+        steps: of the level, in all.
+        batch: losses so far, of the cells in the chunk.
+    """
+
+    cells: int
+    done: int
+    chunk: int
+    level: int
+    levels: int
+    width: int
+    height: int
+    steps: int
+    batch: BatchProgress
+
+
+class Portion(NamedTuple):
+    """What one chunk gave: cell index -> result or error, and the programs newly compiled."""
+
+    results: dict[int, Stylized | InputError]
+    programs: int
+
+
+Group = list[tuple[int, Job]]
+"""Cells that share programs, each with its index in the grid."""
+
+
+def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
+    """Put together what can run as one program, in the order of first appearance."""
+    groups: dict[Hashable, Group] = {}
+    for index, cell in cells:
+        job = cell.job
+        assert isinstance(job, Job)
+        objective = replace(objective_of(job.config), content_layers=(), style_layers=())
+        alone = index if job.config.optimizer == "scipy" else None
+        key = (
+            objective,
+            alone,
+            None if alone is not None else algorithm_of(job.config),
+            steps_per_call(job.config),
+            job.config.levels,
+            job.sizes[-1],
+            job.network.sha256 or id(job.network.params),
+            job.content is None,
+            job.style is None,
+        )
+        groups.setdefault(key, []).append((index, job))
+    return [_same_levels(group) for group in groups.values()]
+
+
+def run_group(
+    group: Group, limits: Limits, callback: Callable[[Progress], None] | None
+) -> Iterator[Portion]:
+    """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
+    if group[0][1].config.optimizer == "scipy":
+        yield Portion({index: _alone(job) for index, job in group}, 0)
+        return
+    try:
+        runner = _Runner(group, limits)
+        size = runner.fitting_size()
+    except InputError as error:
+        yield Portion({index: error for index, _ in group}, 0)
+        return
+    compiled = 0
+    waiting, done = group, 0
+    while waiting:
+        together = waiting[: size * jax.process_count()]
+        share = mine(together)
+        seconds = runner.seconds_for(len(together), len(waiting))
+        try:
+            found = runner.run(share, size, seconds, _counted(callback, done)) if share else {}
+        except Exception as error:
+            full = "RESOURCE_EXHAUSTED" in str(error) and jax.process_count() == 1
+            if not full or size <= runner.devices:
+                raise
+            size = equal_chunks(len(waiting), size // 2, runner.devices)
+            continue
+        results = {index: one for part in gather(found) for index, one in part.items()}
+        waiting, done = waiting[len(together) :], done + len(together)
+        yield Portion(results, len(runner.sweep.programs) - compiled)
+        compiled = len(runner.sweep.programs)
+
+
+class _Runner:
+    """What the chunks of one group have in common."""
+
+    def __init__(self, group: Group, limits: Limits) -> None:
+        self.jobs = [job for _, job in group]
+        self.limits = limits
+        first = self.jobs[0]
+        objectives = [objective_of(job.config) for job in self.jobs]
+        self.objective = replace(
+            objectives[0],
+            content_layers=order_taps({t for o in objectives for t in o.content_layers}),
+            style_layers=order_taps({t for o in objectives for t in o.style_layers}),
+        )
+        deepest = max((job.network for job in self.jobs), key=lambda net: len(net.params))
+        self.model = model_of(deepest)
+        local = limits.devices or tuple(jax.local_devices())
+        # More devices than cells would only compute copies.
+        self.device_list = local[: max(1, len(group))]
+        self.devices = len(self.device_list)
+        self.sweep = Sweep(
+            self.objective,
+            algorithm_of(first.config),
+            self.device_list,
+            steps_per_call=steps_per_call(first.config),
+        )
+        self.axes = self._axes()
+        self.spent = 0.0
+
+    def fitting_size(self) -> int:
+        """How many cells run at once, in this and every other process."""
+        job = self.jobs[0]
+        last = len(job.sizes) - 1
+        width, height = job.sizes[last]
+        start = np.zeros((height, width, 3), np.float32)
+        arguments = self._arguments([job], last)[0]
+        limit = self.limits.max_memory or int(HEADROOM * free_bytes(self.device_list))
+        each = -(-len(self.jobs) // jax.process_count())
+        size, needed = fit_chunk(
+            each,
+            limit,
+            lambda size: self.sweep.bytes_needed(size, start, arguments, self.axes),
+            multiple=self.devices,
+            most=self.limits.cells_at_once,
+        )
+        if self.limits.max_memory and needed > limit:
+            raise InputError(
+                f"{size} cells of {width}x{height} need {format_bytes(needed)} on each device, "
+                f"more than the {format_bytes(limit)} allowed: allow more, or use a smaller size "
+                "or less history"
+            )
+        return min(gather(size))
+
+    def seconds_for(self, cells: int, waiting: int) -> float:
+        """The share of ``max_seconds`` that the next chunk may take."""
+        total = self.jobs[0].config.max_seconds or math.inf
+        return (total - self.spent) * cells / waiting
+
+    def run(
+        self,
+        cells: Group,
+        size: int,
+        seconds: float,
+        callback: Callable[[Progress], None] | None,
+    ) -> dict[int, Stylized | InputError]:
+        """Work some cells out, level by level."""
+        jobs = [job for _, job in cells]
+        sizes = jobs[0].sizes
+        images = [start_of(job) for job in jobs]
+        losses: list[list[list[float]]] = [[] for _ in jobs]
+        errors: dict[int, InputError] = {}
+        outcomes: list[Outcome | InputError] = []
+        spent = 0.0
+        for level in range(len(sizes)):
+            share = share_of_time(sizes, level, seconds - spent)
+            outcomes = self.sweep.run(
+                size,
+                [enlarge(job, image, level) for job, image in zip(jobs, images, strict=True)],
+                self._arguments(jobs, level),
+                self.axes,
+                [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
+                _at_level(callback, jobs, level),
+            )
+            for place, outcome in enumerate(outcomes):
+                if isinstance(outcome, InputError):
+                    errors.setdefault(place, outcome)
+                else:
+                    images[place] = np.clip(outcome.x, 0, 1)
+                    losses[place].append(outcome.values)
+            good = [outcome for outcome in outcomes if not isinstance(outcome, InputError)]
+            spent += max((outcome.seconds for outcome in good), default=0.0)
+            if any(outcome.reason == "interrupted" for outcome in good):
+                break
+        self.spent += spent
+        results: dict[int, Stylized | InputError] = {}
+        for place, (index, job) in enumerate(cells):
+            outcome = errors.get(place, outcomes[place])
+            results[index] = (
+                outcome
+                if isinstance(outcome, InputError)
+                else finished(job, images[place], outcome, losses[place], spent)
+            )
+        return results
+
+    def _axes(self) -> tuple[Any, ...]:
+        jobs = self.jobs
+        content = SHARED if len({_content_key(job) for job in jobs}) == 1 else OWN
+        style = SHARED if len({_style_key(job) for job in jobs}) == 1 else OWN
+        targets = Targets(
+            {tap: content for tap in self.objective.content_layers},
+            {tap: style for tap in self.objective.style_layers},
+        )
+        weights = jax.tree.map(lambda _: OWN, self._weights(jobs[0]))
+        return (jax.tree.map(lambda _: SHARED, self.model), targets, weights)
+
+    def _arguments(self, jobs: Sequence[Job], level: int) -> list[tuple[Model, Targets, Weights]]:
+        content: dict[Hashable, Any] = {}
+        style: dict[Hashable, Any] = {}
+        arguments = []
+        for job in jobs:
+            keys = _content_key(job), _style_key(job)
+            if keys[0] not in content or keys[1] not in style:
+                found = targets_at(job, self.objective, self.model, level)
+                content.setdefault(keys[0], found.content)
+                style.setdefault(keys[1], found.style)
+            targets = Targets(content[keys[0]], style[keys[1]])
+            arguments.append((self.model, targets, self._weights(job)))
+        return arguments
+
+    def _weights(self, job: Job) -> Weights:
+        """A job's weights, with zeros for the layers that only others tap."""
+        own, zero = weights_of(job.config), jnp.zeros((), jnp.float32)
+        return own._replace(
+            content_layers={
+                tap: own.content_layers.get(tap, zero) for tap in self.objective.content_layers
+            },
+            style_layers={
+                tap: own.style_layers.get(tap, zero) for tap in self.objective.style_layers
+            },
+        )
+
+
+def _content_key(job: Job) -> Hashable:
+    return id(job.content)
+
+
+def _style_key(job: Job) -> Hashable:
+    return id(job.style), job.config.style_scale, job.config.style_crop
+
+
+def _same_levels(group: Group) -> Group:
+    """Deep layers forbid the coarsest levels; a common program has those that suit all cells.
+
+    The number is put into the settings, so that a cell's record says what was done.
+    """
+    levels = min(len(job.sizes) for _, job in group)
+    return [
+        (index, job)
+        if len(job.sizes) == levels
+        else (
+            index,
+            replace(job, config=replace(job.config, levels=levels), sizes=job.sizes[-levels:]),
+        )
+        for index, job in group
+    ]
+
+
+def _alone(job: Job) -> Stylized | InputError:
+    try:
+        return run(job)
+    except InputError as error:
+        return error
+
+
+def _counted(
+    callback: Callable[[Progress], None] | None, done: int
+) -> Callable[[Progress], None] | None:
+    if callback is None:
+        return None
+    return lambda progress: callback(progress._replace(done=done))
+
+
+def _at_level(
+    callback: Callable[[Progress], None] | None, jobs: Sequence[Job], level: int
+) -> Callable[[BatchProgress], None] | None:
+    if callback is None:
+        return None
+    sizes = jobs[0].sizes
+    width, height = sizes[level]
+    steps = max(job.config.steps for job in jobs)
+
+    def tell(batch: BatchProgress) -> None:
+        callback(Progress(0, 0, len(jobs), level + 1, len(sizes), width, height, steps, batch))
+
+    return tell

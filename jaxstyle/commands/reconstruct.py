@@ -1,0 +1,138 @@
+"""``jaxstyle reconstruct``: what the layers of the network know of a picture."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxstyle.commands.outputs import (
+    add_sheet_options,
+    check_output,
+    command_line,
+    ready_folder,
+    save_sheet,
+)
+from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.config import config_from
+from jaxstyle.errors import InputError
+from jaxstyle.experiment_settings import CONTENT_RECONSTRUCTION, LAYERS, NESTED
+from jaxstyle.layers import parse_layers
+
+if TYPE_CHECKING:
+    from jaxstyle.experiments import Panel
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "reconstruct",
+        help="the paper's Figure 1: pictures from single layers, and from their statistics",
+        description="Figure 1 of Gatys et al. 2015: from white noise, find pictures that look "
+        "like the content to one layer of the network, and pictures whose Gram matrices in "
+        "growing sets of layers are the style's. Give either picture or both.",
+        epilog="Example: jaxstyle reconstruct --content photo.jpg --style painting.jpg "
+        "-o figure1.png",
+    )
+    parser.add_argument("--content", help="picture for the row of content reconstructions")
+    parser.add_argument("--style", help="picture for the row of style reconstructions")
+    parser.add_argument(
+        "--layers",
+        default=",".join(LAYERS),
+        help="layers of the content, one panel each (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--layer-sets",
+        default="|".join(NESTED),
+        help="sets of style layers, separated by bars (default: conv1_1 | conv1_1,conv2_1 | ...)",
+    )
+    add_sheet_options(parser, "figure1.png")
+    add_settings(parser, CONTENT_RECONSTRUCTION)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the rows and write the sheet."""
+    if arguments.content is None and arguments.style is None:
+        raise InputError("there is nothing to reconstruct: give --content, --style or both")
+    settings = given_settings(arguments)
+    config_from(settings)
+    layers = list(parse_layers(arguments.layers))
+    layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
+    for layer_set in layer_sets:
+        parse_layers(layer_set)
+    check_output(arguments.output)
+    ready_folder(arguments.cells)
+    from jaxstyle.commands.reporting import PanelReporter
+    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.experiments import reconstruct_content, reconstruct_style
+
+    keep_compiled_programs()
+    rows: dict[str, list[Panel]] = {}
+    note = {"command": command_line()}
+    with PanelReporter(quiet=arguments.quiet) as reporter:
+        if arguments.style is not None:
+            rows["style"] = reconstruct_style(
+                arguments.style, layer_sets, callback=reporter, note=note, **settings
+            )
+        if arguments.content is not None and not _interrupted(rows):
+            rows["content"] = reconstruct_content(
+                arguments.content, layers, callback=reporter, note=note, **settings
+            )
+    _write(arguments, rows, settings)
+    for name, panels in rows.items():
+        for panel in panels:
+            reporter.say(f"{name} from {_told(panel)}: loss {panel.result.loss:.3g}")
+    reporter.say(str(arguments.output))
+    return 130 if _interrupted(rows) else 0
+
+
+def _interrupted(rows: dict[str, list[Panel]]) -> bool:
+    return any(p.result.reason == "interrupted" for panels in rows.values() for p in panels)
+
+
+def _write(
+    arguments: argparse.Namespace, rows: dict[str, list[Panel]], settings: dict[str, Any]
+) -> None:
+    from jaxstyle.figures import strip
+    from jaxstyle.images import load_image
+
+    command = command_line()
+    pictures: list[Any] = []
+    labels: list[str] = []
+    columns = 1 + max(len(panels) for panels in rows.values())
+    for name, panels in rows.items():
+        pictures.append(load_image(getattr(arguments, name), name=f"{name} image").rgb)
+        labels.append(name)
+        for panel in panels:
+            pictures.append(panel.result.image)
+            labels.append(_told(panel))
+            if arguments.cells:
+                panel.result.save(Path(arguments.cells) / f"{name}-{panel.label}.png")
+        missing = columns - 1 - len(panels)
+        pictures += [None] * missing
+        labels += [""] * missing
+    sheet = strip(
+        pictures,
+        labels,
+        title="What the layers know: " + " and ".join(f"{name}" for name in rows),
+        caption=command,
+        side=arguments.cell_size,
+        columns=columns,
+    )
+    record = {
+        "command": command,
+        "settings": settings,
+        "cells": [
+            {"labels": [name, panel.label], "loss": panel.result.loss}
+            for name, panels in rows.items()
+            for panel in panels
+        ],
+    }
+    save_sheet(arguments.output, sheet, record)
+
+
+def _told(panel: Panel) -> str:
+    """A panel's label, with its distance from the original where that means something."""
+    return panel.label if math.isnan(panel.psnr) else f"{panel.label} ({panel.psnr:.1f} dB)"

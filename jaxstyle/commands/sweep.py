@@ -1,0 +1,163 @@
+"""``jaxstyle sweep``: a grid of runs along any axes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxstyle.axes import parse_axis
+from jaxstyle.commands.outputs import (
+    add_limit_options,
+    command_line,
+    failures,
+    limits_from,
+    picture_of,
+    ready_folder,
+    save_sheet,
+    sheet_of,
+)
+from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.config import config_from
+
+if TYPE_CHECKING:
+    from jaxstyle.grid import Grid
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "sweep",
+        help="many runs at once, along any settings",
+        description="Run every combination of some settings, as one vmapped program where they "
+        "allow it, spread over all devices. Leaves a folder with a labelled sheet (sheet.png), a "
+        "page to compare the cells (index.html), every cell as a file of its own, and their "
+        "losses (losses.csv, sweep.json).",
+        epilog="Example: jaxstyle sweep photo.jpg painting.jpg --axis style_weight=0.1,1,10 "
+        "--axis seed=0..3 --init noise -o out/",
+    )
+    parser.add_argument("content", help="the picture to paint")
+    parser.add_argument("style", help="the picture to take the style from")
+    parser.add_argument(
+        "--axis",
+        action="append",
+        required=True,
+        metavar="NAME=VALUES",
+        help="a setting and its values, such as style_weight=0.1,1,10, seed=0..3, "
+        "init=content,noise, style=a.jpg,b.jpg, preset=gatys-code,johnson, or "
+        "'style_layers=conv1_1|conv1_1,conv2_1' where values hold commas; the last axis runs "
+        "across the sheet",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("sweep"), help="the folder (default: sweep)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep what an earlier run finished in the folder"
+    )
+    parser.add_argument(
+        "--cell-size",
+        type=int,
+        default=256,
+        metavar="PX",
+        help="longest side of a picture on the sheet (default: 256)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    add_limit_options(parser)
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the grid and write its folder.
+
+    Returns:
+        The exit code: 0; 1 if a cell has failed; 130 if interrupted.
+    """
+    axes = [parse_axis(text) for text in arguments.axis]
+    settings = given_settings(arguments)
+    config_from(settings)  # a wrong setting is refused at once
+    limits = limits_from(arguments)
+    ready_folder(arguments.output)
+    # Imported late: a wrong option or --help should not wait for Flax.
+    from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.grid import sweep
+    from jaxstyle.processes import is_first
+
+    keep_compiled_programs()
+    command = command_line()
+    with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
+        grid = sweep(
+            arguments.content,
+            arguments.style,
+            axes,
+            limits=limits,
+            folder=arguments.output,
+            resume=arguments.resume,
+            note={"command": command},
+            callback=reporter,
+            **settings,
+        )
+    if is_first():
+        write_folder(arguments.output, grid, command, settings, arguments.cell_size)
+        for line in failures(grid):
+            reporter.say(f"  {line}")
+        reporter.say(
+            f"{arguments.output}: {len(grid.cells)} cells, {grid.programs} programs compiled, "
+            f"{grid.chunks} chunks" + ("; go on with --resume" if grid.interrupted else "")
+        )
+    if grid.interrupted:
+        return 130
+    return 1 if failures(grid) else 0
+
+
+def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_size: int) -> None:
+    """Write sheet.png, index.html, losses.csv and sweep.json."""
+    from jaxstyle.figures import PageCell, write_csv, write_json, write_page
+
+    rows = [figures_of(grid, index) for index in range(len(grid.cells))]
+    write_csv(folder / "losses.csv", rows)
+    summary = {
+        "command": command,
+        "settings": settings,
+        "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in grid.axes],
+        "cells": rows,
+    }
+    write_json(folder / "sweep.json", summary)
+    names = " x ".join(axis.name for axis in grid.axes)
+    sheet = sheet_of(grid, title=names, caption=command, side=cell_size)
+    save_sheet(folder / "sheet.png", sheet, summary)
+    cells = []
+    for index, cell in enumerate(grid.cells):
+        picture = picture_of(cell)
+        cells.append(
+            PageCell(
+                cell.labels,
+                None if isinstance(picture, str) else picture,
+                cell.message,
+                {k: v for k, v in rows[index].items() if isinstance(v, float)},
+                f"{cell.name}.png" if cell.message == "" else "",
+            )
+        )
+    write_page(
+        folder / "index.html",
+        title=f"jaxstyle sweep: {names}",
+        command=command,
+        settings=settings,
+        axes=[(axis.name, list(axis.labels)) for axis in grid.axes],
+        cells=cells,
+    )
+
+
+def figures_of(grid: Grid, index: int) -> dict:
+    """One cell's labels, losses by term and layer, and how it ended."""
+    cell = grid.cells[index]
+    row: dict = {axis.name: label for axis, label in zip(grid.axes, cell.labels, strict=True)}
+    if cell.result is None:
+        return {**row, "file": "", "message": cell.message}
+    result = cell.result
+    row |= {"file": f"{cell.name}.png" if cell.message == "" else "", "loss": result.loss}
+    row |= {term: result.terms[term] for term in ("content", "style", "tv")}
+    for term in ("content", "style"):
+        row |= {f"{term} {tap}": value for tap, value in result.terms[f"{term}_layers"].items()}
+    return {**row, "steps": result.steps, "reason": result.reason, "message": cell.message}

@@ -1,0 +1,36 @@
+"""Results as something to show: sheets, pages, animations, plots, tables. Knows nothing of JAX.
+
+- ``sheet``: pictures side by side with labels; ``layout`` places them, ``text`` sets the type
+- ``page``: the same as an HTML file, to enlarge and compare
+- ``animation``: GIF, WebP and MP4
+- ``loss_plot``: the loss by term over the steps
+- ``tables``: CSV and JSON
+- ``files``: whole or not there
+"""
+
+from jaxstyle.figures.animation import (
+    ANIMATION_EXTENSIONS,
+    check_animation_path,
+    save_animation,
+)
+from jaxstyle.figures.files import check_file
+from jaxstyle.figures.loss_plot import PLOT_EXTENSIONS, check_plot_path, save_loss_plot
+from jaxstyle.figures.page import PageCell, write_page
+from jaxstyle.figures.sheet import contact_sheet, strip
+from jaxstyle.figures.tables import write_csv, write_json
+
+__all__ = [
+    "ANIMATION_EXTENSIONS",
+    "PLOT_EXTENSIONS",
+    "PageCell",
+    "check_animation_path",
+    "check_file",
+    "check_plot_path",
+    "contact_sheet",
+    "save_animation",
+    "save_loss_plot",
+    "strip",
+    "write_csv",
+    "write_json",
+    "write_page",
+]

@@ -1,0 +1,230 @@
+"""``sweep``: a grid of runs that differ along named axes, as few compiled programs as can be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxstyle.axes import Axis, combinations
+from jaxstyle.cell_files import finished_cell, save_cell
+from jaxstyle.chunks import Cell, Limits, Progress, grouped, run_group
+from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import InputError
+from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.images import Picture, as_picture
+from jaxstyle.job import Image, prepare, replace_settings
+from jaxstyle.network import Network
+from jaxstyle.processes import gather, is_first
+from jaxstyle.result import Stylized
+
+
+class CellResult(NamedTuple):
+    """One cell of a grid.
+
+    Attributes:
+        place: its index on each axis.
+        labels: its label on each axis.
+        name: of its files, without ending.
+        result: None if it has none.
+        message: why it has none, or ``interrupted``; empty if all is well.
+    """
+
+    place: tuple[int, ...]
+    labels: tuple[str, ...]
+    name: str
+    result: Stylized | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What ``sweep`` gives.
+
+    Attributes:
+        axes: the last one runs fastest.
+        cells: in order; see ``rows``.
+        programs: how many step programs were compiled.
+        chunks: in how many portions the cells were run.
+    """
+
+    axes: tuple[Axis, ...]
+    cells: list[CellResult]
+    programs: int
+    chunks: int
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run ended before all cells were done."""
+        return any(cell.message.startswith("interrupted") for cell in self.cells)
+
+    def rows(self) -> list[list[CellResult]]:
+        """The cells as a table: the last axis across, all others down."""
+        across = len(self.axes[-1]) if len(self.axes) > 1 else len(self.cells)
+        return [self.cells[i : i + across] for i in range(0, len(self.cells), across)]
+
+
+def sweep(
+    content: Image | None,
+    style: Image | None,
+    axes: Sequence[Axis],
+    *,
+    shape: tuple[int, int] | None = None,
+    config: StylizeConfig | None = None,
+    network: Network | None = None,
+    note: Mapping[str, Any] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    folder: Path | None = None,
+    resume: bool = False,
+    callback: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> Grid:
+    """Run every combination of the axes' settings.
+
+    Cells whose programs are alike (same size, pooling, optimiser, convention ...) run together
+    under ``vmap``, in equal chunks that fit the memory, spread over all devices; weights, layers,
+    seeds, starts, pictures of one size, steps and tolerance may differ between them. Layers that a
+    cell does not use count nothing in it.
+
+    >>> import numpy as np
+    >>> from jaxstyle import axis, sweep
+    >>> rng = np.random.default_rng(0)
+    >>> content, style = rng.random((32, 48, 3)), rng.random((48, 48, 3))
+    >>> weights = axis("style_weight", [0.1, 1.0, 10.0])
+    >>> grid = sweep(content, style, [weights, axis("seed", [0, 1])], size=48, steps=3)
+    >>> len(grid.cells), grid.programs
+    (6, 1)
+
+    Args:
+        content, style, shape, config, network, note, **settings: as in ``prepare``; the axes go
+            over them, and may name other content and style pictures.
+        axes: see ``axis`` and ``parse_axis``.
+        limits: memory, cells at once, devices.
+        folder: where each finished cell is saved as a picture and a JSON file of its figures.
+        resume: take what is finished there from an earlier call instead of running it again.
+        callback: told after every step, see ``chunks.Progress``.
+
+    Returns:
+        All cells. One that cannot be run, or whose loss is not finite, has a message instead of a
+        result; Ctrl-C keeps what is finished.
+
+    Raises:
+        InputError: an axis makes no sense, or no cell at all can be run.
+    """
+    axes = tuple(axes)
+    if not axes:
+        raise InputError("a sweep needs at least one axis, such as style_weight=0.1,1,10")
+    base = replace_settings(config or StylizeConfig(), settings)
+    cells = _cells(content, style, axes, shape, base, network, dict(note or {}))
+    done: dict[int, CellResult] = {}
+    for index, cell in enumerate(cells):
+        if isinstance(cell.job, InputError):
+            done[index] = _result(cell, None, str(cell.job))
+        elif resume and folder and (found := finished_cell(folder, cell.name, cell.job)):
+            done[index] = _result(cell, found)
+    if all(isinstance(cell.job, InputError) for cell in cells):
+        raise InputError(done[0].message)
+    # Every process must skip the same cells.
+    done = gather(done)[0]
+    waiting = [index for index in range(len(cells)) if index not in done]
+    groups = grouped([(index, cells[index]) for index in waiting])
+    programs = chunks = 0
+    interrupted = False
+    for group in groups:
+        if interrupted:
+            break
+        tell = None if callback is None else _counting(callback, len(cells), len(done))
+        for portion in run_group(group, limits, tell):
+            programs, chunks = programs + portion.programs, chunks + 1
+            for index, found in portion.results.items():
+                done[index] = _taken(cells[index], found)
+                if folder and is_first() and done[index].message == "":
+                    save_cell(folder, cells[index].name, found)
+            interrupted |= any(done[i].message == "interrupted" for i in portion.results)
+            if interrupted:
+                break
+    for index, cell in enumerate(cells):
+        if index not in done:
+            done[index] = _result(cell, None, "interrupted before it was run")
+    return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
+
+
+def _cells(
+    content: Image | None,
+    style: Image | None,
+    axes: tuple[Axis, ...],
+    shape: tuple[int, int] | None,
+    base: StylizeConfig,
+    network: Network | None,
+    note: dict[str, Any],
+) -> list[Cell]:
+    pictures: dict[Any, Picture | InputError] = {}
+    networks: dict[str, Network] = {}
+
+    def picture(value: Image | None, name: str) -> Picture | None:
+        if value is None:
+            return None
+        key = str(value) if isinstance(value, str | Path) else id(value)
+        if key not in pictures:
+            try:
+                pictures[key] = as_picture(value, name=f"{name} image")
+            except InputError as error:
+                pictures[key] = error
+        found = pictures[key]
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def net(config: StylizeConfig) -> Network:
+        if network is not None:
+            return network
+        name = config.weights or default_weights()
+        if name not in networks:
+            networks[name] = load_weights(name)
+        return networks[name]
+
+    cells = []
+    for place, settings in combinations(axes):
+        labels = tuple(axis.labels[index] for axis, index in zip(axes, place, strict=True))
+        own = {"content": content, "style": style}
+        own.update({key: settings.pop(key) for key in list(own) if key in settings})
+        try:
+            config = replace_settings(base, settings)
+            if network is None:
+                config = replace(config, weights=config.weights or default_weights())
+            job: Any = prepare(
+                picture(own["content"], "content"),
+                picture(own["style"], "style"),
+                shape=shape,
+                config=config,
+                network=net(config),
+                note={**note, "cell": dict(zip([a.name for a in axes], labels, strict=True))},
+            )
+        except InputError as error:
+            job = error
+        cells.append(Cell(place, labels, _file_name(len(cells), axes, labels), job))
+    return cells
+
+
+def _file_name(index: int, axes: Sequence[Axis], labels: Sequence[str]) -> str:
+    told = "_".join(f"{axis.name}={label}" for axis, label in zip(axes, labels, strict=True))
+    return f"{index:03d}_" + re.sub(r"[^A-Za-z0-9=.,+_-]+", "-", told)[:100].strip("-.")
+
+
+def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResult:
+    return CellResult(cell.place, cell.labels, cell.name, result, message)
+
+
+def _taken(cell: Cell, found: Stylized | InputError) -> CellResult:
+    if isinstance(found, InputError):
+        return _result(cell, None, str(found))
+    return _result(cell, found, "interrupted" if found.reason == "interrupted" else "")
+
+
+def _counting(callback: Callable[[Progress], None], cells: int, before: int):
+    def tell(progress: Progress) -> None:
+        callback(progress._replace(cells=cells, done=before + progress.done))
+
+    return tell

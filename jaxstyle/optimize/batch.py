@@ -1,0 +1,220 @@
+"""Many minimisations as one program: ``loop.minimise`` under ``vmap``, with a cell's own stopping.
+
+A cell that has ended keeps its state while the others go on, so that each gives what it would have
+given alone. The batch axis may be sharded over devices: the cells never talk to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxstyle.errors import InputError
+from jaxstyle.optimize.loop import Algorithm, Evaluate, Outcome, Stopping, Watch, deferred_interrupt
+
+
+class BatchProgram(NamedTuple):
+    """What ``compile_batch`` compiles.
+
+    Attributes:
+        start: x (cells, ...) -> state.
+        advance: (state, remaining, arguments) -> (state, reports); the state is donated.
+        result: state -> x (cells, ...).
+        fused: steps in one call of ``advance``.
+        bytes_needed: memory of one call on each device, arguments and state included.
+    """
+
+    start: Callable[[Array], Any]
+    advance: Callable[[Any, Array, tuple[Any, ...]], tuple[Any, Any]]
+    result: Callable[[Any], Array]
+    fused: int
+    bytes_needed: int
+
+
+class BatchProgress(NamedTuple):
+    """What a callback is told after each call of the program.
+
+    Attributes:
+        step: evaluations made so far by the cell that has made most.
+        values: the lowest loss of each cell so far; nan for one that has failed.
+        running: how many cells have not ended.
+        seconds: since the start.
+    """
+
+    step: int
+    values: list[float]
+    running: int
+    seconds: float
+
+
+def compile_batch(
+    evaluate: Evaluate,
+    x: Any,
+    arguments: tuple[Any, ...],
+    axes: tuple[Any, ...],
+    algorithm: Algorithm,
+    *,
+    steps_per_call: int = 1,
+) -> BatchProgram:
+    """Compile a batch for arrays of these shapes and places; runs nothing.
+
+    Args:
+        evaluate: as in ``loop.minimise``, for one cell.
+        x: array or ``ShapeDtypeStruct`` (cells, ...); its sharding is that of the whole state.
+        arguments: arrays or shapes of what follows x.
+        axes: for each argument 0 where it has a cell axis, None where all cells share it, or a
+            tree of these, as in ``jax.vmap``.
+        steps_per_call: steps fused into one call; keep it 1 on CPU.
+    """
+    place = getattr(x, "sharding", None)
+    start = jax.jit(jax.vmap(algorithm.init), out_shardings=place).lower(x).compile()
+    state = _shapes(jax.eval_shape(jax.vmap(algorithm.init), _shapes(x, None)), place)
+    remaining = jax.ShapeDtypeStruct(x.shape[:1], jnp.int32, sharding=place)
+    step = partial(_advance, evaluate, axes, algorithm, steps_per_call)
+    advance = (
+        jax.jit(step, donate_argnums=0, out_shardings=(place, None))
+        .lower(state, remaining, arguments)
+        .compile()
+    )
+    result = jax.jit(jax.vmap(algorithm.result)).lower(state).compile()
+    used = advance.memory_analysis()
+    needed = 0
+    if used is not None:
+        needed = used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
+        needed -= used.alias_size_in_bytes
+    return BatchProgram(start, advance, result, steps_per_call, needed)
+
+
+def minimise_batch(
+    program: BatchProgram,
+    x: Float[Array, "cells *shape"],
+    arguments: tuple[Any, ...],
+    stoppings: Sequence[Stopping],
+    *,
+    callback: Callable[[BatchProgress], None] | None = None,
+) -> list[Outcome | InputError]:
+    """Minimise all cells at once.
+
+    Ctrl-C ends every cell after the step in hand, with reason ``interrupted``.
+
+    Args:
+        program: compiled for arrays of these shapes and places.
+        stoppings: one per cell; fewer than there are cells in ``x`` where its last ones are only
+            there to fill the batch: those are computed and dropped.
+        callback: called on the host after every call of the program.
+
+    Returns:
+        An outcome per stopping; an error in the place of a cell whose loss at its start, or the
+        gradient there, is not finite.
+    """
+    filling = x.shape[0] - len(stoppings)
+    watches = [Watch(stopping) for stopping in stoppings]
+    failures: dict[int, InputError] = {}
+    reasons: dict[int, str] = {}
+    state = program.start(x)
+    with deferred_interrupt() as interrupted:
+        while True:
+            for cell, watch in enumerate(watches):
+                if cell not in reasons and (reason := watch.reason(interrupted)) is not None:
+                    reasons[cell] = reason
+            left = [
+                0 if cell in reasons else watch.stopping.steps - len(watch.values)
+                for cell, watch in enumerate(watches)
+            ]
+            if not any(left):
+                break
+            remaining = _like_cells(x, np.array(left + [0] * filling, np.int32))
+            state, reports = program.advance(state, remaining, arguments)
+            values, _, stalled = _on_host(reports, program.fused)
+            for cell, watch in enumerate(watches):
+                for step in range(min(program.fused, left[cell])):
+                    if cell in reasons:
+                        break
+                    try:
+                        watch.add(float(values[step][cell]), bool(stalled[step][cell]))
+                    except InputError as error:
+                        failures[cell], reasons[cell] = error, "failed"
+            if callback is not None:
+                callback(_progress(watches, reasons, failures))
+        pictures = program.result(state)
+        found = np.array(pictures)
+        # The same program once more, nobody moving: the losses of just what is returned.
+        nobody = _like_cells(x, np.zeros(x.shape[0], np.int32))
+        _, reports = program.advance(state._replace(trial=pictures), nobody, arguments)
+        values, terms, _ = _on_host(reports, program.fused)
+    return [
+        failures[cell]
+        if cell in failures
+        else Outcome(
+            found[cell],
+            float(values[0][cell]),
+            jax.tree.map(lambda leaf, cell=cell: float(leaf[0][cell]), terms),
+            len(watch.values),
+            watch.seconds,
+            reasons[cell],
+            watch.values,
+        )
+        for cell, watch in enumerate(watches)
+    ]
+
+
+def _advance(
+    evaluate: Evaluate,
+    axes: tuple[Any, ...],
+    algorithm: Algorithm,
+    fused: int,
+    state: Any,
+    remaining: Int[Array, " cells"],
+    arguments: tuple[Any, ...],
+) -> tuple[Any, Any]:
+    def one_cell(state: Any, left: Array, *arguments: Any) -> tuple[Any, Any]:
+        (value, terms), gradient = evaluate(state.trial, *arguments)
+        value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+        moved = algorithm.update(state, value, gradient)
+        kept = jax.tree.map(lambda new, old: jnp.where(left > 0, new, old), moved, state)
+        return kept, (value, terms, algorithm.stalled(kept))
+
+    all_cells = jax.vmap(one_cell, in_axes=(0, 0, *axes))
+
+    def step(carry: tuple[Any, Array], _: None) -> tuple[Any, Any]:
+        state, left = carry
+        state, report = all_cells(state, left, *arguments)
+        return (state, left - 1), report
+
+    if fused == 1:
+        (state, _), report = step((state, remaining), None)
+        return state, report
+    (state, _), reports = jax.lax.scan(step, (state, remaining), length=fused)
+    return state, reports
+
+
+def _on_host(reports: Any, fused: int) -> Any:
+    """Reports as NumPy arrays (steps, cells)."""
+    return jax.tree.map(lambda leaf: leaf[None] if fused == 1 else leaf, jax.device_get(reports))
+
+
+def _progress(
+    watches: Sequence[Watch], reasons: dict[int, str], failures: dict[int, InputError]
+) -> BatchProgress:
+    bests = [
+        float("nan") if cell in failures else watch.bests[-1] if watch.bests else float("nan")
+        for cell, watch in enumerate(watches)
+    ]
+    steps = max(len(watch.values) for watch in watches)
+    return BatchProgress(steps, bests, len(watches) - len(reasons), watches[0].seconds)
+
+
+def _like_cells(x: Array, values: np.ndarray) -> Array:
+    return jax.device_put(values, x.sharding)
+
+
+def _shapes(tree: Any, place: Any) -> Any:
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
+    )

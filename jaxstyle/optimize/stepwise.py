@@ -1,0 +1,88 @@
+"""The loop of ``minimise`` for evaluations that are Python programs, such as tiled ones.
+
+Only the optimiser's update is compiled. Its state is donated to it, so that a picture that fills
+the memory is held as often as the algorithm needs it, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxstyle.optimize.loop import (
+    Algorithm,
+    Callback,
+    Outcome,
+    Stopping,
+    Watch,
+    _current,
+    _start,
+    deferred_interrupt,
+)
+
+StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]
+"""(x, *arguments) -> ((value, terms), gradient), in Python. It must not keep x, a JAX array."""
+
+
+def minimise_stepwise(
+    evaluate: StepwiseEvaluate,
+    x: Float[Array, "*shape"] | Float[np.ndarray, "*shape"],
+    arguments: tuple[Any, ...],
+    algorithm: Algorithm,
+    stopping: Stopping,
+    *,
+    callback: Callback | None = None,
+    place: jax.sharding.Sharding | None = None,
+) -> Outcome:
+    """``minimise``, but ``evaluate`` is called from Python and need not be pure or hashable.
+
+    Ctrl-C ends the run after the step in hand, as it does there.
+
+    Args:
+        x: the start; copied, so the caller's array stays valid.
+        callback: called after every step.
+        place: where the optimiser's state is kept and updated: on the CPU, to spare an
+            accelerator's memory. JAX's default device if not given.
+
+    Raises:
+        InputError: the loss at the start, or its gradient, is not finite.
+    """
+    # Without donation ``_start`` copies: the caller's array is not the state's.
+    state = _start(jax.device_put(x, place), algorithm=algorithm)
+    watch = Watch(stopping)
+    with deferred_interrupt() as interrupted:
+        while (reason := watch.reason(interrupted)) is None:
+            (value, terms), gradient = evaluate(state.trial, *arguments)
+            value, gradient = jax.device_put((value, gradient), state.trial.sharding)
+            state, value, stalled = _take_in(state, value, gradient, algorithm=algorithm)
+            del gradient  # as large as the picture: not to be held during the next evaluation
+            watch.add(float(value), bool(stalled))
+            if callback is not None:
+                current = partial(_current, algorithm, state)
+                callback(watch.progress(float(value), _plain(terms), current))
+                del current
+        result = np.array(algorithm.result(state))
+        del state
+        (value, terms), _ = evaluate(jax.device_put(result, place), *arguments)
+    return Outcome(
+        result, float(value), _plain(terms), len(watch.values), watch.seconds, reason, watch.values
+    )
+
+
+@partial(jax.jit, static_argnames="algorithm", donate_argnames="state")
+def _take_in(
+    state: Any, value: Array, gradient: Array, *, algorithm: Algorithm
+) -> tuple[Any, Array, Array]:
+    value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+    state = algorithm.update(state, value, gradient)
+    return state, value, algorithm.stalled(state)
+
+
+def _plain(terms: Any) -> Any:
+    return jax.tree.map(float, jax.device_get(terms))

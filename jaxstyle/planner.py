@@ -1,0 +1,123 @@
+"""How much memory there is, and how many cells of a sweep fit into it at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxstyle.errors import InputError
+
+HEADROOM = 0.8
+"""Fraction of the free memory that is planned for: the runtime and the host program need some."""
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
+
+
+def parse_bytes(text: str) -> int:
+    """Read an amount of memory such as ``8GiB``, ``500MB`` or ``2e9`` bytes written out.
+
+    Raises:
+        InputError: it is none.
+    """
+    match = _AMOUNT.fullmatch(text)
+    unit = match[2].lower() if match else "?"
+    factor = {**_UNITS, **_BINARY_UNITS}.get(unit)
+    if match is None or factor is None or float(match[1]) * factor < 1:
+        raise InputError(f"memory is given as {text!r}: write an amount such as 8GiB or 500MB")
+    return int(float(match[1]) * factor)
+
+
+def format_bytes(amount: float) -> str:
+    """An amount of memory for people, in powers of 1024."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if amount >= size:
+            return f"{amount / size:.3g} {unit}"
+    return f"{amount:.0f} bytes"
+
+
+def free_bytes(devices: Sequence[Any]) -> int:
+    """Free memory of each device in bytes, the smallest where they differ.
+
+    CPU devices share the memory of the host: each gets its part of what the machine, or the
+    container's limit, leaves.
+    """
+    free = []
+    for device in devices:
+        statistics = device.memory_stats() if device.platform != "cpu" else None
+        if statistics and "bytes_limit" in statistics:
+            free.append(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
+    return min(free) if len(free) == len(devices) else free_host_bytes() // len(devices)
+
+
+def free_host_bytes(
+    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")
+) -> int:
+    """What this process may still take of the host's memory, in bytes.
+
+    The least of what the kernel calls available and of what the limit of the container (cgroup,
+    version 1 or 2) leaves. 4 GiB where neither can be read.
+    """
+    found = []
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", _text(meminfo), re.MULTILINE)
+    if available:
+        found.append(int(available[1]) * 1024)
+    for limit, used, cache in (
+        ("memory.max", "memory.current", "memory.stat"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    ):
+        most, now = _text(cgroup / limit).strip(), _text(cgroup / used).strip()
+        if most.isdigit() and now.isdigit():
+            # Pages of files count as used, yet give way at once.
+            files = re.search(
+                r"^(?:total_)?inactive_file (\d+)", _text(cgroup / cache), re.MULTILINE
+            )
+            found.append(int(most) - int(now) + (int(files[1]) if files else 0))
+    return max(0, min(found, default=4 * 2**30))
+
+
+def equal_chunks(cells: int, most: int, multiple: int = 1) -> int:
+    """The size of the fewest equal chunks, none larger than ``most``.
+
+    Args:
+        multiple: of devices that share a chunk; the size is a multiple of it, and at least that.
+    """
+    most = max(1, most // multiple) * multiple
+    chunks = math.ceil(cells / most)
+    return math.ceil(cells / (chunks * multiple)) * multiple
+
+
+def fit_chunk(
+    cells: int, limit: int, needed: Callable[[int], int], *, multiple: int = 1, most: int = 0
+) -> tuple[int, int]:
+    """The largest equal chunks whose program fits.
+
+    Args:
+        limit: bytes for each device.
+        needed: chunk size -> bytes that its program needs on each device, which costs a compile:
+            it is asked for as few sizes as possible, the whole grid first.
+        multiple: see ``equal_chunks``.
+        most: no larger chunks than this; 0 for no such limit.
+
+    Returns:
+        The size and the bytes it needs, which exceed the limit if even the smallest chunk does.
+    """
+    size = equal_chunks(cells, most or cells, multiple)
+    while True:
+        amount = needed(size)
+        if amount <= limit or size <= multiple:
+            return size, amount
+        # Memory grows no faster than the size, so this is never too pessimistic by much.
+        smaller = min(size - multiple, int(size * limit / amount))
+        size = equal_chunks(cells, max(multiple, smaller), multiple)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,107 @@
+"""What a run gives: the picture, its figures, and the record from which it can be made again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxstyle.color import match_histograms
+from jaxstyle.config import StylizeConfig
+from jaxstyle.images import resize_picture, save_image
+from jaxstyle.job import Job, cropped_style, enlarge, record_of
+from jaxstyle.objective import Terms
+from jaxstyle.optimize import Outcome
+
+
+@dataclass(frozen=True)
+class Stylized:
+    """The result of ``stylize``.
+
+    Attributes:
+        image: (height, width, 3) float32 in [0, 1], sRGB.
+        alpha: (height, width), the content's own; None if it was opaque.
+        config: all settings as they were in force.
+        terms: the loss at the result, by term: ``content``, ``style``, ``tv``, and each layer's.
+        loss: their sum.
+        steps: evaluations made, over all levels.
+        seconds: time taken.
+        reason: why the last level ended; ``interrupted`` if Ctrl-C did.
+        losses: for each level the loss at every step.
+        record: JSON text from which ``jaxstyle replay`` can run it again.
+        exif: the content's, or None.
+    """
+
+    image: Float[np.ndarray, "height width 3"]
+    alpha: Float[np.ndarray, "height width"] | None
+    config: StylizeConfig
+    terms: dict[str, Any]
+    loss: float
+    steps: int
+    seconds: float
+    reason: str
+    losses: list[list[float]]
+    record: str
+    exif: bytes | None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, with its settings in it; the extension says in which format.
+
+        Raises:
+            ImageError: the file cannot be written.
+        """
+        save_image(
+            path,
+            self.image,
+            alpha=self.alpha,
+            bits=self.config.bits,
+            quality=self.config.quality,
+            exif=self.exif,
+            record=self.record,
+        )
+
+
+def finished(
+    job: Job, image: np.ndarray, outcome: Outcome, losses: Sequence[list[float]], seconds: float
+) -> Stylized:
+    """The result of a job.
+
+    Args:
+        image: of the level that the run got to, in [0, 1].
+        outcome: of that level.
+        losses: of each level, at every step.
+        seconds: over all levels.
+    """
+    width, height = job.sizes[-1]
+    content = job.content
+    image = enlarge(job, image, len(job.sizes) - 1)
+    if job.config.match_histogram and job.style is not None:
+        image = match_histograms(image, cropped_style(job))
+    return Stylized(
+        image=image,
+        alpha=None if content is None else resize_picture(content, width, height).alpha,
+        config=job.config,
+        terms=plain_terms(outcome.terms),
+        loss=outcome.value,
+        steps=sum(map(len, losses)),
+        seconds=seconds,
+        reason=outcome.reason,
+        losses=list(losses),
+        record=record_of(job),
+        exif=None if content is None else content.exif,
+    )
+
+
+def plain_terms(terms: Terms) -> dict[str, Any]:
+    """Terms as plain values, for JSON."""
+    return {
+        "content": terms.content,
+        "style": terms.style,
+        "tv": terms.tv,
+        "content_layers": dict(terms.content_layers),
+        "style_layers": dict(terms.style_layers),
+    }

@@ -1,0 +1,131 @@
+"""The loop over evaluations in Python, against the compiled loop."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import ROSENBROCK, rosenbrock, rosenbrock_gradient, rosenbrock_start
+
+from jaxstyle.errors import InputError
+from jaxstyle.optimize import LBFGS, Adam, Stopping, minimise
+from jaxstyle.optimize.stepwise import _take_in, minimise_stepwise
+
+ALGORITHMS = [LBFGS(5, bounds=(-0.7, 2.0)), Adam(0.05, average=0.9)]
+NAMES = ["lbfgs", "adam"]
+
+
+def start() -> np.ndarray:
+    return rosenbrock_start(20).astype(np.float32)
+
+
+def in_numpy(x: jax.Array) -> tuple[tuple[Any, Any], np.ndarray]:
+    """An evaluation that JAX could not trace."""
+    wide = np.asarray(x, np.float64)
+    value = np.float32(rosenbrock(wide))
+    return (value, {"value": value}), rosenbrock_gradient(wide).astype(np.float32)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=NAMES)
+@pytest.mark.parametrize("evaluate", [jax.jit(ROSENBROCK), in_numpy], ids=["jax", "numpy"])
+def test_it_takes_the_steps_of_the_compiled_loop(algorithm, evaluate):
+    expected = minimise(ROSENBROCK, jnp.asarray(start()), (), algorithm, Stopping(12))
+    found = minimise_stepwise(evaluate, start(), (), algorithm, Stopping(12))
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-3)
+    np.testing.assert_allclose(found.x, expected.x, atol=1e-4)
+    assert found.value == pytest.approx(expected.value, rel=1e-3)
+    assert found.terms == {"value": found.value}
+    assert (found.steps, found.reason) == (12, "steps")
+    assert found.x.dtype == np.float32
+
+
+def test_arguments_reach_the_evaluation():
+    def evaluate(x, factor, *, base=ROSENBROCK):
+        (value, terms), gradient = base(x)
+        return (factor * value, terms), factor * gradient
+
+    found = minimise_stepwise(evaluate, start(), (jnp.float32(3),), Adam(), Stopping(1))
+    assert found.values[0] == pytest.approx(3 * rosenbrock(start()), rel=1e-5)
+
+
+def test_a_start_that_is_a_jax_array_stays_valid():
+    x = jnp.asarray(start())
+    minimise_stepwise(jax.jit(ROSENBROCK), x, (), Adam(), Stopping(3))
+    np.testing.assert_array_equal(x, start())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=NAMES)
+def test_the_state_is_updated_in_its_own_memory(algorithm):
+    state = algorithm.init(jnp.asarray(start()))
+    (value, _), gradient = ROSENBROCK(state.trial)
+    _take_in(state, value, gradient, algorithm=algorithm)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
+
+
+def test_callbacks_see_every_step_and_may_keep_the_picture():
+    told, pictures = [], []
+
+    def keep(progress):
+        told.append((progress.step, progress.value, progress.terms["value"]))
+        pictures.append(progress.current())
+
+    found = minimise_stepwise(in_numpy, start(), (), Adam(0.05), Stopping(4), callback=keep)
+    assert told == [(i + 1, value, value) for i, value in enumerate(found.values)]
+    np.testing.assert_array_equal(pictures[-1], found.x)
+    assert not np.array_equal(pictures[0], pictures[-1])
+
+
+def test_the_state_lives_where_it_is_told_to():
+    device, places = jax.devices()[1], []
+
+    def evaluate(x):
+        places.append(x.devices())
+        return in_numpy(x)
+
+    place = jax.sharding.SingleDeviceSharding(device)
+    minimise_stepwise(evaluate, start(), (), Adam(), Stopping(2), place=place)
+    assert places == [{device}] * 3
+
+
+def test_a_gradient_from_another_device_is_fetched():
+    def evaluate(x):
+        (value, terms), gradient = ROSENBROCK(jax.device_put(x, jax.devices()[2]))
+        return (value, terms), gradient
+
+    found = minimise_stepwise(evaluate, start(), (), Adam(0.05), Stopping(3))
+    expected = minimise_stepwise(ROSENBROCK, start(), (), Adam(0.05), Stopping(3))
+    np.testing.assert_allclose(found.x, expected.x, rtol=1e-6)
+
+
+def test_ctrl_c_ends_the_run_after_the_step_in_hand():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+
+        def evaluate(x):
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the evaluation of the result
+            return in_numpy(x)
+
+        found = minimise_stepwise(evaluate, start(), (), Adam(), Stopping(50))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (found.reason, found.steps) == ("interrupted", 1)
+
+
+@pytest.mark.parametrize("damaged", ["value", "gradient"])
+def test_a_start_without_a_finite_loss_is_refused(damaged):
+    def evaluate(x):
+        (value, terms), gradient = in_numpy(x)
+        if damaged == "value":
+            value = np.float32(np.inf)
+        else:
+            gradient[3] = np.nan
+        return (value, terms), gradient
+
+    with pytest.raises(InputError, match=r"the loss of the starting picture is (inf|nan)"):
+        minimise_stepwise(evaluate, start(), (), Adam(), Stopping(3))
