@@ -87,13 +87,13 @@ class Portion(NamedTuple):
     programs: int
 
 
-Group = list[tuple[int, Job]]
+Group = Sequence[tuple[int, Job]]
 """Cells that share programs, each with its index in the grid."""
 
 
 def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
     """Put together what can run as one program, in the order of first appearance."""
-    groups: dict[Hashable, Group] = {}
+    groups: dict[Hashable, list[tuple[int, Job]]] = {}
     for index, cell in cells:
         job = cell.job
         assert isinstance(job, Job)
@@ -254,10 +254,11 @@ class _Runner:
         jobs = self.jobs
         content = SHARED if len({_content_key(job) for job in jobs}) == 1 else OWN
         style = SHARED if len({_style_key(job) for job in jobs}) == 1 else OWN
-        targets = Targets(
-            {tap: content for tap in self.objective.content_layers},
-            {tap: style for tap in self.objective.style_layers},
+        axes: Any = (
+            dict.fromkeys(self.objective.content_layers, content),
+            dict.fromkeys(self.objective.style_layers, style),
         )
+        targets = Targets(*axes)
         weights = jax.tree.map(lambda _: OWN, self._weights(jobs[0]))
         return (jax.tree.map(lambda _: SHARED, self.model), targets, weights)
 

@@ -140,7 +140,12 @@ def sweep(
             programs, chunks = programs + portion.programs, chunks + 1
             for index, found in portion.results.items():
                 done[index] = _taken(cells[index], found)
-                if folder and is_first() and done[index].message == "":
+                if (
+                    folder
+                    and is_first()
+                    and isinstance(found, Stylized)
+                    and not done[index].message
+                ):
                     save_cell(folder, cells[index].name, found)
             interrupted |= any(done[i].message == "interrupted" for i in portion.results)
             if interrupted:

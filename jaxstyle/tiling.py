@@ -290,7 +290,7 @@ def _keep_owned(
 ) -> Float[Array, "h w c"]:
     """Zero, without a gradient, where another window owns the position."""
     (top, bottom), (left, right) = owned
-    row, column = (stride * jnp.arange(length) for length in values.shape[:2])
+    row, column = (stride * jnp.arange(side, dtype=owned.dtype) for side in values.shape[:2])
     rows, columns = (top <= row) & (row < bottom), (left <= column) & (column < right)
     inside = rows[:, None, None] & columns[None, :, None]
     return jnp.where(inside, values, jnp.zeros((), values.dtype))

@@ -82,7 +82,7 @@ def features(
         x: pictures as the network wants them (``preprocess.to_network``).
         taps: layer names, such as ``("relu1_1", "conv4_2")``; nothing deeper is computed.
         pooling: ``avg`` (Gatys) or ``max`` (as trained); odd sides round down.
-        padding: ``zeros`` (as trained), ``reflect`` or ``replicate``.
+        padding: ``zeros`` (as trained), ``reflect``, ``replicate`` or ``circular``.
         dtype: compute in this type, e.g. bfloat16; that of ``x`` by default.
 
     Returns:

@@ -175,6 +175,7 @@ def test_nothing_overlaps_or_is_cut_off(shape, sizes, kinds, labels):
     align=st.sampled_from(["left", "centre", "right"]),
 )
 @example("jaxstyle --axis f(j)_W", 11, 60, "right")
+@example(";", 8, 60, "left")
 def test_a_paragraphs_box_holds_its_ink(text, size, width, align):
     content = paragraph(text, size, width)
     assert content.width <= width

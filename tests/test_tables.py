@@ -111,6 +111,15 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
     assert read_csv(path) == [{"a": "1"}]
 
 
+def test_whoever_reads_the_old_file_reads_all_of_it(tmp_path):
+    path = tmp_path / "t.csv"
+    write_csv(path, [{"a": 1}])
+    with open(path) as reader:
+        write_csv(path, [{"a": 2}])
+        assert reader.read() == "a\n1\n"
+    assert read_csv(path) == [{"a": "2"}]
+
+
 def test_links_are_followed_and_permissions_usual(tmp_path):
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
     write_json(tmp_path / "link.json", 1)

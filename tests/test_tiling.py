@@ -78,10 +78,11 @@ def differences(
     """Relative differences of tiled from whole results, by name."""
     model, weights = model_of(network or random_network()), weights_of(objective)
     picture = (landscape(height, width) + noise(height, width)) / 2
-    arguments = picture, model, targets_of(objective, model, height, width), weights
-    arguments = in_float64(arguments) if wide else arguments
-    whole = jax.jit(objective)(*arguments)
-    tiled = TiledObjective(objective, tile)(*arguments)
+    targets = targets_of(objective, model, height, width)
+    if wide:
+        picture, model, targets, weights = in_float64((picture, model, targets, weights))
+    whole = jax.jit(objective)(picture, model, targets, weights)
+    tiled = TiledObjective(objective, tile)(picture, model, targets, weights)
     assert [leaf.dtype for leaf in jax.tree.leaves(tiled)] == [
         leaf.dtype for leaf in jax.tree.leaves(whole)
     ]
@@ -105,8 +106,8 @@ def assert_equal(objective: Objective, height: int, width: int, tile: int, **opt
     ("objective", "height", "width", "tile"),
     [
         (DEEP, 208, 196, 181),  # the smallest tile, a multiple of 16 and an odd one
-        (Objective(("pool5",), ("conv4_4",), padding="reflect", pooling="max"), 310, 80, 309),
-        (Objective(("relu3_3",), ("pool2", "relu3_1"), padding="replicate"), 101, 150, 60),
+        (Objective(("pool5",), ()), 310, 40, 309),
+        (Objective(("conv3_1",), ("pool2", "relu2_2"), padding="replicate", tv="l1"), 61, 90, 54),
         (Objective((), ("conv1_1",), tv="l1"), 37, 23, 9),
         (Objective(("relu2_2",), ()), 61, 47, 30),
         (Objective(("pool1",), ("conv1_2",)), 30, 21, 64),  # smaller than the tile
@@ -120,10 +121,10 @@ def test_tiles_give_the_value_and_gradient_of_the_whole(objective, height, width
     assert_equal(objective, height, width, tile)
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_tiles_of_any_picture_and_taps_give_the_value_and_gradient_of_the_whole(data):
-    layers = VGG19.layers[: VGG19.layers.index("relu3_1") + 1]
+    layers = VGG19.layers[: VGG19.layers.index("conv2_2") + 1]
     taps = st.lists(st.sampled_from(layers), min_size=1, max_size=2, unique=True).map(tuple)
     objective = Objective(
         data.draw(taps),
@@ -159,14 +160,14 @@ def test_targets_are_those_of_the_whole(padding):
 
 def test_in_float64_they_agree_to_its_last_digits():
     """What is left in float32 is thus rounding."""
-    objective = Objective(("relu3_1",), ("relu2_1", "pool2"), padding="reflect", pooling="max")
+    objective = Objective(("conv2_1",), ("pool1",), padding="reflect", pooling="max")
     with jax.enable_x64(True):
-        assert_equal(objective, 81, 75, least(objective), wide=True, most=1e-12)
+        assert_equal(objective, 51, 45, least(objective), wide=True, most=1e-12)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_every_convention(convention):
-    objective = Objective(("conv1_2",), ("conv1_1", "pool1"), convention=convention)
+    objective = Objective(("conv1_1",), ("conv1_1", "relu1_1"), convention=convention)
     assert_equal(objective, 53, 70, 32)
 
 
@@ -223,7 +224,9 @@ def test_pictures_stay_on_the_host_or_beside_the_network(offload):
     home = host if offload else device
     assert gradient.devices() == targets.content["relu2_1"].devices() == {home}
     beside = targets._replace(content=jax.device_put(targets.content, device))
-    (_, _), expected = SHALLOW(jax.device_put(content, device), model, beside, weights_of(SHALLOW))
+    _, expected = jax.jit(SHALLOW)(
+        jax.device_put(content, device), model, beside, weights_of(SHALLOW)
+    )
     assert relative(gradient, expected) < 1e-5
 
 
@@ -239,7 +242,7 @@ def test_the_pictures_given_are_left_alone():
 
 
 def test_bfloat16_differs_by_no_more_than_its_own_rounding():
-    objective = Objective(("pool1",), ("conv1_2",), dtype="bfloat16")
+    objective = Objective(("relu1_1",), ("conv1_1",), dtype="bfloat16")
     assert_equal(objective, 53, 70, 32, most=1e-2)
 
 

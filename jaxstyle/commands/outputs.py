@@ -46,7 +46,8 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="at most N cells in one program: finished ones are saved earlier (default: all that fit)",
+        help="at most N cells in one program, so that finished ones are saved earlier (default: "
+        "all that fit)",
     )
     group.add_argument(
         "--devices", type=int, default=0, metavar="N", help="use N devices (default: all)"
@@ -92,12 +93,9 @@ def command_line() -> str:
 
     name, *rest = sys.argv
     program = Path(name).stem
-    words = (
-        ["jaxstyle", *rest]
-        if program in ("jaxstyle", "__main__", "cli")
-        else [f"{program}.py", *rest]
-    )
-    return shlex.join(words)
+    if program in ("__main__", "cli"):
+        program = "jaxstyle"
+    return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
 
 
 def check_output(path: Path) -> None:
