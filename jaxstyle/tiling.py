@@ -33,7 +33,7 @@ from jaxstyle.windows import Tiling, Window, tile_picture
 VARIATIONS = {"l1": lambda steps: jnp.sum(steps * jnp.sign(steps)), "l2": losses.energy}
 """From the differences of neighbours to the sums that ``losses.TOTAL_VARIATIONS`` are means of."""
 
-HostPicture = Picture | Float[np.ndarray, "height width 3"]
+AnyPicture = Picture | Float[np.ndarray, "height width 3"]
 
 _T = TypeVar("_T")
 
@@ -70,7 +70,7 @@ class TiledObjective:
     offload: bool = True
 
     def __call__(
-        self, picture: HostPicture, model: Model, targets: Targets, weights: Weights
+        self, picture: AnyPicture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
         """``((loss, terms), gradient)``, as ``Objective`` gives it for the whole picture.
 
@@ -137,7 +137,7 @@ class TiledObjective:
 
 
 def content_targets_tiled(
-    tiled: TiledObjective, model: Model, content: HostPicture
+    tiled: TiledObjective, model: Model, content: AnyPicture
 ) -> dict[str, Float[Array, "_h _w _c"]]:
     """``objective.content_targets`` tile by tile; they are kept as ``offload`` says.
 
@@ -169,7 +169,7 @@ def content_targets_tiled(
 
 
 def style_targets_tiled(
-    tiled: TiledObjective, model: Model, style: HostPicture
+    tiled: TiledObjective, model: Model, style: AnyPicture
 ) -> dict[str, Float[Array, "_c _c"]]:
     """``objective.style_targets`` tile by tile.
 
@@ -330,7 +330,7 @@ def _start(window: Window) -> np.ndarray:
 
 
 def _owned_within(window: Window) -> np.ndarray:
-    """First and last but one pixel that a window owns, by axis, counted from its start."""
+    """By axis the first pixel that a window owns and the first that it does not, from its start."""
     return np.array([[s.low - s.start, s.high - s.start] for s in window], np.int32)
 
 
@@ -361,7 +361,7 @@ def _place_of(model: Model) -> jax.sharding.Sharding:
 
 
 def _check_content(
-    objective: Objective, targets: Targets, picture: HostPicture, architecture: Architecture
+    objective: Objective, targets: Targets, picture: AnyPicture, architecture: Architecture
 ) -> None:
     height, width = picture.shape[:2]
     for tap in objective.content_layers:

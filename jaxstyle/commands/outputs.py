@@ -13,6 +13,7 @@ from jaxstyle.errors import InputError
 if TYPE_CHECKING:
     from jaxstyle.chunks import Limits
     from jaxstyle.grid import Grid
+    from jaxstyle.network import Network
 
 
 def add_sheet_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -96,6 +97,23 @@ def command_line() -> str:
     if program in ("__main__", "cli"):
         program = "jaxstyle"
     return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
+
+
+def preset_note(arguments: argparse.Namespace, network: Network) -> str:
+    """A warning where a preset's weights are meant for another network; empty if all is well."""
+    from jaxstyle.presets import PRESETS
+
+    preset = PRESETS.get(getattr(arguments, "preset", None) or "")
+    if preset is None:
+        return ""
+    meant = "normalised VGG-19" if preset.normalised else "original VGG-19"
+    small = network.source.startswith("vgg19-slim")
+    if not small and network.normalised == preset.normalised:
+        return ""
+    here = "vgg19-slim" if small else f"{'' if network.normalised else 'un'}normalised weights"
+    return (
+        f"preset {preset.name} is for the {meant}; with {here} its weights strike another balance"
+    )
 
 
 def check_output(path: Path) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxstyle.api import LevelProgress
-from jaxstyle.images import save_image
 
 PLAIN_EVERY = 25
 """Steps between two plain lines."""
@@ -24,13 +21,10 @@ class Reporter(AbstractContextManager["Reporter"]):
     Args:
         quiet: show nothing.
         steps: per level.
-        save_every: write the picture so far after every so many steps, 0 for never.
-        output: names the intermediate pictures: out.png gives out-00050.png.
     """
 
-    def __init__(self, *, quiet: bool, steps: int, save_every: int, output: Path) -> None:
+    def __init__(self, *, quiet: bool, steps: int) -> None:
         self.quiet, self.steps = quiet, steps
-        self.save_every, self.output = save_every, output
         self.console = Console(stderr=True, highlight=False)
         self.bar: Progress | None = None
         self.finished = 0.0
@@ -71,9 +65,6 @@ class Reporter(AbstractContextManager["Reporter"]):
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
-        if self.save_every and event.total_step % self.save_every == 0:
-            name = f"{self.output.stem}-{event.total_step:05d}{self.output.suffix}"
-            save_image(self.output.with_name(name), np.clip(event.progress.current(), 0, 1))
         if self.quiet:
             return
         terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
@@ -130,7 +121,7 @@ class PanelReporter(AbstractContextManager["PanelReporter"]):
             self._end()
             self.panel = panel
             self.say(panel)
-            self.reporter = Reporter(quiet=False, steps=steps, save_every=0, output=Path())
+            self.reporter = Reporter(quiet=False, steps=steps)
             self.reporter.__enter__()
         assert self.reporter is not None
         self.reporter(event)

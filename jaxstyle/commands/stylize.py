@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxstyle.commands.outputs import command_line, preset_note
+from jaxstyle.commands.recording import Recorder, add_recording_options
 from jaxstyle.commands.settings import add_settings, settings_from
 
 if TYPE_CHECKING:
-    from jaxstyle.api import Job, Stylized
+    from jaxstyle.api import LevelProgress
     from jaxstyle.commands.reporting import Reporter
+    from jaxstyle.job import Job
+    from jaxstyle.result import Stylized
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -39,11 +43,9 @@ def add_output_options(parser: argparse.ArgumentParser, *, required: bool) -> No
         required=required,
         help="where to write the result: .png, .jpg, .webp or .tif (default: CONTENT-STYLE.png)",
     )
-    parser.add_argument(
-        "--save-every", type=int, default=0, metavar="K", help="write every K-th step too"
-    )
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     parser.add_argument("--json", action="store_true", help="print the result's figures as JSON")
+    add_recording_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,13 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
         f"{Path(arguments.content).stem}-{Path(arguments.style).stem}.png"
     )
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.api import prepare
     from jaxstyle.images import check_writable
+    from jaxstyle.job import prepare
 
     check_writable(output, bits=config.bits)
-    return run_and_save(
-        prepare(arguments.content, arguments.style, config=config), output, arguments
-    )
+    note = {"command": command_line()}
+    job = prepare(arguments.content, arguments.style, config=config, note=note)
+    return run_and_save(job, output, arguments)
 
 
 def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: str = "") -> int:
@@ -72,19 +74,22 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.compilation_cache import keep_compiled_programs
 
+    recorder = Recorder(arguments, output, job.config.steps * len(job.sizes))
     keep_compiled_programs()
-    reporter = Reporter(
-        quiet=arguments.quiet,
-        steps=job.config.steps,
-        save_every=arguments.save_every,
-        output=output,
-    )
+    reporter = Reporter(quiet=arguments.quiet, steps=job.config.steps)
     _introduce(reporter, job)
-    if note:
-        reporter.say(note)
+    for line in filter(None, (note, preset_note(arguments, job.network))):
+        reporter.say(line)
+
+    def tell(event: LevelProgress) -> None:
+        recorder(event)
+        reporter(event)
+
     with reporter:
-        result = run(job, reporter)
+        result = run(job, tell)
     result.save(output)
+    for path in recorder.finish(result.image, command_line()):
+        reporter.say(str(path))
     width, height = result.image.shape[1::-1]
     reporter.say(
         f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "

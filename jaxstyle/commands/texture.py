@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from jaxstyle.commands.outputs import command_line
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.config import config_from
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         int(match[1]),
         int(match[2]),
         seamless=arguments.seamless,
+        note={"command": command_line()},
         **settings,
     )
     return run_and_save(job, output, arguments)

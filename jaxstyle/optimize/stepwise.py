@@ -53,8 +53,8 @@ def minimise_stepwise(
     Raises:
         InputError: the loss at the start, or its gradient, is not finite.
     """
-    # Without donation ``_start`` copies: the caller's array is not the state's.
-    state = _start(jax.device_put(x, place), algorithm=algorithm)
+    state = _start(jax.device_put(x, place, may_alias=False), algorithm=algorithm)
+    del x  # the caller may have no more use for it, and memory is short
     watch = Watch(stopping)
     with deferred_interrupt() as interrupted:
         while (reason := watch.reason(interrupted)) is None:

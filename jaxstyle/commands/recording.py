@@ -1,0 +1,165 @@
+"""What a run leaves besides its result: snapshots, a strip, an animation, the loss curve."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxstyle.api import LevelProgress
+
+MOST_SNAPSHOTS = 500
+
+
+def add_recording_options(parser: argparse.ArgumentParser) -> None:
+    """Options for what is kept of the way to the result."""
+    group = parser.add_argument_group("on the way")
+    group.add_argument(
+        "--save-every", type=int, default=0, metavar="K", help="write every K-th step too"
+    )
+    group.add_argument(
+        "--snapshots",
+        metavar="STEPS",
+        help="write these steps too, counted over all levels, such as 1,2,5,10,20,50 "
+        "(default with --strip or --animation: 1,2,5,10,20,50,100 ...)",
+    )
+    group.add_argument(
+        "--strip", type=Path, metavar="FILE", help="the snapshots side by side, labelled"
+    )
+    group.add_argument(
+        "--animation",
+        type=Path,
+        metavar="FILE",
+        help="the snapshots as .gif, .webp or .mp4 (for mp4: pip install 'jaxstyle[video]')",
+    )
+    group.add_argument(
+        "--loss-plot",
+        type=Path,
+        metavar="FILE",
+        help="the loss by term over the steps, .png, .svg or .pdf (pip install 'jaxstyle[plot]')",
+    )
+
+
+def one_two_five(most: int) -> list[int]:
+    """1, 2, 5, 10, 20, 50 ... up to a number, and that number itself."""
+    series = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
+    return [*itertools.takewhile(lambda step: step < most, series), most]
+
+
+def parse_steps(text: str) -> list[int]:
+    """Read ``1,2,5``.
+
+    Raises:
+        InputError: not whole numbers of at least 1, or too many.
+    """
+    try:
+        steps = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        steps = []
+    if not steps or steps[0] < 1 or len(steps) > MOST_SNAPSHOTS:
+        raise InputError(
+            f"--snapshots is {text!r}: give up to {MOST_SNAPSHOTS} whole numbers from 1 up, "
+            "such as 1,2,5,10"
+        )
+    return steps
+
+
+class Recorder:
+    """A callback for ``run`` that keeps what the options ask for.
+
+    Args:
+        output: names the snapshots: out.png gives out-00050.png.
+        steps: of the whole run, over all levels.
+
+    Raises:
+        InputError: an option that makes no sense, or a file that cannot be written.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, output: Path, steps: int) -> None:
+        self.output, self.save_every = output, arguments.save_every
+        self.strip, self.animation = arguments.strip, arguments.animation
+        self.loss_plot = arguments.loss_plot
+        self.written = [] if arguments.snapshots is None else parse_steps(arguments.snapshots)
+        wanted = self.strip is not None or self.animation is not None
+        shown = self.written or (one_two_five(steps) if wanted else [])
+        self.shown = set(shown)
+        self.frames: list[tuple[str, np.ndarray]] = []
+        self.curves: dict[str, list[float]] = {"content": [], "style": [], "tv": [], "total": []}
+        self.breaks: list[int] = []
+        self._check()
+
+    def __call__(self, event: LevelProgress) -> None:
+        """Keep one step."""
+        step, terms = event.total_step, event.progress.terms
+        if event.step == 1:
+            self.breaks.append(step - 1)
+        values = terms.content, terms.style, terms.tv, event.progress.value
+        for curve, value in zip(self.curves.values(), values, strict=True):
+            curve.append(float(value))
+        every = bool(self.save_every) and step % self.save_every == 0
+        if not every and step not in self.shown:
+            return
+        picture = np.clip(event.progress.current(), 0, 1)
+        if every or step in self.written:
+            self._write(step, picture)
+        if step in self.shown and (self.strip or self.animation):
+            self.frames.append((f"step {step}", picture))
+
+    def finish(self, image: np.ndarray, caption: str) -> list[Path]:
+        """Write strip, animation and plot.
+
+        Args:
+            image: the result, which is the last frame.
+            caption: of the strip.
+
+        Returns:
+            What was written.
+        """
+        from jaxstyle.figures import save_animation, save_loss_plot, strip
+        from jaxstyle.images import resize, save_image
+
+        height, width = image.shape[:2]
+        frames = [(label, resize(frame, width, height)) for label, frame in self.frames]
+        frames.append(("result", image))
+        written = []
+        if self.strip:
+            pictures = [frame for _, frame in frames]
+            labels = [label for label, _ in frames]
+            columns = len(frames) if len(frames) <= 6 else -(-len(frames) // 2)
+            sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
+            save_image(self.strip, sheet)
+            written.append(self.strip)
+        if self.animation:
+            save_animation(self.animation, [frame for _, frame in frames])
+            written.append(self.animation)
+        if self.loss_plot:
+            save_loss_plot(self.loss_plot, self.curves, breaks=self.breaks[1:])
+            written.append(self.loss_plot)
+        return written
+
+    def _check(self) -> None:
+        from jaxstyle.figures import check_animation_path, check_plot_path
+        from jaxstyle.images import check_writable
+
+        if self.save_every < 0:
+            raise InputError(f"--save-every is {self.save_every}; it must be at least 0")
+        checks: list[tuple[Path | None, Any]] = [
+            (self.strip, check_writable),
+            (self.animation, check_animation_path),
+            (self.loss_plot, check_plot_path),
+        ]
+        for path, check in checks:
+            if path is not None:
+                check(path)
+
+    def _write(self, step: int, picture: np.ndarray) -> None:
+        from jaxstyle.images import save_image
+
+        name = f"{self.output.stem}-{step:05d}{self.output.suffix}"
+        save_image(self.output.with_name(name), picture)
