@@ -133,7 +133,7 @@ def _values(name: str, piece: str, kind: type) -> list[Any]:
 def _paths(piece: str) -> list[str]:
     if Path(piece).is_file() or not glob.has_magic(piece):
         return [piece]
-    found = sorted(glob.glob(piece, recursive=True))
+    found = sorted(path for path in glob.glob(piece, recursive=True) if Path(path).is_file())
     if not found:
         raise InputError(f"no file fits the pattern {piece!r}")
     return found
@@ -144,7 +144,7 @@ def _label(name: str, value: Any, place: int) -> str:
         return Path(value).stem if isinstance(value, str | Path) else f"{name} {place + 1}"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value)
+    return str(value) or "none"
 
 
 def _is_number(text: str) -> bool:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
+from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
-from jaxstyle.images import ImageError, load_image
+from jaxstyle.images import load_image, read_record
 from jaxstyle.job import Job, record_of
+from jaxstyle.objective import model_of
 from jaxstyle.result import Stylized
 
 
-def save_cell(folder: Path, name: str, result: Stylized) -> Path:
+def make_folder(folder: Path) -> None:
+    """Make a folder for cells, where it is not there yet.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def save_cell(folder: Path, name: str, job: Job, result: Stylized) -> Path:
     """Write NAME.png and then NAME.json, each as a whole: a cell is finished once both are there.
 
     Returns:
@@ -31,6 +49,7 @@ def save_cell(folder: Path, name: str, result: Stylized) -> Path:
         "reason": result.reason,
         "losses": result.losses,
         "record": json.loads(result.record),
+        "arrays": _arrays_of(job),
     }
     write_json(path.with_suffix(".json"), figures)
     return path
@@ -44,34 +63,59 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
     path = folder / f"{name}.png"
     try:
         figures = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if _essence(figures["record"]) != _essence(json.loads(record_of(job))):
+        wanted = _essence(json.loads(record_of(job)))
+        # The picture too: a run that was ended between its two files has left a pair of strangers.
+        there = figures["record"], json.loads(read_record(path))
+        if any(_essence(record) != wanted for record in there):
+            return None
+        if figures["arrays"] != _arrays_of(job):
             return None
         picture = load_image(path)
         return Stylized(
             image=picture.rgb,
             alpha=picture.alpha,
             config=job.config,
-            terms=figures["terms"],
-            loss=figures["loss"],
+            terms=_numbers(figures["terms"]),
+            loss=_numbers(figures["loss"]),
             steps=figures["steps"],
             seconds=figures["seconds"],
             reason=figures["reason"],
-            losses=figures["losses"],
+            losses=_numbers(figures["losses"]),
             record=json.dumps(figures["record"], sort_keys=True),
             exif=picture.exif,
         )
-    except (OSError, ValueError, KeyError, TypeError, ImageError):
-        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # ImageErrors are ValueErrors
 
 
 def _essence(record: dict[str, Any]) -> dict[str, Any]:
     """What makes the pixels; the command in the note may have changed by ``--resume`` alone."""
-    shape = record["extra"].get("shape")
-    # How many levels a grid has is decided when its cells are put together.
-    config = {name: value for name, value in record["config"].items() if name != "levels"}
+    extra = record["extra"]
     return {
-        "config": config,
+        "config": record["config"],
         "inputs": record["inputs"],
         "versions": record["versions"],
-        "shape": shape,
+        "extra": {name: extra[name] for name in ("backend", "shape")},
     }
+
+
+def _arrays_of(job: Job) -> str:
+    """A hash of the inputs that are of no file, which a record does not tell apart."""
+    digest = hashlib.sha256()
+    for picture in (job.content, job.style):
+        if picture is not None and not picture.sha256:
+            for part in (picture.rgb, picture.alpha):
+                digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    if not job.network.sha256:
+        for leaf in jax.tree.leaves(model_of(job.network)):
+            digest.update(np.asarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _numbers(value: Any) -> Any:
+    """JSON has no nan: ``write_json`` makes null of it."""
+    if value is None:
+        return float("nan")
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    return [_numbers(item) for item in value] if isinstance(value, list) else float(value)

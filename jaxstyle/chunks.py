@@ -105,8 +105,10 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
             None if alone is not None else algorithm_of(job.config),
             steps_per_call(job.config),
             job.config.levels,
+            job.config.max_seconds,
             job.sizes[-1],
-            job.network.sha256 or id(job.network.params),
+            # Networks of no file: cut off at different depths, they still share their arrays.
+            job.network.sha256 or id(job.network.params["conv1_1"]["kernel"]),
             job.content is None,
             job.style is None,
         )
@@ -119,7 +121,7 @@ def run_group(
 ) -> Iterator[Portion]:
     """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
     if group[0][1].config.optimizer == "scipy":
-        yield Portion({index: _alone(job) for index, job in group}, 0)
+        yield Portion(_merged({index: _alone(job) for index, job in mine(group)}), 0)
         return
     try:
         runner = _Runner(group, limits)
@@ -136,14 +138,16 @@ def run_group(
         try:
             found = runner.run(share, size, seconds, _counted(callback, done)) if share else {}
         except Exception as error:
-            full = "RESOURCE_EXHAUSTED" in str(error) and jax.process_count() == 1
-            if not full or size <= runner.devices:
+            if "RESOURCE_EXHAUSTED" not in str(error) or jax.process_count() > 1:
                 raise
+            if size <= runner.devices:
+                least = InputError(f"out of memory with {size} cells: use a smaller size")
+                yield Portion({index: least for index, _ in waiting}, 0)
+                return
             size = equal_chunks(len(waiting), size // 2, runner.devices)
             continue
-        results = {index: one for part in gather(found) for index, one in part.items()}
         waiting, done = waiting[len(together) :], done + len(together)
-        yield Portion(results, len(runner.sweep.programs) - compiled)
+        yield Portion(_merged(found), len(runner.sweep.programs) - compiled)
         compiled = len(runner.sweep.programs)
 
 
@@ -163,8 +167,9 @@ class _Runner:
         deepest = max((job.network for job in self.jobs), key=lambda net: len(net.params))
         self.model = model_of(deepest)
         local = limits.devices or tuple(jax.local_devices())
+        self.each = -(-len(group) // jax.process_count())
         # More devices than cells would only compute copies.
-        self.device_list = local[: max(1, len(group))]
+        self.device_list = local[: min(self.each, limits.cells_at_once or self.each)]
         self.devices = len(self.device_list)
         self.sweep = Sweep(
             self.objective,
@@ -183,21 +188,22 @@ class _Runner:
         start = np.zeros((height, width, 3), np.float32)
         arguments = self._arguments([job], last)[0]
         limit = self.limits.max_memory or int(HEADROOM * free_bytes(self.device_list))
-        each = -(-len(self.jobs) // jax.process_count())
         size, needed = fit_chunk(
-            each,
+            self.each,
             limit,
             lambda size: self.sweep.bytes_needed(size, start, arguments, self.axes),
             multiple=self.devices,
             most=self.limits.cells_at_once,
         )
-        if self.limits.max_memory and needed > limit:
+        # All processes must come to the same end.
+        everywhere = gather((size, needed - limit))
+        if self.limits.max_memory and max(excess for _, excess in everywhere) > 0:
             raise InputError(
                 f"{size} cells of {width}x{height} need {format_bytes(needed)} on each device, "
                 f"more than the {format_bytes(limit)} allowed: allow more, or use a smaller size "
                 "or less history"
             )
-        return min(gather(size))
+        return min(size for size, _ in everywhere)
 
     def seconds_for(self, cells: int, waiting: int) -> float:
         """The share of ``max_seconds`` that the next chunk may take."""
@@ -238,6 +244,9 @@ class _Runner:
             good = [outcome for outcome in outcomes if not isinstance(outcome, InputError)]
             spent += max((outcome.seconds for outcome in good), default=0.0)
             if any(outcome.reason == "interrupted" for outcome in good):
+                if level < len(sizes) - 1:
+                    # Those that were through with this level have others to come.
+                    outcomes = [_cut_short(outcome) for outcome in outcomes]
                 break
         self.spent += spent
         results: dict[int, Stylized | InputError] = {}
@@ -246,7 +255,7 @@ class _Runner:
             results[index] = (
                 outcome
                 if isinstance(outcome, InputError)
-                else finished(job, images[place], outcome, losses[place], spent)
+                else _own_terms(job, finished(job, images[place], outcome, losses[place], spent))
             )
         return results
 
@@ -312,6 +321,24 @@ def _same_levels(group: Group) -> Group:
         )
         for index, job in group
     ]
+
+
+def _cut_short(outcome: Outcome | InputError) -> Outcome | InputError:
+    return outcome._replace(reason="interrupted") if isinstance(outcome, Outcome) else outcome
+
+
+def _own_terms(job: Job, result: Stylized) -> Stylized:
+    """Without the layers that only other cells tap."""
+    content, style = job.config.content_loss_layers, job.config.style_loss_layers
+    terms = dict(result.terms)
+    for name, own in (("content_layers", content), ("style_layers", style)):
+        terms[name] = {tap: term for tap, term in terms[name].items() if tap in own}
+    return replace(result, terms=terms)
+
+
+def _merged(results: dict[int, Stylized | InputError]) -> dict[int, Stylized | InputError]:
+    """Those of all processes."""
+    return {index: one for part in gather(results) for index, one in part.items()}
 
 
 def _alone(job: Job) -> Stylized | InputError:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""The layers of Figures 1 and 3 (arXiv:1508.06576)."""
+"""The layers that Figure 1 reconstructs the content from (arXiv:1508.06576)."""
 
-NESTED = tuple(",".join(LAYERS[: count + 1]) for count in range(len(LAYERS)))
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+"""The same layers after the ReLU, where the author's programs take the style from."""
+
+NESTED = tuple(",".join(STYLE_LAYERS[: count + 1]) for count in range(len(STYLE_LAYERS)))
 """Growing sets of style layers: the rows A to E of Figure 3."""
 
 RATIOS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -48,11 +51,10 @@ TEXTURE = MappingProxyType({"content_layers": "", "init": "noise", "tv_weight": 
 FIGURE3 = MappingProxyType(
     {
         "size": 256,
-        "content_layers": "conv4_2",
+        "content_layers": "relu4_2",
         "init": "noise",
-        "levels": 1,
-        "tv_weight": 1.0,
-        "steps": 200,
+        "tv_weight": 2.0,
+        "steps": 100,
     }
 )
 

@@ -25,12 +25,14 @@ from jaxstyle.experiment_settings import (
     RATIOS,
     SCALES,
     STARTS,
+    STYLE_LAYERS,
     STYLE_RECONSTRUCTION,
     TEXTURE,
 )
 from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, content_at, prepare
+from jaxstyle.layers import block_of
 from jaxstyle.result import Stylized
 
 Callback = Callable[[str, LevelProgress, int], None]
@@ -65,7 +67,8 @@ def reconstruct_content(
     Args:
         layers: any taps, each for a panel of its own.
         callback: see ``Callback``.
-        **settings: as in ``prepare``, over ``CONTENT_RECONSTRUCTION``.
+        **settings: as in ``prepare``, over ``CONTENT_RECONSTRUCTION``; its total variation is left
+            out for layers before the first pooling, which hide nothing.
 
     Raises:
         InputError: as ``prepare``.
@@ -74,6 +77,8 @@ def reconstruct_content(
     panels = []
     for layer in layers:
         settings_here = {**CONTENT_RECONSTRUCTION, **settings, "content_layers": layer}
+        if block_of(layer) == 1 and not layer.startswith("pool"):
+            settings_here["tv_weight"] = settings.get("tv_weight", 0.0)
         job = prepare(picture, None, **settings_here)
         result = run(job, _told(callback, layer, job))
         original = content_at(job, len(job.sizes) - 1)
@@ -258,16 +263,15 @@ def psnr(image: Float[np.ndarray, "h w 3"], original: Float[np.ndarray, "h w 3"]
 def set_label(layers: str) -> str:
     """A name for a set of layers: the nested sets of the paper get their letters."""
     if layers in NESTED:
-        last = LAYERS[NESTED.index(layers)]
-        return last if layers == last else f"{LAYERS[0]} to {last}"
+        last = STYLE_LAYERS[NESTED.index(layers)]
+        return last if layers == last else f"{STYLE_LAYERS[0]} to {last}"
     return layers
 
 
 def _weighed(layers: str) -> str:
     """The first two layers count five times, as in the convention's own default."""
-    return ",".join(
-        f"{layer}:5" if layer in ("conv1_1", "conv2_1") else layer for layer in layers.split(",")
-    )
+    first = ("conv1_1", "conv2_1", "relu1_1", "relu2_1")
+    return ",".join(f"{layer}:5" if layer in first else layer for layer in layers.split(","))
 
 
 def _told(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from jaxstyle.axes import Axis, combinations
-from jaxstyle.cell_files import finished_cell, save_cell
-from jaxstyle.chunks import Cell, Limits, Progress, grouped, run_group
+from jaxstyle.cell_files import finished_cell, make_folder, save_cell
+from jaxstyle.chunks import Cell, Group, Limits, Portion, Progress, grouped, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, as_picture
-from jaxstyle.job import Image, prepare, replace_settings
+from jaxstyle.job import Image, Job, prepare, replace_settings
 from jaxstyle.network import Network
 from jaxstyle.processes import gather, is_first
 from jaxstyle.result import Stylized
+
+INTERRUPTED = "interrupted"
 
 
 class CellResult(NamedTuple):
@@ -58,7 +62,7 @@ class Grid:
     @property
     def interrupted(self) -> bool:
         """Whether the run ended before all cells were done."""
-        return any(cell.message.startswith("interrupted") for cell in self.cells)
+        return any(cell.message.startswith(INTERRUPTED) for cell in self.cells)
 
     def rows(self) -> list[list[CellResult]]:
         """The cells as a table: the last axis across, all others down."""
@@ -111,49 +115,74 @@ def sweep(
         result; Ctrl-C keeps what is finished.
 
     Raises:
-        InputError: an axis makes no sense, or no cell at all can be run.
+        InputError: an axis makes no sense, no cell at all can be run, or the folder cannot be
+            written to.
     """
     axes = tuple(axes)
     if not axes:
         raise InputError("a sweep needs at least one axis, such as style_weight=0.1,1,10")
     base = replace_settings(config or StylizeConfig(), settings)
+    if folder and is_first():
+        make_folder(folder)
     cells = _cells(content, style, axes, shape, base, network, dict(note or {}))
-    done: dict[int, CellResult] = {}
-    for index, cell in enumerate(cells):
-        if isinstance(cell.job, InputError):
-            done[index] = _result(cell, None, str(cell.job))
-        elif resume and folder and (found := finished_cell(folder, cell.name, cell.job)):
-            done[index] = _result(cell, found)
-    if all(isinstance(cell.job, InputError) for cell in cells):
-        raise InputError(done[0].message)
-    # Every process must skip the same cells.
-    done = gather(done)[0]
-    waiting = [index for index in range(len(cells)) if index not in done]
-    groups = grouped([(index, cells[index]) for index in waiting])
+    done = _unfit(cells)
+    groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
+    if folder and resume:
+        done |= _finished(folder, cells, groups)
     programs = chunks = 0
-    interrupted = False
-    for group in groups:
-        if interrupted:
-            break
-        tell = None if callback is None else _counting(callback, len(cells), len(done))
-        for portion in run_group(group, limits, tell):
+    try:
+        for jobs, portion in _portions(groups, done, limits, callback, len(cells)):
             programs, chunks = programs + portion.programs, chunks + 1
             for index, found in portion.results.items():
-                done[index] = _taken(cells[index], found)
-                if (
-                    folder
-                    and is_first()
-                    and isinstance(found, Stylized)
-                    and not done[index].message
-                ):
-                    save_cell(folder, cells[index].name, found)
-            interrupted |= any(done[i].message == "interrupted" for i in portion.results)
-            if interrupted:
+                cell = done[index] = _taken(cells[index], found)
+                if folder and is_first() and cell.result is not None and not cell.message:
+                    save_cell(folder, cell.name, jobs[index], cell.result)
+            if any(done[index].message == INTERRUPTED for index in portion.results):
                 break
+    except KeyboardInterrupt:  # while a program was compiled, or the second one
+        if jax.process_count() > 1:  # the others wait for this process: it has to end
+            raise
     for index, cell in enumerate(cells):
         if index not in done:
-            done[index] = _result(cell, None, "interrupted before it was run")
+            done[index] = _result(cell, None, f"{INTERRUPTED} before it was run")
     return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
+
+
+def _unfit(cells: Sequence[Cell]) -> dict[int, CellResult]:
+    """The cells that cannot be run; an input may be missing on one host alone."""
+    errors = {i: str(cell.job) for i, cell in enumerate(cells) if isinstance(cell.job, InputError)}
+    for others in gather(errors):
+        errors = {**others, **errors}
+    if len(errors) == len(cells):
+        raise InputError(errors[0])
+    return {index: _result(cells[index], None, errors[index]) for index in sorted(errors)}
+
+
+def _portions(
+    groups: Sequence[Group],
+    done: Mapping[int, CellResult],
+    limits: Limits,
+    callback: Callable[[Progress], None] | None,
+    cells: int,
+) -> Iterator[tuple[dict[int, Job], Portion]]:
+    """Run what is not done; each portion with the jobs of its group."""
+    for group in groups:
+        waiting = [(index, job) for index, job in group if index not in done]
+        if waiting:
+            tell = None if callback is None else _counting(callback, cells, len(done))
+            for portion in run_group(waiting, limits, tell):
+                yield dict(waiting), portion
+
+
+def _finished(
+    folder: Path, cells: Sequence[Cell], groups: Sequence[Group]
+) -> dict[int, CellResult]:
+    """What an earlier run has left; every process must skip the same cells as the first."""
+    found: dict[int, CellResult] = {}
+    for index, job in [entry for group in groups for entry in group] if is_first() else []:
+        if result := finished_cell(folder, cells[index].name, job):
+            found[index] = _result(cells[index], result)
+    return gather(found)[0]
 
 
 def _cells(
@@ -171,7 +200,7 @@ def _cells(
     def picture(value: Image | None, name: str) -> Picture | None:
         if value is None:
             return None
-        key = str(value) if isinstance(value, str | Path) else id(value)
+        key = name, str(value) if isinstance(value, str | Path) else id(value)
         if key not in pictures:
             try:
                 pictures[key] = as_picture(value, name=f"{name} image")
@@ -225,7 +254,7 @@ def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResul
 def _taken(cell: Cell, found: Stylized | InputError) -> CellResult:
     if isinstance(found, InputError):
         return _result(cell, None, str(found))
-    return _result(cell, found, "interrupted" if found.reason == "interrupted" else "")
+    return _result(cell, found, INTERRUPTED if found.reason == INTERRUPTED else "")
 
 
 def _counting(callback: Callable[[Progress], None], cells: int, before: int):

@@ -15,28 +15,31 @@ HEADROOM = 0.8
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-_AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"\s*((?:\d+\.?\d*|\.\d+)(?:e\d+)?)\s*([kmgt]?i?)b?\s*", re.ASCII | re.IGNORECASE
+)
 
 
 def parse_bytes(text: str) -> int:
-    """Read an amount of memory such as ``8GiB``, ``500MB`` or ``2e9`` bytes written out.
+    """Read an amount of memory such as ``8GiB``, ``500MB`` or ``2e9``, which is in bytes.
 
     Raises:
         InputError: it is none.
     """
     match = _AMOUNT.fullmatch(text)
-    unit = match[2].lower() if match else "?"
-    factor = {**_UNITS, **_BINARY_UNITS}.get(unit)
-    if match is None or factor is None or float(match[1]) * factor < 1:
+    factor = {**_UNITS, **_BINARY_UNITS}.get(match[2].lower()) if match else None
+    amount = float(match[1]) * factor if match and factor else 0.0
+    if not 1 <= amount < math.inf:
         raise InputError(f"memory is given as {text!r}: write an amount such as 8GiB or 500MB")
-    return int(float(match[1]) * factor)
+    return int(amount)
 
 
 def format_bytes(amount: float) -> str:
     """An amount of memory for people, in powers of 1024."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if amount >= size:
-            return f"{amount / size:.3g} {unit}"
+            number = amount / size
+            return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
     return f"{amount:.0f} bytes"
 
 
@@ -106,14 +109,18 @@ def fit_chunk(
     Returns:
         The size and the bytes it needs, which exceed the limit if even the smallest chunk does.
     """
-    size = equal_chunks(cells, most or cells, multiple)
+    size = equal_chunks(cells, most or math.ceil(cells / multiple) * multiple, multiple)
+    before: tuple[int, int] | None = None
     while True:
         amount = needed(size)
         if amount <= limit or size <= multiple:
             return size, amount
-        # Memory grows no faster than the size, so this is never too pessimistic by much.
-        smaller = min(size - multiple, int(size * limit / amount))
-        size = equal_chunks(cells, max(multiple, smaller), multiple)
+        guess = size * limit // amount  # too much where a part is the same for any size
+        if before is not None and before[1] > amount:
+            # On the straight line through the last two, rounded down.
+            guess = size + (limit - amount) * (before[0] - size) // (before[1] - amount)
+        before = size, amount
+        size = equal_chunks(cells, max(multiple, min(size - multiple, guess)), multiple)
 
 
 def _text(path: Path) -> str:

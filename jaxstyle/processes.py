@@ -7,6 +7,8 @@ devices, and only finished results travel.
 from __future__ import annotations
 
 import pickle
+import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +18,16 @@ from jax.experimental import multihost_utils
 
 from jaxstyle.errors import InputError
 
+PATIENCE = 120
+"""Seconds for which a process waits for the others to start."""
+
 
 def join(
-    coordinator: str | None = None, count: int | None = None, index: int | None = None
+    coordinator: str | None = None,
+    count: int | None = None,
+    index: int | None = None,
+    *,
+    patience: int = PATIENCE,
 ) -> None:
     """Start JAX's multi-host runtime; before anything else that uses JAX's devices.
 
@@ -27,18 +36,59 @@ def join(
             found by themselves.
         count: of the processes.
         index: of this one, from 0.
+        patience: seconds to wait for the others.
 
     Raises:
         InputError: the runtime cannot be started.
     """
+    if coordinator is not None:
+        # JAX would abort the whole process where something is wrong with these.
+        host, port = _parsed(coordinator)
+        if index == 0:
+            _check_free(port)
+        elif index is not None and (count is None or index < count):
+            _await_coordinator(host, port, patience)
     try:
-        jax.distributed.initialize(coordinator, count, index)
-    except (RuntimeError, ValueError) as error:
+        jax.distributed.initialize(coordinator, count, index, initialization_timeout=patience)
+    except (RuntimeError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"the processes do not find each other ({reason}): give --coordinator HOST:PORT, "
             "--processes and --process"
         ) from None
+
+
+def _parsed(coordinator: str) -> tuple[str, int]:
+    host, _, port = coordinator.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise InputError(f"coordinator is {coordinator!r}: write HOST:PORT, such as 10.0.0.1:1234")
+    return host.strip("[]"), int(port)
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise InputError(
+            f"process 0 cannot listen at port {port} ({error.strerror}): choose another one for "
+            "--coordinator"
+        ) from None
+
+
+def _await_coordinator(host: str, port: int, patience: float) -> None:
+    end = time.monotonic() + patience
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=max(1.0, patience)).close()
+            return
+        except OSError as error:
+            unknown = isinstance(error, socket.gaierror)
+            if unknown or time.monotonic() >= end:
+                raise InputError(
+                    f"no coordinator answers at {host}:{port} ({error.strerror or error}): start "
+                    "process 0 there, and check --coordinator"
+                ) from None
+        time.sleep(0.2)
 
 
 def is_first() -> bool:

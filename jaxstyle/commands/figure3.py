@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--layer-sets",
         default="|".join(NESTED),
-        help="sets of style layers, separated by bars (default: conv1_1 | conv1_1,conv2_1 | ...)",
+        help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
     )
     add_sheet_options(parser, "figure3.png")
     add_limit_options(parser)

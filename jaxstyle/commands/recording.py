@@ -89,7 +89,7 @@ class Recorder:
         wanted = self.strip is not None or self.animation is not None
         shown = self.written or (one_two_five(steps) if wanted else [])
         self.shown = set(shown)
-        self.frames: list[tuple[str, np.ndarray]] = []
+        self.frames: list[tuple[int, np.ndarray]] = []
         self.curves: dict[str, list[float]] = {"content": [], "style": [], "tv": [], "total": []}
         self.breaks: list[int] = []
         self._check()
@@ -109,7 +109,7 @@ class Recorder:
         if every or step in self.written:
             self._write(step, picture)
         if step in self.shown and (self.strip or self.animation):
-            self.frames.append((f"step {step}", picture))
+            self.frames.append((step, picture))
 
     def finish(self, image: np.ndarray, caption: str) -> list[Path]:
         """Write strip, animation and plot.
@@ -125,7 +125,9 @@ class Recorder:
         from jaxstyle.images import resize, save_image
 
         height, width = image.shape[:2]
-        frames = [(label, resize(frame, width, height)) for label, frame in self.frames]
+        # A snapshot of the last step is the result, but for colours matched at the end.
+        ways = [(step, frame) for step, frame in self.frames if step < len(self.curves["total"])]
+        frames = [(f"step {step}", resize(frame, width, height)) for step, frame in ways]
         frames.append(("result", image))
         written = []
         if self.strip:
