@@ -57,7 +57,7 @@ def run_grid(arguments: argparse.Namespace, make: Callable[..., Grid], *, title:
             ],
         }
         sheet = sheet_of(grid, title=title, caption=command, side=arguments.cell_size)
-        save_sheet(arguments.output, sheet, record)
+        save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
         for line in failures(grid):
             reporter.say(f"  {line}")
         reporter.say(f"{arguments.output}: {len(grid.cells)} cells")

@@ -176,15 +176,15 @@ def picture_of(cell: Any) -> Any:
     return cell.message if cell.result is None else cell.result.image
 
 
-def save_sheet(path: Path, sheet: Any, record: dict[str, Any]) -> None:
-    """Write a sheet with what made it."""
+def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90) -> None:
+    """Write a sheet with what made it; ``quality`` is for JPEG and WebP."""
     import json
 
     from jaxstyle.images import save_image
     from jaxstyle.metadata import SHEET_FORMAT, versions
 
     record = {"format": SHEET_FORMAT, "versions": versions(), **record}
-    save_image(path, sheet, record=json.dumps(record, sort_keys=True, default=str))
+    save_image(path, sheet, quality=quality, record=json.dumps(record, sort_keys=True, default=str))
 
 
 def failures(grid: Grid) -> Sequence[str]:

@@ -130,7 +130,7 @@ def _write(
             for panel in panels
         ],
     }
-    save_sheet(arguments.output, sheet, record)
+    save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
 
 
 def _told(panel: Panel) -> str:
