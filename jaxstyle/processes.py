@@ -6,6 +6,7 @@ devices, and only finished results travel.
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import time
@@ -70,8 +71,8 @@ def _check_free(port: int) -> None:
         socket.create_server(("", port)).close()
     except OSError as error:
         raise InputError(
-            f"process 0 cannot listen at port {port} ({error.strerror}): choose another one for "
-            "--coordinator"
+            f"process 0 cannot listen at port {port} ({os.strerror(error.errno or 0)}): choose "
+            "another one for --coordinator"
         ) from None
 
 
