@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -15,18 +16,23 @@ from jaxstyle.job import (
     Job,
     algorithm_of,
     enlarge,
+    is_tiled,
     objective_of,
     prepare,
     start_of,
     steps_per_call,
     targets_at,
+    tiled_of,
     weights_of,
 )
 from jaxstyle.network import Network
 from jaxstyle.objective import Model, Objective, Targets, Weights, model_of
 from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.stepwise import minimise_stepwise
+from jaxstyle.planner import is_out_of_memory
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.result import Stylized, finished
+from jaxstyle.strategy import smaller
 
 
 class LevelProgress(NamedTuple):
@@ -93,14 +99,24 @@ def run(job: Job, callback: Callable[[LevelProgress], None] | None = None) -> St
     image = start_of(job)
     seconds, losses = 0.0, []
     for level in range(len(sizes)):
-        outcome = _minimise(
-            config,
-            objective,
-            enlarge(job, image, level),
-            (model, targets_at(job, objective, model, level), weights),
-            share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
-            _level_callback(callback, sizes, level, sum(map(len, losses))),
-        )
+        while True:
+            try:
+                outcome = _minimise(
+                    job,
+                    level,
+                    objective,
+                    enlarge(job, image, level),
+                    (model, targets_at(job, objective, model, level), weights),
+                    share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
+                    _level_callback(callback, sizes, level, sum(map(len, losses))),
+                )
+                break
+            except Exception as error:
+                # The estimate was wrong: the level starts again, from where the last one ended.
+                next_job = after_out_of_memory(job, level, error)
+                if next_job is None:
+                    raise
+                job = next_job
         image = np.clip(outcome.x, 0, 1)
         seconds += outcome.seconds
         losses.append(outcome.values)
@@ -109,15 +125,41 @@ def run(job: Job, callback: Callable[[LevelProgress], None] | None = None) -> St
     return finished(job, image, outcome, losses, seconds)
 
 
+def after_out_of_memory(job: Job, level: int, error: Exception) -> Job | None:
+    """The job as it needs less memory, if that is what a level failed for; None if not so."""
+    if not is_out_of_memory(error):
+        return None
+    architecture = job.network.architecture
+    config = smaller(job.config, architecture, *job.sizes[level])
+    if config is None:
+        return None
+    plan = f"{config.strategy}, {config.tile} px tiles, after running out of memory"
+    return replace(job, config=config, plan=plan)
+
+
 def _minimise(
-    config: StylizeConfig,
+    job: Job,
+    level: int,
     objective: Objective,
     image: np.ndarray,
     arguments: tuple[Model, Targets, Weights],
     seconds: float,
     callback: Callable[[Progress], None] | None,
 ) -> Outcome:
-    stopping, x = Stopping(config.steps, config.tolerance, seconds), jnp.asarray(image)
+    config = job.config
+    stopping = Stopping(config.steps, config.tolerance, seconds)
+    if is_tiled(job, level):
+        tiled = tiled_of(job, objective)
+        return minimise_stepwise(
+            tiled,
+            image,
+            arguments,
+            algorithm_of(config),
+            stopping,
+            callback=callback,
+            place=tiled.home(arguments[0]),
+        )
+    x = jnp.asarray(image)
     if config.optimizer == "scipy":
         bridge = ScipyLBFGSB(config.history, (0.0, 1.0) if config.clamp else None)
         return bridge.minimise(objective, x, arguments, stopping, callback=callback)

@@ -98,7 +98,7 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
         job = cell.job
         assert isinstance(job, Job)
         objective = replace(objective_of(job.config), content_layers=(), style_layers=())
-        alone = index if job.config.optimizer == "scipy" else None
+        alone = index if _runs_alone(job) else None
         key = (
             objective,
             alone,
@@ -120,7 +120,7 @@ def run_group(
     group: Group, limits: Limits, callback: Callable[[Progress], None] | None
 ) -> Iterator[Portion]:
     """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
-    if group[0][1].config.optimizer == "scipy":
+    if _runs_alone(group[0][1]):
         yield Portion(_merged({index: _alone(job) for index, job in mine(group)}), 0)
         return
     try:
@@ -339,6 +339,11 @@ def _own_terms(job: Job, result: Stylized) -> Stylized:
 def _merged(results: dict[int, Stylized | InputError]) -> dict[int, Stylized | InputError]:
     """Those of all processes."""
     return {index: one for part in gather(results) for index, one in part.items()}
+
+
+def _runs_alone(job: Job) -> bool:
+    """Whether a job has no program to share: scipy's loop, or tiles."""
+    return job.config.optimizer == "scipy" or job.config.strategy == "tiled"
 
 
 def _alone(job: Job) -> Stylized | InputError:

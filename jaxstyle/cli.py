@@ -12,6 +12,7 @@ from jaxstyle.commands import (
     compare,
     convert_weights,
     figure3,
+    plan,
     reconstruct,
     replay,
     stylize,
@@ -19,8 +20,9 @@ from jaxstyle.commands import (
     texture,
 )
 from jaxstyle.errors import InputError
+from jaxstyle.planner import is_out_of_memory
 
-COMMANDS = (stylize, convert_weights, sweep, figure3, reconstruct, texture, compare, replay)
+COMMANDS = (stylize, convert_weights, plan, sweep, figure3, reconstruct, texture, compare, replay)
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,15 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        message = "out of memory: use a smaller --size, or fewer --history steps"
+        message = "out of memory: use a smaller --size, fewer --history steps or --optimizer adam"
     print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
     return 2
-
-
-def _out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 if __name__ == "__main__":

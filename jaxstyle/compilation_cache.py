@@ -8,6 +8,21 @@ from pathlib import Path
 import jax
 
 
+def cache_folder() -> Path | None:
+    """The user's folder for what can be made again, or None if there is nowhere to write to.
+
+    Only this user can write to it.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "jaxstyle"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+    except OSError:
+        return None
+    return folder
+
+
 def keep_compiled_programs() -> Path | None:
     """Turn on JAX's persistent cache in a folder that only this user can write to.
 
@@ -19,10 +34,12 @@ def keep_compiled_programs() -> Path | None:
     """
     if named := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "jaxstyle" / "xla"
+    parent = cache_folder()
+    if parent is None:
+        return None
+    folder = parent / "xla"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)
         folder.chmod(0o700)
     except OSError:
         return None

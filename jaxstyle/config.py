@@ -24,6 +24,7 @@ from jaxstyle.presets import preset_settings
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 DTYPES = ("float32", "bfloat16")
+STRATEGIES = ("auto", "whole", "tiled")
 LEFT_TO_CONVENTION = (
     "content_weight",
     "style_weight",
@@ -129,6 +130,18 @@ class StylizeConfig:
     )
     max_seconds: float | None = setting(
         None, "end after about so many seconds, shared out among the levels", above=0
+    )
+    strategy: str = setting(
+        "auto",
+        "how the gradient is computed: of the whole picture at once, or tile by tile, which is "
+        "the same up to rounding and needs memory for a tile only; auto: whole if it fits",
+        choices=STRATEGIES,
+    )
+    tile: int = setting(
+        1024, "longest side of a tile in pixels; auto halves it where memory is short", least=32
+    )
+    offload: bool = setting(
+        False, "tiled: keep picture and optimiser state in the host's memory, not the device's"
     )
     steps_per_call: int = setting(
         0, "steps in one compiled call: 0 means 1 on CPU and 10 on GPU and TPU", least=0

@@ -97,13 +97,15 @@ def sweep(
     >>> rng = np.random.default_rng(0)
     >>> content, style = rng.random((32, 48, 3)), rng.random((48, 48, 3))
     >>> weights = axis("style_weight", [0.1, 1.0, 10.0])
-    >>> grid = sweep(content, style, [weights, axis("seed", [0, 1])], size=48, steps=3)
+    >>> layers = axis("style_layers", ["conv1_1", "conv1_1,conv2_1"])
+    >>> grid = sweep(content, style, [weights, layers], content_layers="conv2_2", size=48, steps=3)
     >>> len(grid.cells), grid.programs
     (6, 1)
 
     Args:
         content, style, shape, config, network, note, **settings: as in ``prepare``; the axes go
-            over them, and may name other content and style pictures.
+            over them, and may name other content and style pictures. (A preset on an axis is
+            still a preset: settings go over it.)
         axes: see ``axis`` and ``parse_axis``.
         limits: memory, cells at once, devices.
         folder: where each finished cell is saved as a picture and a JSON file of its figures.
@@ -121,9 +123,9 @@ def sweep(
     axes = tuple(axes)
     if not axes:
         raise InputError("a sweep needs at least one axis, such as style_weight=0.1,1,10")
-    base = replace_settings(config or StylizeConfig(), settings)
     if folder and is_first():
         make_folder(folder)
+    base = config or StylizeConfig(), settings
     cells = _cells(content, style, axes, shape, base, network, dict(note or {}))
     done = _unfit(cells)
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
@@ -190,7 +192,7 @@ def _cells(
     style: Image | None,
     axes: tuple[Axis, ...],
     shape: tuple[int, int] | None,
-    base: StylizeConfig,
+    base: tuple[StylizeConfig, Mapping[str, Any]],
     network: Network | None,
     note: dict[str, Any],
 ) -> list[Cell]:
@@ -225,7 +227,8 @@ def _cells(
         own = {"content": content, "style": style}
         own.update({key: settings.pop(key) for key in list(own) if key in settings})
         try:
-            config = replace_settings(base, settings)
+            # At once: settings go over a preset, also where that is on an axis.
+            config = replace_settings(base[0], {**base[1], **settings})
             if network is None:
                 config = replace(config, weights=config.weights or default_weights())
             job: Any = prepare(

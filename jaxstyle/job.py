@@ -30,6 +30,8 @@ from jaxstyle.objective import (
 )
 from jaxstyle.optimize import LBFGS, Adam
 from jaxstyle.pyramid import level_sizes
+from jaxstyle.strategy import choose
+from jaxstyle.tiling import TiledObjective, content_targets_tiled, style_targets_tiled
 from jaxstyle.vgg import check_depth, check_size
 
 Image = Any
@@ -50,6 +52,7 @@ class Job:
         network: cut off below the deepest tap.
         sizes: (width, height) of each level, coarsest first.
         note: JSON values for the record, such as the command that made the picture.
+        plan: how the gradient is computed, and what memory that takes, in one line.
     """
 
     content: Picture | None
@@ -58,6 +61,7 @@ class Job:
     network: Network
     sizes: list[tuple[int, int]]
     note: Mapping[str, Any]
+    plan: str = ""
 
 
 def prepare(
@@ -68,6 +72,7 @@ def prepare(
     config: StylizeConfig | None = None,
     network: Network | None = None,
     note: Mapping[str, Any] | None = None,
+    max_memory: int | None = None,
     **settings: Any,
 ) -> Job:
     """Read and check all that ``stylize`` is given, which see; computes nothing.
@@ -78,6 +83,7 @@ def prepare(
         shape: (width, height) of the result; by default the content's, or the style's where there
             is no content, scaled to ``config.size``.
         note: JSON values to record in the result.
+        max_memory: bytes of the device that a run may take; by default most of what is free.
 
     Raises:
         InputError: something given cannot be used; its message says what to do.
@@ -90,7 +96,8 @@ def prepare(
     style_picture = None if style is None else as_picture(style, name="style image")
     network = prepare_network(network or load_weights(config.weights), config)
     sizes = _sizes(config, content_picture, style_picture, shape)
-    job = Job(content_picture, style_picture, config, network, sizes, dict(note or {}))
+    config, plan = choose(config, network.architecture, *sizes[-1], max_memory)
+    job = Job(content_picture, style_picture, config, network, sizes, dict(note or {}), plan)
     _check_start(job)
     return job
 
@@ -195,10 +202,26 @@ def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targ
     """What the picture of a level is compared with, for all taps of ``objective``."""
     # The style does not wrap where the result does: its borders would be seams in its statistics.
     plain = replace(objective, padding=_style_padding(objective.padding))
+    content, style = content_at(job, level), style_at(job, level)
+    if not is_tiled(job, level):
+        return Targets(
+            content_targets(objective, model, jnp.asarray(content)),
+            style_targets(plain, model, jnp.asarray(style)),
+        )
     return Targets(
-        content_targets(objective, model, jnp.asarray(content_at(job, level))),
-        style_targets(plain, model, jnp.asarray(style_at(job, level))),
+        content_targets_tiled(tiled_of(job, objective), model, content),
+        style_targets_tiled(tiled_of(job, objective), model, style),
     )
+
+
+def is_tiled(job: Job, level: int) -> bool:
+    """Whether a level is computed tile by tile: no level is that a single tile covers."""
+    return job.config.strategy == "tiled" and max(job.sizes[level]) > job.config.tile
+
+
+def tiled_of(job: Job, objective: Objective) -> TiledObjective:
+    """The objective, computed as the job's settings say."""
+    return TiledObjective(objective, job.config.tile, job.config.offload)
 
 
 def record_of(job: Job) -> str:

@@ -123,6 +123,11 @@ def fit_chunk(
         size = equal_chunks(cells, max(multiple, min(size - multiple, guess)), multiple)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the backend, or Python, could not get the memory it wanted."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text()

@@ -9,6 +9,16 @@ well loss and gradient agree. About five minutes on two CPU cores.
     python scripts/bench.py startup
 
 gives the time to the first step in a fresh process with an empty and with a filled cache.
+
+    python scripts/bench.py sweep --chunk 4 --devices 1 2
+
+runs a grid of 4 style weights by 5 seeds from noise, 256 px, slim net, 20 steps of L-BFGS: as one
+vmapped program, vmapped in chunks, its runs one after another, and one after another in PyTorch
+(torch.optim.LBFGS without line search). Each in a process of its own, in turn; every run makes
+steps + 1 evaluations on each side. Seconds are without compiling (as JAX reports it), which is
+given apart; a ratio below 1 is faster than what it is compared with. Fewer ``--steps`` make it
+shorter.
+
 Timings on shared machines are noisy: read the ratios.
 """
 
@@ -32,6 +42,7 @@ from rich.console import Console
 from rich.table import Table
 
 WORKERS = Path(__file__).resolve().parent / "benchmarks"
+ONE_BY_ONE, PYTORCH = "one by one", "PyTorch"
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "numpy")
 
 
@@ -110,6 +121,76 @@ def bench_startup(net: str, size: int) -> dict[str, Any]:
     return found
 
 
+def bench_sweep(net: str, size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the grid once per side and round, the sides in turn: A B C D A B C D ..."""
+    style_weights, seeds = options.grid
+    settings = {
+        "net": net,
+        "size": size,
+        "steps": options.steps,
+        "style_weights": [10.0 ** (place - 1) for place in range(style_weights)],
+        "seeds": list(range(seeds)),
+    }
+    sides = [("one program", devices, 0) for devices in options.devices]
+    sides += [
+        (f"chunks of {chunk}", devices, chunk)
+        for chunk in options.chunk
+        for devices in options.devices
+    ]
+    sides += [(ONE_BY_ONE, 1, 0), (PYTORCH, 1, 0)]
+    answers: dict[tuple[str, int], list[dict[str, Any]]] = {side[:2]: [] for side in sides}
+    for _ in range(options.repeats):
+        for name, devices, chunk in sides:
+            own = {"side": name, "devices": devices, "chunk": chunk}
+            answers[name, devices].append(_run_side(name, {**settings, **own}))
+    alone, peer = answers[ONE_BY_ONE, 1], answers[PYTORCH, 1]
+    return [
+        {
+            "side": name,
+            "devices": devices,
+            "evaluations": sum(map(len, found[0]["runs"])),
+            "chunks": found[0]["chunks"],
+            "seconds": _median(found, "seconds"),
+            "compile_seconds": _median(found, "compile_seconds"),
+            "ratio_to_one_by_one": _ratio(found, alone),
+            "ratio_to_pytorch": _ratio(found, peer),
+            "peak_mib": _median(found, "peak") / 2**20,
+            "first_loss_difference": _difference(found, peer, 0),
+            "result_difference": _difference(found, alone, -1),
+            "platform": found[0]["platform"],
+            "net": net,
+            "size": size,
+            "cells": style_weights * seeds,
+            "steps": options.steps,
+        }
+        for (name, devices), found in answers.items()
+    ]
+
+
+def _run_side(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    worker = WORKERS / ("torch_sweep.py" if name == PYTORCH else "jaxstyle_sweep.py")
+    command = [sys.executable, str(worker), json.dumps(settings)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} ended with {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _median(answers: list[dict[str, Any]], name: str) -> float:
+    return statistics.median(answer[name] for answer in answers)
+
+
+def _ratio(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> float:
+    """Of the seconds, round by round."""
+    return statistics.median(a["seconds"] / b["seconds"] for a, b in zip(ours, theirs, strict=True))
+
+
+def _difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], place: int) -> float:
+    """The largest relative one among the cells, of the losses at a place in their runs."""
+    pairs = zip(ours[0]["runs"], theirs[0]["runs"], strict=True)
+    return max(abs(a[place] / b[place] - 1) for a, b in pairs)
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     names = [
@@ -128,14 +209,32 @@ def machine() -> dict[str, Any]:
 
 def show(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     """Print the rows as a table and what they were taken on."""
-    table = Table("")
-    for row in rows:
-        table.add_column(f"{row['net']} {row['size']} px", justify="right")
-    for name in list(rows[0])[2:]:
-        table.add_row(name.replace("_", " "), *(_short(row[name]) for row in rows))
     console = Console()
-    console.print(table)
+    if "side" in rows[0]:
+        for case in {_case(row): None for row in rows}:
+            console.print(_sweep_table([row for row in rows if _case(row) == case], case))
+    else:
+        table = Table("")
+        for row in rows:
+            table.add_column(f"{row['net']} {row['size']} px", justify="right")
+        for name in list(rows[0])[2:]:
+            table.add_row(name.replace("_", " "), *(_short(row[name]) for row in rows))
+        console.print(table)
     console.print(", ".join(f"{name} {_short(value)}" for name, value in about.items()))
+
+
+def _sweep_table(rows: list[dict[str, Any]], title: str) -> Table:
+    names = [name for name in rows[0] if name not in ("net", "size", "cells", "steps")]
+    table = Table(title=title)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(*(_short(row[name]) for name in names))
+    return table
+
+
+def _case(row: dict[str, Any]) -> str:
+    return "{net} net, {size} px, {cells} cells, {steps} steps".format_map(row)
 
 
 def _short(value: Any) -> str:
@@ -146,25 +245,50 @@ def _short(value: Any) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure jaxstyle against PyTorch.")
-    parser.add_argument("what", choices=("step", "startup"))
-    parser.add_argument("--nets", nargs="+", choices=("full", "slim"), default=["full", "slim"])
-    parser.add_argument("--sizes", nargs="+", type=int, default=[256, 512])
-    parser.add_argument("--repeats", type=int, default=7, help="steps of each side")
+    parser.add_argument("what", choices=("step", "startup", "sweep"))
+    parser.add_argument(
+        "--nets", nargs="+", choices=("full", "slim"), help="default: both; sweep: slim"
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, help="default: 256 512; sweep: 256")
+    parser.add_argument(
+        "--repeats", type=int, help="steps of each side (default 7); sweep: rounds (default 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    grid = parser.add_argument_group("sweep")
+    grid.add_argument(
+        "--grid",
+        nargs=2,
+        type=int,
+        default=[4, 5],
+        metavar=("WEIGHTS", "SEEDS"),
+        help="how many style weights and seeds (default: 4 5)",
+    )
+    grid.add_argument("--steps", type=int, default=20, help="of L-BFGS, for each cell")
+    grid.add_argument(
+        "--chunk", nargs="+", type=int, default=[4], help="cells in one program (default: 4)"
+    )
+    grid.add_argument(
+        "--devices", nargs="+", type=int, default=[1], help="to spread a sweep over (default: 1)"
+    )
     arguments = parser.parse_args()
-    if arguments.what == "step" and importlib.util.find_spec("torch") is None:
+    if arguments.what != "startup" and importlib.util.find_spec("torch") is None:
         parser.error("PyTorch is the peer: pip install torch==2.13.0")
-    rows = [
-        bench_step(net, size, arguments.repeats)
-        if arguments.what == "step"
-        else bench_startup(net, size)
-        for net in arguments.nets
-        for size in arguments.sizes
-    ]
+    sweeping = arguments.what == "sweep"
+    arguments.repeats = arguments.repeats or (1 if sweeping else 7)
+    about = machine()  # before: the load is to be that of others
+    rows: list[dict[str, Any]] = []
+    for net in arguments.nets or (["slim"] if sweeping else ["full", "slim"]):
+        for size in arguments.sizes or ([256] if sweeping else [256, 512]):
+            if sweeping:
+                rows += bench_sweep(net, size, arguments)
+            elif arguments.what == "step":
+                rows.append(bench_step(net, size, arguments.repeats))
+            else:
+                rows.append(bench_startup(net, size))
     if arguments.json:
-        print(json.dumps({"machine": machine(), "rows": rows}, indent=2))
+        print(json.dumps({"machine": about, "rows": rows}, indent=2))
     else:
-        show(rows, machine())
+        show(rows, about)
     return 0
 
 

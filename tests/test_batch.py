@@ -132,9 +132,7 @@ def test_a_cell_that_is_not_finite_fails_alone(valley, damage):
     _, program = valley
     whole = run(program, [Stopping(6)] * CELLS)
     told: list[BatchProgress] = []
-    broken = run(
-        program, [Stopping(6)] * CELLS, starts().at[2].set(damage), callback=told.append
-    )
+    broken = run(program, [Stopping(6)] * CELLS, starts().at[2].set(damage), callback=told.append)
     assert isinstance(broken[2], InputError)
     assert "loss of the starting picture" in str(broken[2])
     for cell in (0, 1, 3):
@@ -249,7 +247,10 @@ def picture_problem(dtype: Any, algorithm: Any) -> tuple[list[Outcome], list[Out
     targets = Targets(
         content_targets(OBJECTIVE, model, content), targets_of_style(OBJECTIVE, model, style)
     )
-    layers = dict.fromkeys(OBJECTIVE.content_layers, 1.0), dict.fromkeys(OBJECTIVE.style_layers, 1.0)
+    layers = (
+        dict.fromkeys(OBJECTIVE.content_layers, 1.0),
+        dict.fromkeys(OBJECTIVE.style_layers, 1.0),
+    )
     weights = [
         jax.tree.map(lambda leaf: leaf.astype(dtype), make_weights(1.0, balance, 5.0, *layers))
         for balance in BALANCES

@@ -34,13 +34,16 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("vgg",), ("formats*",), ("losses", "conventions"), ("figures*",)),
     (("objective", "tiling", "windows"),),
     (("optimize*",),),
-    (("weight_statistics", "pyramid", "sweeping", "planner", "processes"),),
+    (("weight_statistics", "pyramid", "sweeping", "planner", "processes", "needs"),),
     (("config", "presets", "axes", "experiment_settings"),),
+    (("strategy",),),
     (("initial", "job", "result", "api"),),
     (("replay", "chunks", "grid", "cell_files"),),
     (("experiments",),),
     (("__init__",),),
-    (("commands*", "compilation_cache"),),
+    (("compilation_cache",),),
+    (("calibration",),),
+    (("commands*",),),
     (("cli", "__main__"),),
 )
 """Who may import whom: a module those of earlier levels and of its own place, a place being one

@@ -160,9 +160,7 @@ def test_the_memory_asked_for_is_that_of_the_program_that_runs(pair, problem):
 def test_a_cell_that_is_not_finite_fails_alone(pair, problem):
     broken = problem._replace(starts=[*problem.starts])
     broken.starts[1] = np.full_like(problem.starts[1], np.nan)
-    found = pair[1].run(
-        8, broken.starts[:5], broken.arguments[:5], broken.axes, [Stopping(2)] * 5
-    )
+    found = pair[1].run(8, broken.starts[:5], broken.arguments[:5], broken.axes, [Stopping(2)] * 5)
     assert [isinstance(one, InputError) for one in found] == [False, True, False, False, False]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxstyle.commands.outputs import command_line, preset_note
+from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.recording import Recorder, add_recording_options
 from jaxstyle.commands.settings import add_settings, settings_from
 
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("content", help="the picture to paint")
     parser.add_argument("style", help="the picture to take the style from")
     add_output_options(parser, required=False)
+    add_memory_option(parser)
     add_settings(parser)
     parser.set_defaults(run=run)
 
@@ -60,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_writable(output, bits=config.bits)
     note = {"command": command_line()}
-    job = prepare(arguments.content, arguments.style, config=config, note=note)
+    memory = memory_from(arguments)
+    job = prepare(arguments.content, arguments.style, config=config, note=note, max_memory=memory)
     return run_and_save(job, output, arguments)
 
 
@@ -131,6 +134,7 @@ def _introduce(reporter: Reporter, job: Job) -> None:
         f"convention {config.convention}: content weight {config.content_weight:g}, "
         f"style weight {config.style_weight:g}, tv weight {config.tv_weight:g}"
     )
+    reporter.say(f"strategy {job.plan}")
     if config.convention == "paper" and config.content_weight >= 1e-6 * config.style_weight:
         reporter.say(
             "  in the paper's printed formulas a ratio like 1e-3 leaves the content nearly as it "

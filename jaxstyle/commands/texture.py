@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from jaxstyle.commands.outputs import command_line
+from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.config import config_from
@@ -38,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="let the borders fit together, so that copies tile; needs multiples of 16 px",
     )
     add_output_options(parser, required=False)
+    add_memory_option(parser)
     add_settings(parser, TEXTURE, leave_out=("size",))
     parser.add_argument(
         "--size",
@@ -68,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         int(match[2]),
         seamless=arguments.seamless,
         note={"command": command_line()},
+        max_memory=memory_from(arguments),
         **settings,
     )
     return run_and_save(job, output, arguments)

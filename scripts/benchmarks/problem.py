@@ -45,6 +45,11 @@ def pictures(size: int) -> dict[str, np.ndarray]:
     return {name: rng.random(shape, np.float32) for name in ("content", "style", "picture")}
 
 
+def noise(size: int, seed: int) -> np.ndarray:
+    """Where a run of the grid starts, (size, size, 3)."""
+    return np.random.default_rng(seed).random((size, size, 3), np.float32)
+
+
 def serve(step: Callable[[], tuple[float, np.ndarray]], side: str, ready: dict[str, Any]) -> None:
     """Answer on standard output: ready, then the time of each step asked for, then the end."""
     folder = sys.argv[3]
@@ -57,5 +62,20 @@ def serve(step: Callable[[], tuple[float, np.ndarray]], side: str, ready: dict[s
         loss, gradient = step()
         print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
     np.save(f"{folder}/{side}.npy", gradient)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"peak": peak, "loss": float(loss)}), flush=True)
+    print(json.dumps({"peak": peak(), "loss": float(loss)}), flush=True)
+
+
+def report(seconds: float, runs: list[list[float]], **more: Any) -> None:
+    """Say on standard output how a side of ``bench.py sweep`` did.
+
+    Args:
+        runs: per cell of the grid, style weight by style weight, the loss found at each step and
+            then that of the result: one evaluation each.
+    """
+    found = {"seconds": seconds, "runs": runs, "peak": peak(), **more}
+    print(json.dumps(found), flush=True)
+
+
+def peak() -> int:
+    """Most memory that this process has held, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

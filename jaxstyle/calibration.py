@@ -1,0 +1,106 @@
+"""How long a step takes on this machine: measured once on a small picture, then remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxstyle.compilation_cache import cache_folder
+from jaxstyle.job import Job, objective_of, tiled_of, weights_of
+from jaxstyle.objective import Targets, content_targets, model_of, style_targets
+
+SIDE = 192
+"""Of the picture measured, in pixels: a fraction of a second a step on a slow CPU."""
+
+REPEATS = 3
+SECOND_PASS = 4 / 3
+"""A tiled step computes features once more; forward is about a third of forward and back."""
+
+
+def seconds_per_pixel(job: Job) -> float:
+    """Seconds that one value-and-gradient takes for each pixel, whole.
+
+    Measured in a few seconds (compilation included), and kept in the user's cache folder for this
+    machine, these versions, this network and these taps.
+    """
+    key = _key(job)
+    path = _file()
+    known = _read(path)
+    if key not in known:
+        known[key] = _measure(job)
+        _write(path, known)
+    return known[key]
+
+
+def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) -> float:
+    """Seconds of a step at a level, given ``seconds_per_pixel``."""
+    width, height = job.sizes[level]
+    if strategy == "whole" or max(width, height) <= tile:
+        return each * width * height
+    from dataclasses import replace
+
+    config = replace(job.config, strategy="tiled", tile=tile)
+    tiled = tiled_of(replace(job, config=config), objective_of(config))
+    tiling = tiled.tiling(height, width, model_of(job.network))
+    pixels = tiling.height * tiling.width * len(tiling.windows)
+    return each * pixels * SECOND_PASS
+
+
+def _measure(job: Job) -> float:
+    objective, model = objective_of(job.config), model_of(job.network)
+    picture = jnp.asarray(np.random.default_rng(0).random((SIDE, SIDE, 3), np.float32))
+    targets = Targets(
+        content_targets(objective, model, picture), style_targets(objective, model, picture)
+    )
+    arguments = picture, model, targets, weights_of(job.config)
+    step = jax.jit(objective).lower(*arguments).compile()
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        jax.block_until_ready(step(*arguments))
+        times.append(time.perf_counter() - started)
+    return min(times) / SIDE**2
+
+
+def _key(job: Job) -> str:
+    device = jax.local_devices()[0]
+    parts = (
+        platform.node(),
+        device.device_kind,
+        os.cpu_count(),
+        jax.__version__,
+        job.network.architecture.widths,
+        objective_of(job.config),
+    )
+    return " ".join(map(str, parts))
+
+
+def _file() -> Path | None:
+    folder = cache_folder()
+    return None if folder is None else folder / "calibration.json"
+
+
+def _read(path: Path | None) -> dict[str, float]:
+    try:
+        found = json.loads(path.read_text()) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, float) and v > 0}
+
+
+def _write(path: Path | None, known: dict[str, float]) -> None:
+    if path is None:
+        return
+    temporary = path.with_suffix(f".{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(known, indent=1))
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,126 @@
+"""``jaxstyle plan``: what a run will need, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.planner import HEADROOM, format_bytes, parse_bytes
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="memory and time of a run, before it runs",
+        description="Print what memory and time stylize would need with these settings, in each "
+        "way of computing the gradient, and which way it would choose. The time comes from a "
+        "short measurement, kept for later.",
+        epilog="Example: jaxstyle plan photo.jpg painting.jpg --size 4000",
+    )
+    parser.add_argument("content", help="the picture to paint")
+    parser.add_argument("style", help="the picture to take the style from")
+    add_memory_option(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def add_memory_option(parser: argparse.ArgumentParser) -> None:
+    """``--max-memory`` of one run."""
+    parser.add_argument(
+        "--max-memory",
+        metavar="AMOUNT",
+        help=f"memory of the device that a run may take, such as 8GiB (default: {HEADROOM:.0%} "
+        "of what is free)".replace("%", "%%"),
+    )
+
+
+def memory_from(arguments: argparse.Namespace) -> int | None:
+    """The amount given, in bytes.
+
+    Raises:
+        InputError: it is none.
+    """
+    return None if arguments.max_memory is None else parse_bytes(arguments.max_memory)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare, measure, print."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxstyle.calibration import seconds_per_pixel, step_seconds
+    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.job import prepare
+    from jaxstyle.strategy import free_memory, ways
+
+    config, limit = settings_from(arguments), memory_from(arguments)
+    job = prepare(arguments.content, arguments.style, config=config, max_memory=limit)
+    keep_compiled_programs()
+    each = seconds_per_pixel(job)
+    last = len(job.sizes) - 1
+    rows = []
+    for way in ways(config.resolved(), job.network.architecture, *job.sizes[last]):
+        times = [
+            step_seconds(job, level, way.strategy, way.tile, each) for level in range(last + 1)
+        ]
+        chosen = job.config.strategy, job.config.tile if way.tile else 0, job.config.offload
+        rows.append(
+            {
+                "strategy": way.strategy,
+                "tile": way.tile,
+                "offload": way.offload,
+                "bytes": round(way.needed),
+                "seconds_per_step": times[last],
+                "seconds": sum(times) * job.config.steps,
+                "chosen": chosen == (way.strategy, way.tile, way.offload),
+            }
+        )
+    width, height = job.sizes[last]
+    if arguments.json:
+        found = {
+            "width": width,
+            "height": height,
+            "levels": [list(size) for size in job.sizes],
+            "history": job.config.history,
+            "plan": job.plan,
+            "ways": rows,
+        }
+        json.dump(found, sys.stdout, indent=2)
+        print()
+        return 0
+    table = Table("strategy", "memory", "a step", "in all", "")
+    for row in rows:
+        name = row["strategy"] + (f", {row['tile']} px tiles" if row["tile"] else "")
+        name += ", offloaded" if row["offload"] else ""
+        table.add_row(
+            name,
+            format_bytes(row["bytes"]),
+            _time(row["seconds_per_step"]),
+            _time(row["seconds"]),
+            "chosen" if row["chosen"] else "",
+        )
+    console = Console(highlight=False)
+    console.print(
+        f"{width}x{height}, {len(job.sizes)} sizes of {job.config.steps} steps, "
+        f"{job.config.optimizer}, {job.network.source.split(':')[0]}",
+        markup=False,
+    )
+    console.print(table)
+    console.print(
+        f"{format_bytes(limit or free_memory())} {'allowed' if limit else 'free'}; stylize would "
+        f"run {job.plan}. Compilation adds some seconds a size.",
+        markup=False,
+    )
+    return 0
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2g} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,128 @@
+"""Grids in portions: what fits the memory, several devices, memory that runs out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import pytest
+from grids import results, same_run, small
+
+from jaxstyle import Grid
+from jaxstyle.chunks import Limits, Progress
+from jaxstyle.sweeping import Sweep
+
+
+@pytest.fixture(scope="module")
+def whole() -> Grid:
+    """Five cells at once, on one device."""
+    return small("seed=0..4", init="noise")
+
+
+def test_steps_and_tolerance_may_differ_within_a_program():
+    grid = small("steps=1..3", "tolerance=0,0.1")
+    assert grid.programs == 1
+    assert [found.steps for found in results(grid)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_chunks_of_few_cells_are_one_program(whole):
+    told: list[Progress] = []
+    cut = small("seed=0..4", init="noise", limits=Limits(cells_at_once=2), callback=told.append)
+    assert (cut.programs, cut.chunks) == (1, 3)
+    assert sorted({(progress.done, progress.chunk) for progress in told}) == [
+        (0, 2),
+        (2, 2),
+        (4, 1),
+    ]
+    for one, other in zip(results(cut), results(whole), strict=True):
+        same_run(one, other)
+
+
+def test_cells_at_once_holds_however_many_devices_there_are():
+    grid = small("seed=0..2", limits=Limits(cells_at_once=2, devices=tuple(jax.devices()[:8])))
+    assert (len(results(grid)), grid.chunks) == (3, 2)
+
+
+@pytest.mark.parametrize("devices", [3, 8])
+def test_a_grid_over_devices_that_do_not_divide_it(whole, devices):
+    spread = small("seed=0..4", init="noise", limits=Limits(devices=tuple(jax.devices()[:devices])))
+    assert (spread.programs, spread.chunks) == (1, 1)
+    for found, expected in zip(results(spread), results(whole), strict=True):
+        same_run(found, expected)
+
+
+class Memory:
+    """What each size of chunk needs, as the planner is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.needed: dict[int, int] = {}
+        real = Sweep.bytes_needed
+
+        def noted(sweep: Sweep, size: int, *rest: Any) -> int:
+            self.needed[size] = real(sweep, size, *rest)
+            return self.needed[size]
+
+        monkeypatch.setattr(Sweep, "bytes_needed", noted)
+
+
+def test_a_grid_that_the_memory_cannot_hold_is_cut_up(whole, monkeypatch):
+    memory = Memory(monkeypatch)
+    small("seed=0..4", init="noise", steps=1)
+    limit = memory.needed.pop(5) * 3 // 4
+    cut = small("seed=0..4", init="noise", limits=Limits(max_memory=limit))
+    size = min(memory.needed)
+    assert memory.needed[size] <= limit
+    assert size < 5 and cut.chunks == -(-5 // size)
+    assert cut.programs == len(memory.needed) <= 3
+    for found, expected in zip(results(cut), results(whole), strict=True):
+        same_run(found, expected)
+
+
+def test_where_one_cell_is_too_much_each_says_so():
+    grid = small("seed=0..4", limits=Limits(max_memory=100_000))
+    for cell in grid.cells:
+        assert cell.result is None
+        assert cell.message.startswith("1 cells of 32x24 need ")
+        assert "more than the 97.7 KiB allowed" in cell.message
+    assert not grid.interrupted
+
+
+def run_out(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Let chunks of more than ``most`` cells run out of memory; gives the sizes tried."""
+    tried: list[int] = []
+    real = Sweep.run
+
+    def limited(sweep: Sweep, size: int, *rest: Any) -> Any:
+        tried.append(size)
+        if size > most:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return real(sweep, size, *rest)
+
+    monkeypatch.setattr(Sweep, "run", limited)
+    return tried
+
+
+def test_a_chunk_that_does_not_fit_after_all_is_halved(whole, monkeypatch):
+    tried = run_out(monkeypatch, 2)
+    grid = small("seed=0..4", init="noise")
+    assert tried == [5, 2, 2, 2]
+    for found, expected in zip(results(grid), results(whole), strict=True):
+        same_run(found, expected)
+
+
+def test_memory_that_holds_no_cell_is_told_in_each(monkeypatch):
+    tried = run_out(monkeypatch, 0)
+    grid = small("seed=0..2")
+    assert tried == [3, 1]
+    assert [cell.message for cell in grid.cells] == [
+        "out of memory with 1 cells: use a smaller size"
+    ] * 3
+
+
+def test_other_errors_come_through(monkeypatch):
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Sweep, "run", broken)
+    with pytest.raises(ZeroDivisionError):
+        small("seed=0..2")

@@ -1,0 +1,155 @@
+"""Which cells share a program, and that it does not matter to them."""
+
+from __future__ import annotations
+
+import doctest
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from grids import CONTENT, SMALL, STYLE, picture, results, small
+
+import jaxstyle.grid
+from jaxstyle import stylize
+from jaxstyle.axes import Axis
+from jaxstyle.chunks import Cell, Progress, grouped
+from jaxstyle.conventions import CONVENTIONS
+from jaxstyle.formats import load_weights
+from jaxstyle.job import Job, objective_of, prepare, start_of, targets_at, weights_of
+from jaxstyle.objective import Terms, model_of
+
+
+def test_docstring_example_runs():
+    failures, examples = doctest.testmod(jaxstyle.grid)
+    assert examples > 0
+    assert failures == 0
+
+
+@pytest.mark.parametrize("convention", list(CONVENTIONS))
+def test_layers_that_a_cell_does_not_use_count_nothing_in_any_convention(convention):
+    given = {**SMALL, "convention": convention, "steps": 1, "size": 16, "tv_weight": 0.0}
+    given |= {"content_weight": 1.0, "style_weight": 1.0, "init": "content+noise:0.5"}
+    layers = Axis(
+        "layers",
+        (
+            {"style_layers": "conv1_1", "content_layers": "relu1_2"},
+            {"style_layers": "relu1_1:2,relu1_2", "content_layers": ""},
+        ),
+        ("one", "two"),
+    )
+    grid = small(layers, **given)
+    assert grid.programs == 1
+    for found, setting in zip(results(grid), layers.settings, strict=True):
+        loss, terms = loss_of_start(prepare(CONTENT, STYLE, **{**given, **setting}))
+        np.testing.assert_allclose(found.losses[0][0], loss, rtol=1e-5)
+        assert found.terms["style_layers"].keys() == terms.style_layers.keys()
+        assert found.terms["content_layers"].keys() == terms.content_layers.keys()
+
+
+def loss_of_start(job: Job) -> tuple[float, Terms]:
+    """By nothing but the job's own objective."""
+    objective, model = objective_of(job.config), model_of(job.network)
+    with jax.disable_jit():
+        targets = targets_at(job, objective, model, 0)
+        start = jnp.asarray(start_of(job))
+        loss, terms = objective.loss(start, model, targets, weights_of(job.config))
+    return float(loss), terms
+
+
+def test_cells_of_different_structure_run_one_kind_after_the_other():
+    kinds = Axis(
+        "kind",
+        ({"pooling": "max"}, {"optimizer": "scipy"}, {"optimizer": "lbfgs"}),
+        ("max", "scipy", "lbfgs"),
+    )
+    told: list[Progress] = []
+    grid = small("seed=0,1", kinds, init="content+noise:0.2", callback=told.append)
+    assert grid.programs == 2  # scipy has none of this kind
+    for cell, found in zip(grid.cells, results(grid), strict=True):
+        settings = {**kinds.settings[cell.place[1]], "seed": cell.place[0]}
+        alone = stylize(CONTENT, STYLE, **{**SMALL, "init": "content+noise:0.2", **settings})
+        assert found.config == alone.config
+        np.testing.assert_allclose(found.losses, alone.losses, rtol=1e-3)
+    assert [(progress.done, progress.chunk, progress.batch.step) for progress in told] == [
+        *[(0, 2, step) for step in (1, 2, 3)],
+        *[(3, 2, step) for step in (1, 2, 3)],  # after the first of scipy's
+    ]
+    assert {(p.cells, p.level, p.levels, p.width, p.height, p.steps) for p in told} == {
+        (6, 1, 1, 32, 24, 3)
+    }
+
+
+def groups_of(*settings: dict) -> list[list[int]]:
+    """Which of several jobs share a program."""
+    jobs = [prepare(CONTENT, STYLE, **{**SMALL, **own}) for own in settings]
+    cells = [(index, Cell((), (), "", job)) for index, job in enumerate(jobs)]
+    return [[index for index, _ in group] for group in grouped(cells)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"style_weight": 3.0},
+        {"content_layers": ""},
+        {"style_layers": "relu3_1:2"},
+        {"seed": 5},
+        {"init": "noise"},
+        {"style_scale": 1.5},
+        {"style_crop": 0.5},
+        {"steps": 9},
+        {"tolerance": 0.1},
+        {"match_histogram": True},
+        {"bits": 16},
+    ],
+)
+def test_what_shares_a_program(setting):
+    assert groups_of({}, setting, {}) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"size": 31},
+        {"pooling": "max"},
+        {"padding": "reflect"},
+        {"convention": "paper"},
+        {"tv": "l1"},
+        {"dtype": "bfloat16"},
+        {"optimizer": "lbfgs"},
+        {"learning_rate": 0.1},
+        {"clamp": False},
+        {"steps_per_call": 3},
+        {"max_seconds": 5.0},
+        {"levels": 2},
+    ],
+)
+def test_what_does_not(setting):
+    assert groups_of({}, setting, {}) == [[0, 2], [1]]
+
+
+def test_shallow_and_deep_layers_share_the_levels_that_suit_all():
+    deep = small(
+        "style_layers=relu1_1|relu1_1,pool3", size=71, levels=2, steps=1, content=picture(0, 44, 71)
+    )
+    assert deep.programs == deep.chunks == 1
+    shallow, other = results(deep)
+    assert shallow.config.levels == 1
+    assert len(shallow.losses) == len(other.losses) == 1
+    assert shallow.image.shape == other.image.shape == (44, 71, 3)
+    both = small("style_layers=relu1_1|relu1_2", size=71, levels=2, content=picture(0, 44, 71))
+    assert both.programs == 2  # one for each level
+    assert all(len(found.losses) == found.config.levels == 2 for found in results(both))
+
+
+def test_a_network_of_no_file_is_one_network():
+    network = replace(load_weights("slim"), sha256="")
+    grid = small("style_layers=relu1_1|relu1_1,pool1|conv1_1", network=network, weights=None)
+    assert (len(results(grid)), grid.programs) == (3, 1)
+
+
+def test_textures_and_reconstructions_are_grids_too():
+    texture = small("seed=0..1", content=None, content_layers="", init="noise", shape=(20, 28))
+    assert [found.image.shape for found in results(texture)] == [(28, 20, 3)] * 2
+    assert texture.programs == 1

@@ -1,0 +1,204 @@
+"""Whole or tiled: what a run needs is known before, and what is chosen gives the same picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxstyle import StylizeConfig, api, images, stylize
+from jaxstyle.calibration import seconds_per_pixel, step_seconds
+from jaxstyle.chunks import Limits
+from jaxstyle.cli import main
+from jaxstyle.errors import InputError
+from jaxstyle.grid import sweep
+from jaxstyle.job import algorithm_of, objective_of, prepare, weights_of
+from jaxstyle.layers import VGG19, VGG19_SLIM
+from jaxstyle.needs import state_pictures, tiled_bytes, whole_bytes
+from jaxstyle.objective import Targets, content_targets, model_of, style_targets
+from jaxstyle.optimize.loop import _advance
+from jaxstyle.strategy import choose, smaller, ways
+
+LAYERS = ("relu4_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+SHALLOW = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_2"}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.random((72, 112, 3), np.float32), rng.random((64, 64, 3), np.float32)
+
+
+@pytest.mark.parametrize("side", [160, 320])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_estimate_is_what_xla_plans(pictures, side, optimizer):
+    """Within a fifth of XLA's own analysis of the step."""
+    job = prepare(*pictures, size=side, levels=1, optimizer=optimizer, strategy="whole")
+    width, height = job.sizes[-1]
+    objective, model, algorithm = objective_of(job.config), model_of(job.network), None
+    algorithm = algorithm_of(job.config)
+    picture = jnp.zeros((height, width, 3))
+    targets = jax.eval_shape(
+        lambda: Targets(
+            content_targets(objective, model, picture), style_targets(objective, model, picture)
+        )
+    )
+    state = jax.eval_shape(algorithm.init, picture)
+    arguments = model, targets, weights_of(job.config)
+    program = _advance.lower(
+        state, arguments, evaluate=objective, algorithm=algorithm, fused=1
+    ).compile()
+    used = program.memory_analysis()
+    planned = used.temp_size_in_bytes + used.argument_size_in_bytes
+    config, architecture = job.config, job.network.architecture
+    taps = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
+    told = whole_bytes(architecture, *taps, width * height, optimizer, config.history)
+    assert told == pytest.approx(planned, rel=0.2)
+
+
+def test_tiles_need_less_than_the_whole_and_the_state_stays():
+    pixels = 4096 * 3072
+    whole = whole_bytes(VGG19, *LAYERS, pixels, "adam", 10)
+    tiled = tiled_bytes(VGG19, *LAYERS, pixels, "adam", 10, 512)
+    assert tiled < whole / 5
+    assert tiled > pixels * 12 * 5
+    assert state_pictures("lbfgs", 20) - state_pictures("lbfgs", 10) == 20
+
+
+def test_the_first_way_that_fits_is_taken():
+    config = StylizeConfig().resolved()
+    found = ways(config, VGG19_SLIM, 4000, 3000)
+    assert [(way.strategy, way.tile) for way in found] == [
+        ("whole", 0), ("tiled", 1024), ("tiled", 512), ("tiled", 256),
+    ]  # fmt: skip
+    for way in found:
+        chosen, told = choose(config, VGG19_SLIM, 4000, 3000, round(way.needed) + 1)
+        assert (chosen.strategy, chosen.tile) == (way.strategy, way.tile or 1024)
+        assert way.strategy == "whole" or f"tiles of {way.tile} px" in told
+
+
+def test_history_is_shortened_before_a_run_is_refused():
+    config = StylizeConfig().resolved()
+    least = ways(config, VGG19_SLIM, 4000, 3000)[-1].needed
+    chosen, told = choose(config, VGG19_SLIM, 4000, 3000, round(0.8 * least))
+    assert 3 <= chosen.history < 10
+    assert f"history {chosen.history}" in told
+    fitting = ways(chosen, VGG19_SLIM, 4000, 3000)[-1].needed
+    assert fitting <= 0.8 * least
+    with pytest.raises(InputError, match="even tiles of 256 px, of 100 MiB allowed: try --optimi"):
+        choose(config, VGG19_SLIM, 4000, 3000, 100 * 2**20)
+
+
+def test_what_tiles_cannot_do_is_refused_when_asked_for():
+    for settings, reason in (
+        ({"padding": "circular"}, "circular"),
+        ({"optimizer": "scipy"}, "sci"),
+    ):
+        config = StylizeConfig(strategy="tiled", **settings).resolved()
+        with pytest.raises(InputError, match=f"not possible where .*{reason}"):
+            choose(config, VGG19_SLIM, 400, 300)
+        whole = replace(config, strategy="auto")
+        assert choose(whole, VGG19_SLIM, 400, 300)[0].strategy == "whole"
+
+
+def test_smaller_ways_end():
+    config = replace(StylizeConfig().resolved(), strategy="whole")
+    seen = []
+    while (config := smaller(config, VGG19_SLIM, 2000, 1000)) is not None:
+        seen.append((config.strategy, config.tile))
+    assert seen == [("tiled", 1024), ("tiled", 512), ("tiled", 256)]
+    whole = replace(StylizeConfig().resolved(), strategy="whole")
+    assert smaller(whole, VGG19_SLIM, 200, 100) is None
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_a_tiled_run_is_the_whole_one(pictures, optimizer):
+    settings = {"size": 112, "levels": 1, "steps": 5, "optimizer": optimizer, **SHALLOW}
+    whole = stylize(*pictures, strategy="whole", **settings)
+    tiled = stylize(*pictures, strategy="tiled", tile=48, **settings)
+    np.testing.assert_allclose(tiled.losses[0], whole.losses[0], rtol=1e-4)
+    np.testing.assert_allclose(tiled.image, whole.image, atol=2e-3)
+    assert tiled.config.strategy == "tiled"
+    assert json.loads(tiled.record)["config"]["strategy"] == "tiled"
+
+
+def test_the_choice_is_recorded(pictures):
+    assert prepare(*pictures, size=112).config.strategy == "whole"
+
+
+def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
+    real, calls = api.minimise, []
+
+    def exhausted(*arguments, **options):
+        calls.append(arguments[1].shape)
+        if max(arguments[1].shape) == 112:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(api, "minimise", exhausted)
+    monkeypatch.setattr("jaxstyle.strategy.LEAST_USEFUL_TILE", 40)
+    settings = {"size": 112, "levels": 2, "steps": 2, "tile": 96, **SHALLOW}
+    result = stylize(*pictures, **settings)
+    assert [max(shape) for shape in calls] == [79, 112]  # the first level is not run again
+    assert result.config.strategy == "tiled"
+    assert len(result.losses) == 2
+    assert np.isfinite(result.loss)
+
+
+def test_other_errors_are_not_taken_for_it(pictures, monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(api, "minimise", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        stylize(*pictures, size=112, levels=1, steps=1)
+
+
+def test_tiled_cells_of_a_sweep_run_alone(pictures):
+    from jaxstyle.axes import axis
+
+    grid = sweep(
+        *pictures,
+        [axis("strategy", ["whole", "tiled"])],
+        limits=Limits(devices=(jax.devices()[0],)),
+        size=112, levels=1, steps=3, tile=48, **SHALLOW,
+    )  # fmt: skip
+    whole, tiled = (cell.result for cell in grid.cells)
+    np.testing.assert_allclose(tiled.losses[0], whole.losses[0], rtol=1e-4)
+
+
+def test_time_is_measured_once(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    job = prepare(*pictures, size=112, levels=1, **SHALLOW)
+    each = seconds_per_pixel(job)
+    assert 0 < each < 1e-3
+    monkeypatch.setattr("jaxstyle.calibration._measure", lambda job: 1.0)
+    assert seconds_per_pixel(job) == each
+    whole = step_seconds(job, 0, "whole", 0, each)
+    assert whole == pytest.approx(each * 112 * 72)
+    assert step_seconds(job, 0, "tiled", 48, each) > 4 / 3 * whole
+    (tmp_path / "jaxstyle" / "calibration.json").write_text("damaged")
+    assert seconds_per_pixel(job) == 1.0
+
+
+def test_plan_tells_and_runs_nothing(pictures, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
+        images.save_image(name, picture)
+    command = ["plan", "content.png", "style.png", "--size", "1500", "--max-memory", "1GB"]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["width"], found["height"]) == (1500, 964)
+    assert [way["chosen"] for way in found["ways"]] == [False, False, True, False]
+    assert found["ways"][1]["bytes"] > 1e9 > found["ways"][2]["bytes"]
+    assert found["ways"][0]["seconds"] > found["ways"][0]["seconds_per_step"] > 0
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "chosen" in told
+    assert "stylize would run tiles of 512 px: about" in " ".join(told.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "content.png", "style.png"]
