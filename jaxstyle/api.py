@@ -18,6 +18,7 @@ from jaxstyle.job import (
     enlarge,
     is_tiled,
     objective_of,
+    precision_in_force,
     prepare,
     start_of,
     steps_per_call,
@@ -94,6 +95,11 @@ def run(job: Job, callback: Callable[[LevelProgress], None] | None = None) -> St
     Raises:
         InputError: the loss at the start is not finite.
     """
+    with precision_in_force(job.config):
+        return _run(job, callback)
+
+
+def _run(job: Job, callback: Callable[[LevelProgress], None] | None) -> Stylized:
     config, sizes = job.config, job.sizes
     objective, weights, model = objective_of(config), weights_of(config), model_of(job.network)
     image = start_of(job)

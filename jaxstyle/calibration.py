@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.compilation_cache import cache_folder
-from jaxstyle.job import Job, objective_of, tiled_of, weights_of
+from jaxstyle.job import Job, objective_of, precision_in_force, tiled_of, weights_of
 from jaxstyle.objective import Targets, content_targets, model_of, style_targets
 
 SIDE = 192
@@ -54,6 +54,11 @@ def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) ->
 
 
 def _measure(job: Job) -> float:
+    with precision_in_force(job.config):
+        return _measured(job)
+
+
+def _measured(job: Job) -> float:
     objective, model = objective_of(job.config), model_of(job.network)
     picture = jnp.asarray(np.random.default_rng(0).random((SIDE, SIDE, 3), np.float32))
     targets = Targets(
@@ -78,6 +83,7 @@ def _key(job: Job) -> str:
         jax.__version__,
         job.network.architecture.widths,
         objective_of(job.config),
+        job.config.precision,
     )
     return " ".join(map(str, parts))
 

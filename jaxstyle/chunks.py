@@ -18,6 +18,7 @@ from jaxstyle.job import (
     algorithm_of,
     enlarge,
     objective_of,
+    precision_in_force,
     start_of,
     steps_per_call,
     targets_at,
@@ -27,7 +28,14 @@ from jaxstyle.layers import order_taps
 from jaxstyle.objective import Model, Targets, Weights, model_of
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.batch import BatchProgress
-from jaxstyle.planner import HEADROOM, equal_chunks, fit_chunk, format_bytes, free_bytes
+from jaxstyle.planner import (
+    HEADROOM,
+    equal_chunks,
+    fit_chunk,
+    format_bytes,
+    free_bytes,
+    is_out_of_memory,
+)
 from jaxstyle.processes import gather, mine
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.result import Stylized, finished
@@ -109,6 +117,7 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
             job.sizes[-1],
             # Networks of no file: cut off at different depths, they still share their arrays.
             job.network.sha256 or id(job.network.params["conv1_1"]["kernel"]),
+            job.config.precision,
             job.content is None,
             job.style is None,
         )
@@ -123,9 +132,11 @@ def run_group(
     if _runs_alone(group[0][1]):
         yield Portion(_merged({index: _alone(job) for index, job in mine(group)}), 0)
         return
+    config = group[0][1].config
     try:
-        runner = _Runner(group, limits)
-        size = runner.fitting_size()
+        with precision_in_force(config):
+            runner = _Runner(group, limits)
+            size = runner.fitting_size()
     except InputError as error:
         yield Portion({index: error for index, _ in group}, 0)
         return
@@ -136,13 +147,14 @@ def run_group(
         share = mine(together)
         seconds = runner.seconds_for(len(together), len(waiting))
         try:
-            found = runner.run(share, size, seconds, _counted(callback, done)) if share else {}
+            with precision_in_force(config):
+                found = runner.run(share, size, seconds, _counted(callback, done)) if share else {}
         except Exception as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or jax.process_count() > 1:
+            if not is_out_of_memory(error) or jax.process_count() > 1:
                 raise
-            if size <= runner.devices:
-                least = InputError(f"out of memory with {size} cells: use a smaller size")
-                yield Portion({index: least for index, _ in waiting}, 0)
+            if size <= runner.devices:  # alone they may still go tile by tile
+                for index, job in waiting:
+                    yield Portion({index: _alone(job)}, 0)
                 return
             size = equal_chunks(len(waiting), size // 2, runner.devices)
             continue
@@ -351,6 +363,10 @@ def _alone(job: Job) -> Stylized | InputError:
         return run(job)
     except InputError as error:
         return error
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return InputError("out of memory with this cell alone: use a smaller size or less history")
 
 
 def _counted(

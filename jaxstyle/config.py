@@ -23,7 +23,7 @@ from jaxstyle.losses import TOTAL_VARIATIONS
 from jaxstyle.presets import preset_settings
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
-DTYPES = ("float32", "bfloat16")
+PRECISIONS = ("highest", "high", "default", "bf16")
 STRATEGIES = ("auto", "whole", "tiled")
 LEFT_TO_CONVENTION = (
     "content_weight",
@@ -104,7 +104,13 @@ class StylizeConfig:
     padding: str = setting(
         "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS
     )
-    dtype: str = setting("float32", "what the network computes in", choices=DTYPES)
+    precision: str = setting(
+        "high",
+        "of convolutions: highest is float32 throughout; high is three passes of bfloat16 on TPU "
+        "and TF32 on NVIDIA GPUs, default one pass, both float32 on CPU; bf16 also keeps features "
+        "in bfloat16. Gram sums, losses and pixels are float32 in any case",
+        choices=PRECISIONS,
+    )
     init: str = setting(
         "content",
         "where to start: content, style, noise, a picture's path, or a blend such as "

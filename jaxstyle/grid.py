@@ -126,7 +126,8 @@ def sweep(
     if folder and is_first():
         make_folder(folder)
     base = config or StylizeConfig(), settings
-    cells = _cells(content, style, axes, shape, base, network, dict(note or {}))
+    memory = limits.max_memory
+    cells = _agreed(_cells(content, style, axes, shape, base, network, dict(note or {}), memory))
     done = _unfit(cells)
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
     if folder and resume:
@@ -148,6 +149,17 @@ def sweep(
         if index not in done:
             done[index] = _result(cell, None, f"{INTERRUPTED} before it was run")
     return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
+
+
+def _agreed(cells: Sequence[Cell]) -> list[Cell]:
+    """With the settings of the first process: some hang on the memory that is free."""
+    own = [None if isinstance(cell.job, InputError) else cell.job.config for cell in cells]
+    return [
+        cell
+        if config is None or isinstance(cell.job, InputError)
+        else cell._replace(job=replace(cell.job, config=config))
+        for cell, config in zip(cells, gather(own)[0], strict=True)
+    ]
 
 
 def _unfit(cells: Sequence[Cell]) -> dict[int, CellResult]:
@@ -195,6 +207,7 @@ def _cells(
     base: tuple[StylizeConfig, Mapping[str, Any]],
     network: Network | None,
     note: dict[str, Any],
+    max_memory: int | None,
 ) -> list[Cell]:
     pictures: dict[Any, Picture | InputError] = {}
     networks: dict[str, Network] = {}
@@ -238,6 +251,7 @@ def _cells(
                 config=config,
                 network=net(config),
                 note={**note, "cell": dict(zip([a.name for a in axes], labels, strict=True))},
+                max_memory=max_memory,
             )
         except InputError as error:
             job = error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,7 +120,7 @@ def objective_of(config: StylizeConfig) -> Objective:
         pooling=config.pooling,
         padding=config.padding,
         tv=config.tv,
-        dtype=config.dtype,
+        dtype="bfloat16" if config.precision == "bf16" else "float32",
     )
 
 
@@ -134,6 +135,14 @@ def weights_of(config: StylizeConfig) -> Weights:
         config.tv_weight,
         config.content_loss_layers,
         config.style_loss_layers,
+    )
+
+
+def precision_in_force(config: StylizeConfig) -> AbstractContextManager[Any]:
+    """A block in which programs are compiled with the precision asked for."""
+    # JAX makes it part of what tells programs apart.
+    return jax.default_matmul_precision(
+        "default" if config.precision == "bf16" else config.precision
     )
 
 

@@ -10,6 +10,7 @@ from grids import results, same_run, small
 
 from jaxstyle import Grid
 from jaxstyle.chunks import Limits, Progress
+from jaxstyle.errors import InputError
 from jaxstyle.sweeping import Sweep
 
 
@@ -78,12 +79,20 @@ def test_a_grid_that_the_memory_cannot_hold_is_cut_up(whole, monkeypatch):
         same_run(found, expected)
 
 
-def test_where_one_cell_is_too_much_each_says_so():
-    grid = small("seed=0..4", limits=Limits(max_memory=100_000))
+def test_where_not_even_one_cell_fits_it_is_an_error():
+    with pytest.raises(InputError, match=r"32x24 needs about .* of 97.7 KiB allowed"):
+        small("seed=0..4", limits=Limits(max_memory=100_000))
+
+
+def test_where_a_cell_needs_more_than_was_thought_each_says_so(monkeypatch):
+    memory = Memory(monkeypatch)
+    small("seed=0", steps=1)
+    monkeypatch.setattr("jaxstyle.needs.whole_bytes", lambda *_: 1.0)
+    grid = small("seed=0..2", limits=Limits(max_memory=memory.needed[1] - 1))
     for cell in grid.cells:
         assert cell.result is None
         assert cell.message.startswith("1 cells of 32x24 need ")
-        assert "more than the 97.7 KiB allowed" in cell.message
+        assert "allow more, or use a smaller size" in cell.message
     assert not grid.interrupted
 
 
@@ -110,13 +119,23 @@ def test_a_chunk_that_does_not_fit_after_all_is_halved(whole, monkeypatch):
         same_run(found, expected)
 
 
-def test_memory_that_holds_no_cell_is_told_in_each(monkeypatch):
+def test_cells_that_do_not_fit_as_a_batch_of_one_run_by_themselves(whole, monkeypatch):
     tried = run_out(monkeypatch, 0)
-    grid = small("seed=0..2")
-    assert tried == [3, 1]
-    assert [cell.message for cell in grid.cells] == [
-        "out of memory with 1 cells: use a smaller size"
-    ] * 3
+    grid = small("seed=0..4", init="noise")
+    assert tried == [5, 2, 1]
+    for found, expected in zip(results(grid), results(whole), strict=True):
+        same_run(found, expected)
+
+
+def test_memory_that_holds_no_cell_at_all_is_told_in_each(monkeypatch):
+    run_out(monkeypatch, 0)
+
+    def full(_: Any) -> Any:
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    monkeypatch.setattr("jaxstyle.chunks.run", full)
+    for cell in small("seed=0..1").cells:
+        assert cell.message.startswith("out of memory with this cell alone")
 
 
 def test_other_errors_come_through(monkeypatch):

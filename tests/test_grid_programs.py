@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, small
@@ -15,47 +13,14 @@ import jaxstyle.grid
 from jaxstyle import stylize
 from jaxstyle.axes import Axis
 from jaxstyle.chunks import Cell, Progress, grouped
-from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.formats import load_weights
-from jaxstyle.job import Job, objective_of, prepare, start_of, targets_at, weights_of
-from jaxstyle.objective import Terms, model_of
+from jaxstyle.job import prepare
 
 
 def test_docstring_example_runs():
     failures, examples = doctest.testmod(jaxstyle.grid)
     assert examples > 0
     assert failures == 0
-
-
-@pytest.mark.parametrize("convention", list(CONVENTIONS))
-def test_layers_that_a_cell_does_not_use_count_nothing_in_any_convention(convention):
-    given = {**SMALL, "convention": convention, "steps": 1, "size": 16, "tv_weight": 0.0}
-    given |= {"content_weight": 1.0, "style_weight": 1.0, "init": "content+noise:0.5"}
-    layers = Axis(
-        "layers",
-        (
-            {"style_layers": "conv1_1", "content_layers": "relu1_2"},
-            {"style_layers": "relu1_1:2,relu1_2", "content_layers": ""},
-        ),
-        ("one", "two"),
-    )
-    grid = small(layers, **given)
-    assert grid.programs == 1
-    for found, setting in zip(results(grid), layers.settings, strict=True):
-        loss, terms = loss_of_start(prepare(CONTENT, STYLE, **{**given, **setting}))
-        np.testing.assert_allclose(found.losses[0][0], loss, rtol=1e-5)
-        assert found.terms["style_layers"].keys() == terms.style_layers.keys()
-        assert found.terms["content_layers"].keys() == terms.content_layers.keys()
-
-
-def loss_of_start(job: Job) -> tuple[float, Terms]:
-    """By nothing but the job's own objective."""
-    objective, model = objective_of(job.config), model_of(job.network)
-    with jax.disable_jit():
-        targets = targets_at(job, objective, model, 0)
-        start = jnp.asarray(start_of(job))
-        loss, terms = objective.loss(start, model, targets, weights_of(job.config))
-    return float(loss), terms
 
 
 def test_cells_of_different_structure_run_one_kind_after_the_other():
@@ -102,6 +67,7 @@ def groups_of(*settings: dict) -> list[list[int]]:
         {"tolerance": 0.1},
         {"match_histogram": True},
         {"bits": 16},
+        {"tile": 64},
     ],
 )
 def test_what_shares_a_program(setting):
@@ -116,13 +82,13 @@ def test_what_shares_a_program(setting):
         {"padding": "reflect"},
         {"convention": "paper"},
         {"tv": "l1"},
-        {"dtype": "bfloat16"},
         {"optimizer": "lbfgs"},
         {"learning_rate": 0.1},
         {"clamp": False},
         {"steps_per_call": 3},
         {"max_seconds": 5.0},
         {"levels": 2},
+        {"strategy": "tiled"},
     ],
 )
 def test_what_does_not(setting):

@@ -40,7 +40,7 @@ DECIDED = {
     "clamp",
     "style_scale",
 }
-LEFT_TO_THE_USER = {"size", "seed", "weights", "dtype", "bits", "quality", "max_seconds"}
+LEFT_TO_THE_USER = {"size", "seed", "weights", "precision", "bits", "quality", "max_seconds"}
 
 
 @EVERY
