@@ -232,7 +232,7 @@ def compare_starts(
     labels = ["from the content", "from the style"]
     starts += [{"init": "noise", "seed": seed} for seed in seeds]
     labels += [f"from noise {seed}" for seed in seeds]
-    one = Axis("start", tuple(starts), tuple(labels))
+    one = Axis("starting picture", tuple(starts), tuple(labels))
     return sweep(content, style, [one], **{**STARTS, **settings})
 
 
