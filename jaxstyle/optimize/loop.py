@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
@@ -95,6 +96,8 @@ class Outcome(NamedTuple):
 
 
 Callback = Callable[[Progress], None]
+Agree = Callable[[str | None], str | None]
+"""From this process's reason to stop to that of all."""
 
 
 def minimise(
@@ -106,6 +109,7 @@ def minimise(
     *,
     callback: Callback | None = None,
     steps_per_call: int = 1,
+    agree: Agree = lambda reason: reason,
 ) -> Outcome:
     """Minimise ``evaluate(x, *arguments)`` over ``x``.
 
@@ -116,6 +120,7 @@ def minimise(
         x: the start; copied, so the caller's array stays valid.
         callback: called after every step, on the host.
         steps_per_call: steps fused into one program call; keep it 1 on CPU.
+        agree: where processes share ``x``, they must all end after the same step.
 
     Raises:
         InputError: the loss at the start, or its gradient, is not finite.
@@ -124,7 +129,7 @@ def minimise(
     state = _start(jnp.array(x), algorithm=algorithm)
     watch = Watch(stopping)
     with deferred_interrupt() as interrupted:
-        while (reason := watch.reason(interrupted)) is None:
+        while (reason := agree(watch.reason(interrupted))) is None:
             fused = min(steps_per_call, stopping.steps - len(watch.values))
             state, reports = run(state, arguments, fused=fused)
             for value, terms, stalled in _unstack(reports, fused):
@@ -136,7 +141,7 @@ def minimise(
         _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
         value, terms, _ = next(iter(_unstack(reports, 1)))
     return Outcome(
-        np.array(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
+        _fetch(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
     )
 
 
@@ -171,7 +176,17 @@ def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
 
 
 def _current(algorithm: Algorithm, state: Any) -> np.ndarray:
-    return np.array(algorithm.result(state))  # a copy: the state is donated to the next step
+    return _fetch(algorithm.result(state))
+
+
+def _fetch(x: Array) -> np.ndarray:
+    """A copy on the host, for the state is donated to the next step.
+
+    Where processes share ``x``, all must call this, and each gets the whole of it.
+    """
+    if x.is_fully_addressable:
+        return np.array(x)
+    return np.array(multihost_utils.process_allgather(x, tiled=True))
 
 
 class Watch:
