@@ -14,7 +14,6 @@ import os
 import shlex
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -85,8 +84,8 @@ EXPERIMENTS = {
         "Step by step",
         "Snapshots over all sizes, an animation of them, and the loss by term.",
         "stylize examples/content.jpg examples/style.jpg --size 256 --steps 60 --init noise "
-        "--weights slim --strip {folder}/steps.jpg --animation {folder}/steps.webp "
-        "--loss-plot {folder}/loss.svg -o {scratch}/result.png",
+        "--style-weight 0.3 --weights slim --strip {folder}/steps.jpg "
+        "--animation {folder}/steps.webp --loss-plot {folder}/loss.svg -o {scratch}/result.png",
         ("steps.jpg", "steps.webp", "loss.svg"),
     ),
 }
@@ -136,7 +135,10 @@ def main() -> int:
     arguments = parser.parse_args()
     os.chdir(ROOT)
     GALLERY.mkdir(exist_ok=True)
-    scratch = Path(tempfile.mkdtemp())
+    scratch = Path("out")  # commands are quoted on the sheets
+    if scratch.exists():
+        parser.error(f"{ROOT / scratch} is in the way: remove it")
+    scratch.mkdir()
     try:
         for name in arguments.only:
             make(name, scratch)

@@ -135,7 +135,7 @@ class Recorder:
             labels = [label for label, _ in frames]
             columns = len(frames) if len(frames) <= 6 else -(-len(frames) // 2)
             sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
-            save_image(self.strip, sheet)
+            save_image(self.strip, sheet, quality=88)
             written.append(self.strip)
         if self.animation:
             save_animation(self.animation, [frame for _, frame in frames])
