@@ -34,7 +34,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
     (("vgg",), ("formats*",), ("losses", "conventions"), ("figures*",)),
     (("objective", "tiling", "windows"),),
     (("optimize*",),),
-    (("weight_statistics", "pyramid", "sweeping", "planner", "processes", "needs"),),
+    (("weight_statistics", "pyramid", "sweeping", "planner", "processes", "needs", "padded", "sharding"),),
     (("config", "presets", "axes", "experiment_settings"),),
     (("strategy",),),
     (("initial", "job", "result", "api"),),
