@@ -16,10 +16,12 @@ runs a grid of 4 style weights by 5 seeds from noise, 256 px, slim net, 20 steps
 vmapped program, vmapped in chunks, its runs one after another, and one after another in PyTorch
 (torch.optim.LBFGS without line search). Each in a process of its own, in turn; every run makes
 steps + 1 evaluations on each side. Seconds are without compiling (as JAX reports it), which is
-given apart; a ratio below 1 is faster than what it is compared with. Fewer ``--steps`` make it
-shorter.
+given apart; a ratio below 1 is faster than what it is compared with. The largest relative
+differences of any cell's first loss to PyTorch's, and of its last to that of one by one, say
+whether the sides do the same. Fewer ``--steps`` make it shorter.
 
-Timings on shared machines are noisy: read the ratios.
+Timings on shared machines are noisy: read the ratios. Those to PyTorch hold on an idle machine
+alone: where others compute too, its threads lose much time waiting for each other.
 """
 
 from __future__ import annotations
@@ -43,6 +45,20 @@ from rich.table import Table
 
 WORKERS = Path(__file__).resolve().parent / "benchmarks"
 ONE_BY_ONE, PYTORCH = "one by one", "PyTorch"
+BUSY = 0.5
+"""Load from which on the ratios to PyTorch are not to be trusted."""
+SWEEP_COLUMNS = {
+    "side": "",
+    "devices": "de-\nvices",
+    "seconds": "s",
+    "compile_seconds": "com-\npile s",
+    "ratio_to_one_by_one": "to one\nby one",
+    "ratio_to_pytorch": "to Py-\nTorch",
+    "peak_mib": "peak\nMiB",
+    "first_loss_difference": "first\nloss",
+    "result_difference": "re-\nsult",
+}
+"""What the table shows of a sweep, and its headings; JSON has more."""
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "numpy")
 
 
@@ -224,12 +240,11 @@ def show(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
 
 
 def _sweep_table(rows: list[dict[str, Any]], title: str) -> Table:
-    names = [name for name in rows[0] if name not in ("net", "size", "cells", "steps")]
-    table = Table(title=title)
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+    table = Table(title=title, padding=0)
+    for heading in SWEEP_COLUMNS.values():
+        table.add_column(heading, justify="right")
     for row in rows:
-        table.add_row(*(_short(row[name]) for name in names))
+        table.add_row(*(_short(row[name]) for name in SWEEP_COLUMNS))
     return table
 
 
@@ -276,6 +291,9 @@ def main() -> int:
     sweeping = arguments.what == "sweep"
     arguments.repeats = arguments.repeats or (1 if sweeping else 7)
     about = machine()  # before: the load is to be that of others
+    if about["load"] > BUSY:
+        note = f"load is {about['load']:.1f}: do not trust ratios to PyTorch, repeat when idle"
+        print(note, file=sys.stderr)
     rows: list[dict[str, Any]] = []
     for net in arguments.nets or (["slim"] if sweeping else ["full", "slim"]):
         for size in arguments.sizes or ([256] if sweeping else [256, 512]):
