@@ -17,6 +17,7 @@ from jaxstyle.job import (
     algorithm_of,
     enlarge,
     is_tiled,
+    mesh_of,
     objective_of,
     precision_in_force,
     prepare,
@@ -33,6 +34,7 @@ from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.planner import is_out_of_memory
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.result import Stylized, finished
+from jaxstyle.sharding import minimise_sharded
 from jaxstyle.strategy import smaller
 
 
@@ -164,6 +166,17 @@ def _minimise(
             stopping,
             callback=callback,
             place=tiled.home(arguments[0]),
+        )
+    if (mesh := mesh_of(config)) is not None:
+        return minimise_sharded(
+            objective,
+            image,
+            arguments,
+            algorithm_of(config),
+            stopping,
+            mesh,
+            callback=callback,
+            steps_per_call=steps_per_call(config),
         )
     x = jnp.asarray(image)
     if config.optimizer == "scipy":

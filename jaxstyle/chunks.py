@@ -355,10 +355,13 @@ def _merged(results: dict[int, Stylized | InputError]) -> dict[int, Stylized | I
 
 def _runs_alone(job: Job) -> bool:
     """Whether a job has no program to share: scipy's loop, or tiles."""
-    return job.config.optimizer == "scipy" or job.config.strategy == "tiled"
+    config = job.config
+    return config.optimizer == "scipy" or config.strategy == "tiled" or config.mesh is not None
 
 
 def _alone(job: Job) -> Stylized | InputError:
+    if job.config.mesh is not None and jax.process_count() > 1:
+        return InputError("the processes share the cells: none is left to share a picture by mesh")
     try:
         return run(job)
     except InputError as error:

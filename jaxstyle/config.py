@@ -149,6 +149,11 @@ class StylizeConfig:
     offload: bool = setting(
         False, "tiled: keep picture and optimiser state in the host's memory, not the device's"
     )
+    mesh: str | None = setting(
+        None,
+        "divide the picture over devices: 4x2 is 4 parts of the height, 2 of the width "
+        "(default: one device)",
+    )
     steps_per_call: int = setting(
         0, "steps in one compiled call: 0 means 1 on CPU and 10 on GPU and TPU", least=0
     )

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from jaxstyle.config import StylizeConfig, config_from, with_preset
@@ -31,6 +32,7 @@ from jaxstyle.objective import (
 )
 from jaxstyle.optimize import LBFGS, Adam
 from jaxstyle.pyramid import level_sizes
+from jaxstyle.sharding import content_targets_sharded, parse_mesh, style_targets_sharded
 from jaxstyle.strategy import choose
 from jaxstyle.tiling import TiledObjective, content_targets_tiled, style_targets_tiled
 from jaxstyle.vgg import check_depth, check_size
@@ -97,6 +99,7 @@ def prepare(
     style_picture = None if style is None else as_picture(style, name="style image")
     network = prepare_network(network or load_weights(config.weights), config)
     sizes = _sizes(config, content_picture, style_picture, shape)
+    mesh_of(config)
     config, plan = choose(config, network.architecture, *sizes[-1], max_memory)
     job = Job(content_picture, style_picture, config, network, sizes, dict(note or {}), plan)
     _check_start(job)
@@ -212,6 +215,11 @@ def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targ
     # The style does not wrap where the result does: its borders would be seams in its statistics.
     plain = replace(objective, padding=_style_padding(objective.padding))
     content, style = content_at(job, level), style_at(job, level)
+    if (mesh := mesh_of(job.config)) is not None:
+        return Targets(
+            content_targets_sharded(objective, model, content, mesh),
+            style_targets_sharded(plain, model, style, mesh),
+        )
     if not is_tiled(job, level):
         return Targets(
             content_targets(objective, model, jnp.asarray(content)),
@@ -221,6 +229,15 @@ def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targ
         content_targets_tiled(tiled_of(job, objective), model, content),
         style_targets_tiled(tiled_of(job, objective), model, style),
     )
+
+
+def mesh_of(config: StylizeConfig) -> Mesh | None:
+    """The devices that share the picture; None for one device.
+
+    Raises:
+        InputError: fewer devices than asked for.
+    """
+    return None if config.mesh is None else parse_mesh(config.mesh)
 
 
 def is_tiled(job: Job, level: int) -> bool:

@@ -12,6 +12,7 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture
 from jaxstyle.planner import HEADROOM, format_bytes, free_bytes
+from jaxstyle.sharding import mesh_shape
 from jaxstyle.windows import least_tile
 
 LEAST_HISTORY = 3
@@ -82,6 +83,8 @@ def choose(
         InputError: no way fits into ``max_memory``, or the strategy asked for is not possible.
     """
     found = ways(config, architecture, width, height)
+    if config.mesh is not None:
+        return _divided(config, found[0])
     if config.strategy != "auto":
         offload = config.offload and jax.default_backend() != "cpu"
         mine = [way for way in found if (way.strategy, way.offload) == (config.strategy, offload)]
@@ -120,6 +123,19 @@ def choose(
         raise InputError(message)
     # What is free is a guess; running is not refused for it.
     return _taking(config, last), message
+
+
+def _divided(config: StylizeConfig, whole: Way) -> tuple[StylizeConfig, str]:
+    assert config.mesh is not None
+    for name, value in (("strategy", "tiled"), ("optimizer", "scipy")):
+        if getattr(config, name) == value:
+            raise InputError(
+                f"mesh {config.mesh} divides the picture over devices, which {name} {value} "
+                "cannot: give one of the two"
+            )
+    rows, columns = mesh_shape(config.mesh)
+    each = format_bytes(whole.needed / (rows * columns))
+    return replace(config, strategy="whole"), f"divided {config.mesh}: about {each} on each device"
 
 
 def smaller(

@@ -34,6 +34,28 @@ def add_sheet_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
 
 
+def add_process_options(parser: argparse._ArgumentGroup, words: str) -> None:
+    """Options of a run that several processes share."""
+    parser.add_argument("--distributed", action="store_true", help=words)
+    parser.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of process 0, where JAX cannot find it itself"
+    )
+    parser.add_argument("--processes", type=int, metavar="N", help="how many processes there are")
+    parser.add_argument("--process", type=int, metavar="I", help="which one this is, from 0")
+
+
+def join_if_asked(arguments: argparse.Namespace) -> None:
+    """Join the other processes if ``--distributed`` says so; before anything that uses devices.
+
+    Raises:
+        InputError: they do not find each other.
+    """
+    if arguments.distributed:
+        from jaxstyle.processes import join
+
+        join(arguments.coordinator, arguments.processes, arguments.process)
+
+
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
     """Options on how a grid uses memory, devices and processes."""
     group = parser.add_argument_group("machine")
@@ -53,16 +75,9 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--devices", type=int, default=0, metavar="N", help="use N devices (default: all)"
     )
-    group.add_argument(
-        "--distributed",
-        action="store_true",
-        help="one of several processes that share the cells; process 0 writes the files",
+    add_process_options(
+        group, "one of several processes that share the cells; process 0 writes the files"
     )
-    group.add_argument(
-        "--coordinator", metavar="HOST:PORT", help="of process 0, where JAX cannot find it itself"
-    )
-    group.add_argument("--processes", type=int, metavar="N", help="how many processes there are")
-    group.add_argument("--process", type=int, metavar="I", help="which one this is, from 0")
 
 
 def limits_from(arguments: argparse.Namespace) -> Limits:
@@ -73,13 +88,11 @@ def limits_from(arguments: argparse.Namespace) -> Limits:
     """
     from jaxstyle.chunks import Limits
     from jaxstyle.planner import parse_bytes
-    from jaxstyle.processes import join
 
     memory = None if arguments.max_memory is None else parse_bytes(arguments.max_memory)
     if arguments.cells_at_once < 0 or arguments.devices < 0:
         raise InputError("--cells-at-once and --devices must be at least 0")
-    if arguments.distributed:
-        join(arguments.coordinator, arguments.processes, arguments.process)
+    join_if_asked(arguments)
     import jax
 
     devices = tuple(jax.local_devices())

@@ -76,12 +76,16 @@ class Recorder:
     Args:
         output: names the snapshots: out.png gives out-00050.png.
         steps: of the whole run, over all levels.
+        writes: False in all but one of several processes: they keep pace, and write nothing.
 
     Raises:
         InputError: an option that makes no sense, or a file that cannot be written.
     """
 
-    def __init__(self, arguments: argparse.Namespace, output: Path, steps: int) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, output: Path, steps: int, *, writes: bool = True
+    ) -> None:
+        self.writes = writes
         self.output, self.save_every = output, arguments.save_every
         self.strip, self.animation = arguments.strip, arguments.animation
         self.loss_plot = arguments.loss_plot
@@ -106,7 +110,7 @@ class Recorder:
         if not every and step not in self.shown:
             return
         picture = np.clip(event.progress.current(), 0, 1)
-        if every or step in self.written:
+        if self.writes and (every or step in self.written):
             self._write(step, picture)
         if step in self.shown and (self.strip or self.animation):
             self.frames.append((step, picture))

@@ -8,10 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxstyle.commands.outputs import command_line, preset_note
+from jaxstyle.commands.outputs import (
+    add_process_options,
+    command_line,
+    join_if_asked,
+    preset_note,
+)
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.recording import Recorder, add_recording_options
 from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
     from jaxstyle.api import LevelProgress
@@ -32,6 +38,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("style", help="the picture to take the style from")
     add_output_options(parser, required=False)
     add_memory_option(parser)
+    add_process_options(
+        parser.add_argument_group("several processes"),
+        "one of several processes whose devices share the picture by --mesh; process 0 writes",
+    )
     add_settings(parser)
     parser.set_defaults(run=run)
 
@@ -61,6 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.job import prepare
 
     check_writable(output, bits=config.bits)
+    if arguments.distributed and config.mesh is None:
+        raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
+    join_if_asked(arguments)
     note = {"command": command_line()}
     memory = memory_from(arguments)
     job = prepare(arguments.content, arguments.style, config=config, note=note, max_memory=memory)
@@ -76,10 +89,12 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.processes import is_first
 
-    recorder = Recorder(arguments, output, job.config.steps * len(job.sizes))
+    first = is_first()
+    recorder = Recorder(arguments, output, job.config.steps * len(job.sizes), writes=first)
     keep_compiled_programs()
-    reporter = Reporter(quiet=arguments.quiet, steps=job.config.steps)
+    reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
     _introduce(reporter, job)
     for line in filter(None, (note, preset_note(arguments, job.network))):
         reporter.say(line)
@@ -90,6 +105,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
 
     with reporter:
         result = run(job, tell)
+    code = 130 if result.reason == "interrupted" else 0
+    if not first:
+        return code
     result.save(output)
     for path in recorder.finish(result.image, command_line()):
         reporter.say(str(path))
@@ -101,7 +119,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     if arguments.json:
         json.dump(summary(result, output), sys.stdout, indent=2)
         print()
-    return 130 if result.reason == "interrupted" else 0
+    return code
 
 
 def summary(result: Stylized, output: Path) -> dict:

@@ -1,0 +1,306 @@
+"""One picture over several devices, each of which holds a part of its height and width.
+
+The program is that of one device; XLA divides it. Before each convolution neighbours exchange the
+rows and columns along their common border, and Gram matrices and losses are added up over all
+devices. Features, gradient and optimiser state never leave their part of the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
+
+from jaxstyle.errors import InputError
+from jaxstyle.objective import Model, Objective, Targets, Weights
+from jaxstyle.optimize import LBFGS, Outcome, Progress, Stopping, minimise
+from jaxstyle.optimize.loop import Algorithm, Callback
+from jaxstyle.padded import PaddedObjective, content_targets_padded, style_targets_padded
+from jaxstyle.windows import grid_of
+
+AXES = ("height", "width")
+
+AnyPicture = Float[Array, "height width 3"] | Float[np.ndarray, "height width 3"]
+
+_REASONS = (None, "steps", "tolerance", "stalled", "max_seconds", "interrupted")
+
+
+def mesh_shape(text: str) -> tuple[int, int]:
+    """Rows and columns of a mesh written as ``4x2``: 4 parts of the height, 2 of the width.
+
+    Raises:
+        InputError: it is written in another way.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise InputError(
+            f"mesh is {text!r}: write ROWSxCOLUMNS, such as 4x2 for 4 parts of the height and 2 of "
+            "the width"
+        )
+    return int(match[1]), int(match[2])
+
+
+def picture_mesh(rows: int, columns: int, devices: Sequence[Any] | None = None) -> Mesh:
+    """Devices as a grid that is laid over a picture.
+
+    Args:
+        devices: the first of them are taken; by default those of all processes.
+
+    Raises:
+        InputError: there are fewer devices, or a process would be left without any.
+    """
+    devices = jax.devices() if devices is None else devices
+    count, there = rows * columns, len(devices)
+    if count > there:
+        several = "; JAX_NUM_CPU_DEVICES=8 makes eight of one CPU"
+        hint = several if devices[0].platform == "cpu" else ""
+        raise InputError(
+            f"mesh {rows}x{columns} needs {count} devices, but there "
+            f"{'is' if there == 1 else 'are'} {there} ({devices[0].device_kind}): "
+            f"choose a smaller one{hint}"
+        )
+    chosen = list(devices[:count])
+    if {one.process_index for one in chosen} != {one.process_index for one in devices}:
+        raise InputError(
+            f"mesh {rows}x{columns} leaves a process without work: give one of all {there} "
+            f"devices, such as {there}x1"
+        )
+    # Mesh, not jax.make_mesh: that one now leaves no sharding to the compiler.
+    return Mesh(np.array(chosen).reshape(rows, columns), AXES)
+
+
+def parse_mesh(text: str, devices: Sequence[Any] | None = None) -> Mesh:
+    """The mesh that a user asks for, such as ``4x2``.
+
+    Raises:
+        InputError: as ``mesh_shape`` and ``picture_mesh``.
+    """
+    return picture_mesh(*mesh_shape(text), devices)
+
+
+def padded_shape(height: int, width: int, taps: Iterable[str], mesh: Mesh) -> tuple[int, int]:
+    """The least sides that all devices share evenly, from the pixels to the deepest tap."""
+    grid = grid_of(taps)
+    rows, columns = (grid * parts for parts in mesh.devices.shape)
+    return -(-height // rows) * rows, -(-width // columns) * columns
+
+
+def content_targets_sharded(
+    objective: Objective, model: Model, content: AnyPicture, mesh: Mesh
+) -> dict[str, Float[Array, "_h _w _c"]]:
+    """``objective.content_targets``, shared by the devices as ``minimise_sharded`` wants them.
+
+    Raises:
+        InputError: as ``Objective``.
+    """
+    padded = _padded(objective, content, mesh)
+    picture = _shared_picture(padded, content)
+    return content_targets_padded(padded, _copied(model, mesh), picture)
+
+
+def style_targets_sharded(
+    objective: Objective, model: Model, style: AnyPicture, mesh: Mesh
+) -> dict[str, Float[Array, "_c _c"]]:
+    """``objective.style_targets``, computed by all devices together.
+
+    Raises:
+        InputError: as ``Objective``.
+    """
+    padded = _padded(objective, style, mesh)
+    return style_targets_padded(padded, _copied(model, mesh), _shared_picture(padded, style))
+
+
+def evaluation_sharded(
+    objective: Objective,
+    x: AnyPicture,
+    arguments: tuple[Model, Targets, Weights],
+    mesh: Mesh,
+) -> tuple[PaddedObjective, Float[Array, "rows columns 3"], tuple[Model, Targets, Weights]]:
+    """What ``minimise`` takes: the objective, the picture and the arguments, where they belong.
+
+    Args:
+        x: the picture, of any size.
+        arguments: content targets may be whole, or from ``content_targets_sharded``.
+
+    Raises:
+        InputError: content targets that do not fit the picture.
+    """
+    padded = _padded(objective, x, mesh)
+    model, targets, weights = arguments
+    picture = _shared_picture(padded, x)
+    content = {
+        tap: _shared_content(padded, tap, targets.content[tap], picture.shape)
+        for tap in objective.content_layers
+    }
+    targets = Targets(content, _copied(targets.style, mesh))
+    return padded, picture, (_copied(model, mesh), targets, _copied(weights, mesh))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """An algorithm whose state is shared by devices as the picture is.
+
+    Attributes:
+        algorithm: what is done.
+        mesh: the devices.
+        size: rows and columns of the picture.
+    """
+
+    algorithm: Algorithm
+    mesh: Mesh
+    size: tuple[int, ...]
+
+    def init(self, x: Array) -> Any:
+        """A start of which no device ever holds more than its part."""
+        return self._placed(self.algorithm.init(x))
+
+    def update(self, state: Any, value: Array, gradient: Array) -> Any:
+        """The algorithm's, with everything kept in its place."""
+        return self._placed(self.algorithm.update(state, value, gradient))
+
+    def result(self, state: Any) -> Array:
+        """The algorithm's."""
+        return self.algorithm.result(state)
+
+    def stalled(self, state: Any) -> Array:
+        """The algorithm's."""
+        return self.algorithm.stalled(state)
+
+    def _placed(self, state: Any) -> Any:
+        def place(leaf: Array) -> Array:
+            picture = leaf.ndim > 2 and leaf.shape[-3:-1] == self.size
+            spec = (*[None] * (leaf.ndim - 3), *AXES) if picture else ()
+            there = NamedSharding(self.mesh, PartitionSpec(*spec))
+            return jax.lax.with_sharding_constraint(leaf, there)
+
+        return jax.tree.map(place, state)
+
+
+def minimise_sharded(
+    objective: Objective,
+    x: AnyPicture,
+    arguments: tuple[Model, Targets, Weights],
+    algorithm: Algorithm,
+    stopping: Stopping,
+    mesh: Mesh,
+    *,
+    callback: Callback | None = None,
+    steps_per_call: int = 1,
+) -> Outcome:
+    """``optimize.minimise`` of an objective, the picture being shared by the devices of a mesh.
+
+    Where the mesh spans several processes, all must call this with the same arguments. Each gets
+    the whole result; the first reason to stop that any of them has stops all. Their callbacks must
+    ask for ``Progress.current`` at the same steps, for then parts travel between them.
+
+    Args:
+        x: the start, of any size.
+        arguments: see ``evaluation_sharded``.
+
+    Raises:
+        InputError: as ``Objective`` and ``minimise``; also as ``evaluation_sharded``.
+    """
+    padded, picture, placed = evaluation_sharded(objective, x, arguments, mesh)
+    height, width, _ = x.shape
+    if isinstance(algorithm, LBFGS):
+        # Its first step is a mean over all values, of which those beyond the border are 0.
+        share = height * width / (picture.shape[0] * picture.shape[1])
+        algorithm = replace(algorithm, first_step=algorithm.first_step * share**0.5)
+
+    def tell(progress: Progress) -> None:
+        assert callback is not None
+        callback(progress._replace(current=lambda: progress.current()[:height, :width]))
+
+    outcome = minimise(
+        padded,
+        picture,
+        placed,
+        Spread(algorithm, mesh, picture.shape[:2]),
+        stopping,
+        callback=None if callback is None else tell,
+        steps_per_call=steps_per_call,
+        agree=_agreed if jax.process_count() > 1 else lambda reason: reason,
+    )
+    return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
+
+
+def _agreed(reason: str | None) -> str | None:
+    """The gravest reason to stop that any process has."""
+    code = np.array([_REASONS.index(reason)], np.int32)
+    return _REASONS[int(np.max(multihost_utils.process_allgather(code)))]
+
+
+def _padded(objective: Objective, picture: AnyPicture, mesh: Mesh) -> PaddedObjective:
+    height, width = picture.shape[:2]
+    taps = objective.content_layers + objective.style_layers
+    if objective.padding == "circular" and padded_shape(height, width, taps, mesh) != (
+        height,
+        width,
+    ):
+        rows, columns = (grid_of(taps) * parts for parts in mesh.devices.shape)
+        raise InputError(
+            f"size is {width}x{height}: on a mesh of {mesh.devices.shape[0]}x"
+            f"{mesh.devices.shape[1]}, a picture that wraps needs a width that is a multiple of "
+            f"{columns} px and a height that is one of {rows}"
+        )
+    return PaddedObjective(objective, height, width, mesh)
+
+
+def _shared_picture(padded: PaddedObjective, picture: AnyPicture) -> Float[Array, "rows columns 3"]:
+    objective = padded.objective
+    taps = objective.content_layers + objective.style_layers
+    rows, columns = padded_shape(padded.height, padded.width, taps, padded.mesh)
+    return _shared(picture, (rows, columns, 3), padded.mesh)
+
+
+def _shared_content(
+    padded: PaddedObjective, tap: str, target: Array, shape: tuple[int, ...]
+) -> Float[Array, "_rows _columns _c"]:
+    step = grid_of([tap])
+    whole = shape[0] // step, shape[1] // step
+    if target.shape[:2] not in (whole, (padded.height // step, padded.width // step)):
+        raise InputError(
+            f"the content target of {tap} has shape {target.shape}, which is not that of a picture "
+            f"of {padded.width}x{padded.height}: use a content image of its size"
+        )
+    return _shared(target, (*whole, target.shape[-1]), padded.mesh)
+
+
+def _shared(array: Any, shape: tuple[int, ...], mesh: Mesh) -> Array:
+    """An array over the devices, continued by zeros; no device gets more than its part."""
+    place = NamedSharding(mesh, PartitionSpec(*AXES))
+    if (
+        isinstance(array, jax.Array)
+        and array.sharding.is_equivalent_to(place, array.ndim)
+        and array.shape == shape
+    ):
+        return array
+    host = np.asarray(array)
+
+    def part(index: tuple[slice, ...] | None) -> np.ndarray:
+        assert index is not None
+        own = host[index]
+        size = [len(range(*cut.indices(side))) for cut, side in zip(index, shape, strict=True)]
+        return np.pad(own, [(0, n - side) for n, side in zip(size, own.shape, strict=True)])
+
+    return jax.make_array_from_callback(shape, place, part)
+
+
+def _copied(tree: Any, mesh: Mesh) -> Any:
+    """A tree of arrays of which each device has all."""
+    place = NamedSharding(mesh, PartitionSpec())
+
+    def copy(leaf: Any) -> Array:
+        if isinstance(leaf, jax.Array) and leaf.sharding == place:
+            return leaf
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, place, lambda index: host[index or ()])
+
+    return jax.tree.map(copy, tree)
