@@ -23,7 +23,7 @@ from jaxstyle.layers import architecture_of, order_taps, stride
 from jaxstyle.network import kernel_shapes
 from jaxstyle.objective import Model, Objective, Picture, Targets, Terms, Weights
 from jaxstyle.preprocess import to_network
-from jaxstyle.tiling import VARIATIONS, Sums, _loss_and_slope
+from jaxstyle.tiling import VARIATIONS, Sums, loss_and_slope
 from jaxstyle.vgg import check_depth, check_size
 
 _SOURCE = {"replicate": 1, "reflect": 2}
@@ -116,7 +116,7 @@ class PaddedObjective:
         )
         shape = self.height, self.width, 3
         architecture, _ = architecture_of(kernel_shapes(model.params))
-        (loss, terms), _ = _loss_and_slope(
+        (loss, terms), _ = loss_and_slope(
             objective, shape, architecture, sums, targets.style, weights
         )
         return loss, terms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
 from jaxstyle.images import as_picture, read_record
-from jaxstyle.job import Job, prepare
+from jaxstyle.job import Job, mesh_of, prepare
 from jaxstyle.metadata import parse_record, versions
 
 
@@ -52,6 +53,11 @@ def prepare_replay(
         )
     now = versions()
     changed = {name: was for name, was in record["versions"].items() if now.get(name) != was}
+    try:
+        mesh_of(config)
+    except InputError:  # made on more devices than there are here
+        changed["mesh"] = config.mesh or ""
+        config = replace(config, mesh=None)
     extra = record.get("extra", {})
     job = prepare(
         found_content,

@@ -15,6 +15,9 @@ from jaxstyle.planner import HEADROOM, format_bytes, free_bytes
 from jaxstyle.sharding import mesh_shape
 from jaxstyle.windows import least_tile
 
+DIVIDED_OVERHEAD = 1.3
+"""Borders, and what fills the last parts up: of a few hundred pixels; less of larger pictures."""
+
 LEAST_HISTORY = 3
 """L-BFGS that remembers less is hardly better than the gradient."""
 
@@ -127,14 +130,14 @@ def choose(
 
 def _divided(config: StylizeConfig, whole: Way) -> tuple[StylizeConfig, str]:
     assert config.mesh is not None
-    for name, value in (("strategy", "tiled"), ("optimizer", "scipy")):
+    for name, value in (("strategy", "tiled"), ("optimizer", "scipy"), ("padding", "circular")):
         if getattr(config, name) == value:
             raise InputError(
                 f"mesh {config.mesh} divides the picture over devices, which {name} {value} "
                 "cannot: give one of the two"
             )
     rows, columns = mesh_shape(config.mesh)
-    each = format_bytes(whole.needed / (rows * columns))
+    each = format_bytes(DIVIDED_OVERHEAD * whole.needed / (rows * columns))
     return replace(config, strategy="whole"), f"divided {config.mesh}: about {each} on each device"
 
 
@@ -142,6 +145,8 @@ def smaller(
     config: StylizeConfig, architecture: Architecture, width: int, height: int
 ) -> StylizeConfig | None:
     """The next way that needs less memory, for when one did not fit after all; None if none."""
+    if config.mesh is not None:
+        return None
     tiles = ways(config, architecture, width, height)[1:]
     left = [way for way in tiles if way.tile < max(width, height)]
     if config.strategy == "tiled":

@@ -100,7 +100,7 @@ class TiledObjective:
             return cut(at_home), model, kept, _owned_within(window)
 
         sums = _total(_tile_sums(objective, *arguments(window)) for window in tiling.windows)
-        (loss, terms), slope = _loss_and_slope(
+        (loss, terms), slope = loss_and_slope(
             objective, picture.shape, architecture, sums, targets.style, weights
         )
         gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
@@ -238,7 +238,7 @@ def _tile_features(objective: Objective, window: Picture, model: Model) -> dict[
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _loss_and_slope(
+def loss_and_slope(
     objective: Objective,
     shape: tuple[int, int, int],
     architecture: Architecture,

@@ -39,11 +39,28 @@ def test_a_divided_run_is_the_whole_one(pictures):
         ({"mesh": "two"}, "write ROWSxCOLUMNS"),
         ({"mesh": "2x1", "strategy": "tiled"}, "strategy tiled cannot"),
         ({"mesh": "2x1", "optimizer": "scipy"}, "optimizer scipy cannot"),
+        ({"mesh": "2x1", "padding": "circular"}, "padding circular cannot"),
     ],
 )
 def test_meshes_that_cannot_be(pictures, settings, message):
     with pytest.raises(InputError, match=message):
         prepare(*pictures, **{**SETTINGS, **settings})
+
+
+def test_a_record_of_more_devices_replays_on_fewer(pictures, tmp_path, monkeypatch):
+    from jaxstyle.replay import prepare_replay
+
+    monkeypatch.chdir(tmp_path)
+    for name, picture in zip(("content.png", "style.png"), pictures, strict=True):
+        images.save_image(name, picture)
+    settings = {**SETTINGS, "levels": 1, "steps": 1}
+    result = stylize("content.png", "style.png", mesh="2x1", **settings)
+    result.save("out.png")
+    assert prepare_replay("out.png")[0].config.mesh == "2x1"
+    monkeypatch.setattr("jax.devices", lambda: __import__("jax").local_devices()[:1])
+    job, changed = prepare_replay("out.png")
+    assert job.config.mesh is None
+    assert changed == {"mesh": "2x1"}
 
 
 def test_processes_need_a_mesh(tmp_path, monkeypatch, capsys, pictures):

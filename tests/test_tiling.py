@@ -197,7 +197,7 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
         style_targets_tiled(tiled, model, style),
     )
     assert len(tiled.tiling(101, 83, model).windows) > 9
-    programs = tiling._tile_sums, tiling._tile_gradient, tiling._loss_and_slope
+    programs = tiling._tile_sums, tiling._tile_gradient, tiling.loss_and_slope
     before = [compilations(program) for program in programs]
     tiled(landscape(101, 83), model, targets, weights_of(objective))
     other = Targets(
