@@ -176,6 +176,7 @@ def test_weights_shallower_than_the_taps_are_refused(content, style):
 def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
     import jax
 
+    from jaxstyle.job import prepare_network
     from jaxstyle.layers import VGG16
     from jaxstyle.preprocess import IMAGENET, preprocessing
     from jaxstyle.vgg import random_params
@@ -185,7 +186,7 @@ def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
     network = Network(params, preprocessing(**IMAGENET), "test")
     for tap, deepest in (("pool3", "conv4_1"), ("relu3_3", "conv3_3"), ("pool5", "conv5_3")):
         config = StylizeConfig(content_layers=tap, style_layers="conv1_1")
-        assert api.prepare_network(network, config).complete_to == deepest
+        assert prepare_network(network, config).complete_to == deepest
 
 
 def test_each_convention_taps_what_its_source_taps(content, style):

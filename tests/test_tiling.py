@@ -121,7 +121,7 @@ def test_tiles_give_the_value_and_gradient_of_the_whole(objective, height, width
     assert_equal(objective, height, width, tile)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_tiles_of_any_picture_and_taps_give_the_value_and_gradient_of_the_whole(data):
     layers = VGG19.layers[: VGG19.layers.index("conv2_2") + 1]

@@ -38,6 +38,8 @@ def check_file(path: str | os.PathLike[str], extensions: Sequence[str] = ()) -> 
             temporary.touch(exist_ok=False)
         finally:
             temporary.unlink(missing_ok=True)
+    except InputError:  # a ValueError, too
+        raise
     except (OSError, ValueError) as error:  # ValueError: NUL in a path
         raise _cannot_write(path, error) from None
 
