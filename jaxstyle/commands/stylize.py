@@ -46,14 +46,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def add_output_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def add_output_options(
+    parser: argparse.ArgumentParser, *, required: bool, default: str = "CONTENT-STYLE.png"
+) -> None:
     """Options on what is written and shown; they do not change the picture."""
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         required=required,
-        help="where to write the result: .png, .jpg, .webp or .tif (default: CONTENT-STYLE.png)",
+        help="where to write the result: .png, .jpg, .webp or .tif"
+        + ("" if required else f" (default: {default})"),
     )
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     parser.add_argument("--json", action="store_true", help="print the result's figures as JSON")

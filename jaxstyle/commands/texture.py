@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         action="store_true",
         help="let the borders fit together, so that copies tile; needs multiples of 16 px",
     )
-    add_output_options(parser, required=False)
+    add_output_options(parser, required=False, default="STYLE-texture.png")
     add_memory_option(parser)
     add_settings(parser, TEXTURE, leave_out=("size",))
     parser.add_argument(
