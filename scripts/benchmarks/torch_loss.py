@@ -1,5 +1,6 @@
 """The loss of ``problem.py`` in PyTorch: eager, channels_last, all cores."""
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import os

@@ -1,5 +1,6 @@
 """PyTorch's side of ``bench.py step``: the loss and its gradient."""
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import sys

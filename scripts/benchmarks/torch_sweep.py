@@ -1,5 +1,6 @@
 """PyTorch's side of ``bench.py sweep``: the runs of the grid one after another, torch's L-BFGS."""
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import json
