@@ -5,7 +5,6 @@
 - ``animation``: GIF, WebP and MP4
 - ``loss_plot``: the loss by term over the steps
 - ``tables``: CSV and JSON
-- ``files``: whole or not there
 """
 
 from jaxstyle.figures.animation import (
@@ -13,11 +12,11 @@ from jaxstyle.figures.animation import (
     check_animation_path,
     save_animation,
 )
-from jaxstyle.figures.files import check_file
 from jaxstyle.figures.loss_plot import PLOT_EXTENSIONS, check_plot_path, save_loss_plot
 from jaxstyle.figures.page import PageCell, write_page
 from jaxstyle.figures.sheet import contact_sheet, strip
 from jaxstyle.figures.tables import write_csv, write_json
+from jaxstyle.images.files import check_file
 
 __all__ = [
     "ANIMATION_EXTENSIONS",

@@ -17,8 +17,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from jaxstyle.errors import InputError
-from jaxstyle.figures.files import check_file, extension_of, new_file, write_bytes
 from jaxstyle.images import ImageError, resize
+from jaxstyle.images.files import check_file, extension_of, new_file, write_bytes
 from jaxstyle.images.picture import quoted, reason_of
 
 ANIMATION_EXTENSIONS = (".gif", ".webp", ".mp4")

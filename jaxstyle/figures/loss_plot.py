@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle.errors import InputError
-from jaxstyle.figures.files import check_file, extension_of, write_bytes
+from jaxstyle.images.files import check_file, extension_of, write_bytes
 from jaxstyle.images.picture import quoted, reason_of
 
 PLOT_EXTENSIONS = (".png", ".svg", ".pdf")

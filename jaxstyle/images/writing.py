@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import Float, UInt
@@ -17,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from jaxstyle.images.exif import record_in, with_record
+from jaxstyle.images.files import cannot_write, check_extension, check_file, target_of, write_bytes
 from jaxstyle.images.icc import srgb_profile
 from jaxstyle.images.picture import MAX_PIXELS, ImageError, pillow_settings, quoted, reason_of
 from jaxstyle.images.png16 import encode_png16
@@ -64,18 +59,15 @@ def save_image(
     Raises:
         ImageError: the picture cannot be put in such a file, or the file cannot be written.
     """
-    target, kind = _target(path, bits)
+    kind = _kind(path, bits)
     if not 1 <= quality <= 100:
         raise ImageError(f"quality is {quality}: give a number from 1 to 100")
     pixels = _integers(path, kind, rgb, alpha, bits)
     try:
         data = _encoded(pixels, kind, quality, exif, record)
     except Exception as error:  # Pillow's encoders raise several kinds
-        raise _cannot_write(path, error) from None
-    try:
-        _replace(target, data)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
+    write_bytes(path, data)
 
 
 def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
@@ -85,12 +77,8 @@ def check_writable(path: str | os.PathLike[str], *, bits: int = 8) -> None:
         ImageError: unknown extension, an extension that cannot hold ``bits``, no such folder, no
             right to write into it, or something other than a file has that name.
     """
-    target, _ = _target(path, bits)
-    try:
-        with _temporary(target):
-            pass
-    except OSError as error:
-        raise _cannot_write(path, error) from None
+    _kind(path, bits)
+    check_file(path)
 
 
 def read_record(path: str | os.PathLike[str]) -> str:
@@ -116,44 +104,15 @@ def read_record(path: str | os.PathLike[str]) -> str:
     return str(record)
 
 
-def _target(path: str | os.PathLike[str], bits: int) -> tuple[Path, str]:
-    """Where a path really leads, and the format that its extension names."""
-    extension = os.path.splitext(os.fsdecode(path))[1].lower()
-    if extension not in _FORMATS:
-        what = f"its extension is {extension!r}" if extension else "it has no extension"
-        raise ImageError(
-            f"cannot write {quoted(path)}: {what}: use one of {' '.join(SUPPORTED_EXTENSIONS)}"
-        )
-    kind = _FORMATS[extension]
+def _kind(path: str | os.PathLike[str], bits: int) -> str:
+    """The format that a path's extension names; the path can be written to."""
+    kind = _FORMATS[check_extension(path, SUPPORTED_EXTENSIONS)]
     if bits not in (8, 16):
         raise ImageError(f"cannot write {bits} bits per channel: choose 8 or 16")
     if bits == 16 and kind not in _DEEP:
         raise ImageError(f"cannot write {quoted(path)} with 16 bits: use .png or .tif, or 8 bits")
-    try:
-        target = Path(os.path.realpath(path))
-        folder, mode = target.parent, _mode_of(target)
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from None
-    if not folder.is_dir():
-        raise ImageError(
-            f"cannot write {quoted(path)}: there is no folder {quoted(folder)}: create it first"
-        )
-    # Replacing a device or a pipe by a file is never what was meant.
-    if mode is not None and not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise ImageError(f"cannot write {quoted(path)}: it is {what}: choose another name")
-    return target, kind
-
-
-def _mode_of(path: Path) -> int | None:
-    try:
-        return os.lstat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _cannot_write(path: str | os.PathLike[str], error: BaseException) -> ImageError:
-    return ImageError(f"cannot write {quoted(path)}: {reason_of(error)}")
+    target_of(path)
+    return kind
 
 
 def _integers(
@@ -221,25 +180,3 @@ def _by_pillow(
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, icc_profile=icc_profile, exif=exif or b"", **options)
     return file.getvalue()
-
-
-@contextmanager
-def _temporary(target: Path) -> Iterator[IO[bytes]]:
-    """A new file beside ``target``, gone at the end of the block unless it was moved away."""
-    name = target.parent / f".jaxstyle-{secrets.token_hex(8)}.tmp"
-    # Not tempfile: its files are for their owner alone, these are to have the usual permissions.
-    file = open(name, "xb")
-    try:
-        with file:
-            yield file
-    finally:
-        name.unlink(missing_ok=True)
-
-
-def _replace(target: Path, data: bytes) -> None:
-    with _temporary(target) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # a full disk may speak up only now
-        file.close()
-        os.replace(file.name, target)

@@ -1,0 +1,129 @@
+"""Files of any kind that are either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from jaxstyle.images.picture import ImageError, quoted, reason_of
+
+
+def extension_of(path: str | os.PathLike[str]) -> str:
+    """The ending that says what kind of file is meant, in lower case: ``.gif``."""
+    return os.path.splitext(os.fsdecode(path))[1].lower()
+
+
+def check_extension(path: str | os.PathLike[str], extensions: Sequence[str]) -> str:
+    """The extension of a path, which must be one of those.
+
+    Raises:
+        ImageError: it is none of them.
+    """
+    extension = extension_of(path)
+    if extension not in extensions:
+        what = f"its extension is {extension!r}" if extension else "it has no extension"
+        raise ImageError(f"cannot write {quoted(path)}: {what}: use one of {' '.join(extensions)}")
+    return extension
+
+
+def check_file(path: str | os.PathLike[str], extensions: Sequence[str] = ()) -> None:
+    """See before a long run whether a file can be written there.
+
+    Args:
+        extensions: those that are possible; any if empty.
+
+    Raises:
+        ImageError: unknown extension, no such folder, no right to write into it, or something
+            other than a file has that name.
+    """
+    if extensions:
+        check_extension(path, extensions)
+    with _replacing(path, give_up=True):
+        pass
+
+
+@contextmanager
+def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A name to write to within the block; at its end the file gets the name ``path``.
+
+    If the block raises, whatever had that name stays as it was and nothing else is left.
+
+    Raises:
+        ImageError: the file cannot be written.
+    """
+    with _replacing(path) as file:
+        yield Path(file.name)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Put ``data`` into a file, replacing one of that name at once.
+
+    Raises:
+        ImageError: the file cannot be written.
+    """
+    with _replacing(path) as file:
+        file.write(data)
+
+
+def target_of(path: str | os.PathLike[str]) -> Path:
+    """Where a path really leads.
+
+    Raises:
+        ImageError: no such folder, or something other than a file has that name.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        mode = _mode_of(target)
+    except (OSError, ValueError) as error:  # ValueError: NUL in a path
+        raise cannot_write(path, error) from None
+    if not target.parent.is_dir():
+        raise ImageError(
+            f"cannot write {quoted(path)}: there is no folder {quoted(target.parent)}: "
+            "create it first"
+        )
+    # Replacing a device or a pipe by a file is never what was meant.
+    if mode is not None and not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ImageError(f"cannot write {quoted(path)}: it is {what}: choose another name")
+    return target
+
+
+@contextmanager
+def _replacing(path: str | os.PathLike[str], *, give_up: bool = False) -> Iterator[IO[bytes]]:
+    """A new file that gets the name ``path`` at the end of the block; nothing of it stays else.
+
+    Args:
+        give_up: see whether it can be made, and leave it at that.
+    """
+    target = target_of(path)
+    # Not tempfile: its files are for their owner alone, these are to have the usual permissions.
+    temporary = target.parent / f".jaxstyle-{secrets.token_hex(8)}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            if give_up:
+                return
+            file.flush()
+            os.fsync(file.fileno())  # a full disk may speak up only now
+        os.replace(temporary, target)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def cannot_write(path: str | os.PathLike[str], error: BaseException) -> ImageError:
+    return ImageError(f"cannot write {quoted(path)}: {reason_of(error)}")
