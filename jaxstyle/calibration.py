@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -13,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.compilation_cache import cache_folder
+from jaxstyle.errors import InputError
+from jaxstyle.figures import write_json
 from jaxstyle.job import Job, objective_of, precision_in_force, tiled_of, weights_of
 from jaxstyle.objective import Targets, content_targets, model_of, style_targets
 
@@ -44,8 +48,6 @@ def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) ->
     width, height = job.sizes[level]
     if strategy == "whole" or max(width, height) <= tile:
         return each * width * height
-    from dataclasses import replace
-
     config = replace(job.config, strategy="tiled", tile=tile)
     tiled = tiled_of(replace(job, config=config), objective_of(config))
     tiling = tiled.tiling(height, width, model_of(job.network))
@@ -54,18 +56,14 @@ def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) ->
 
 
 def _measure(job: Job) -> float:
-    with precision_in_force(job.config):
-        return _measured(job)
-
-
-def _measured(job: Job) -> float:
     objective, model = objective_of(job.config), model_of(job.network)
     picture = jnp.asarray(np.random.default_rng(0).random((SIDE, SIDE, 3), np.float32))
-    targets = Targets(
-        content_targets(objective, model, picture), style_targets(objective, model, picture)
-    )
-    arguments = picture, model, targets, weights_of(job.config)
-    step = jax.jit(objective).lower(*arguments).compile()
+    with precision_in_force(job.config):
+        targets = Targets(
+            content_targets(objective, model, picture), style_targets(objective, model, picture)
+        )
+        arguments = picture, model, targets, weights_of(job.config)
+        step = jax.jit(objective).lower(*arguments).compile()
     times = []
     for _ in range(REPEATS):
         started = time.perf_counter()
@@ -104,9 +102,5 @@ def _read(path: Path | None) -> dict[str, float]:
 def _write(path: Path | None, known: dict[str, float]) -> None:
     if path is None:
         return
-    temporary = path.with_suffix(f".{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(known, indent=1))
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    with suppress(InputError):  # then it is measured again
+        write_json(path, known)

@@ -66,12 +66,9 @@ def whole_bytes(
     optimizer: str,
     history: int,
 ) -> float:
-    """Bytes of a step that computes the whole picture at once."""
-    content_taps = tuple(content_taps)
-    taps = (*content_taps, *style_taps)
-    each = feature_bytes(architecture, taps) + target_bytes(architecture, content_taps)
-    each += PICTURE * state_pictures(optimizer, history)
-    return network_bytes(architecture, taps) + pixels * each
+    """Bytes of a step that computes the whole picture at once: as one tile."""
+    layers = tuple(content_taps), tuple(style_taps)
+    return tiled_bytes(architecture, *layers, pixels, optimizer, history, tile=pixels)
 
 
 def tiled_bytes(

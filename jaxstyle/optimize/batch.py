@@ -16,7 +16,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxstyle.errors import InputError
-from jaxstyle.optimize.loop import Algorithm, Evaluate, Outcome, Stopping, Watch, deferred_interrupt
+from jaxstyle.optimize.loop import (
+    Algorithm,
+    Evaluate,
+    Outcome,
+    Stopping,
+    Watch,
+    deferred_interrupt,
+    usable,
+)
 
 
 class BatchProgram(NamedTuple):
@@ -175,7 +183,7 @@ def _advance(
 ) -> tuple[Any, Any]:
     def one_cell(state: Any, left: Array, *arguments: Any) -> tuple[Any, Any]:
         (value, terms), gradient = evaluate(state.trial, *arguments)
-        value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+        value = usable(value, gradient)
         moved = algorithm.update(state, value, gradient)
         kept = jax.tree.map(lambda new, old: jnp.where(left > 0, new, old), moved, state)
         return kept, (value, terms, algorithm.stalled(kept))

@@ -156,14 +156,18 @@ def _advance(
 ) -> tuple[Any, Any]:
     def step(state: Any, _: None) -> tuple[Any, Any]:
         (value, terms), gradient = evaluate(state.trial, *arguments)
-        # A loss without a gradient is of no use to anybody: the report must not call it the best.
-        value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+        value = usable(value, gradient)
         state = algorithm.update(state, value, gradient)
         return state, (value, terms, algorithm.stalled(state))
 
     if fused == 1:
         return step(state, None)
     return jax.lax.scan(step, state, length=fused)
+
+
+def usable(value: Array, gradient: Array) -> Array:
+    """The value, or nan where its gradient is not finite: no report must call that the best."""
+    return jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
 
 
 def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:

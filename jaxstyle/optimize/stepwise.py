@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -24,6 +23,7 @@ from jaxstyle.optimize.loop import (
     _current,
     _start,
     deferred_interrupt,
+    usable,
 )
 
 StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]
@@ -79,7 +79,7 @@ def minimise_stepwise(
 def _take_in(
     state: Any, value: Array, gradient: Array, *, algorithm: Algorithm
 ) -> tuple[Any, Array, Array]:
-    value = jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
+    value = usable(value, gradient)
     state = algorithm.update(state, value, gradient)
     return state, value, algorithm.stalled(state)
 
