@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from jaxstyle.commands.grid_sheet import run_grid
+from jaxstyle.commands.grid_sheet import run_sheet
 from jaxstyle.commands.outputs import add_limit_options, add_sheet_options
 from jaxstyle.commands.settings import add_settings
 from jaxstyle.errors import InputError
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.kind == "scales":
         from jaxstyle.experiments import compare_scales
 
-        return run_grid(
+        return run_sheet(
             arguments,
             lambda **options: compare_scales(arguments.content, arguments.style, **options),
             title="Scale of the style",
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--seeds is {arguments.seeds!r}: give whole numbers, as 0,1,2") from None
     from jaxstyle.experiments import compare_starts
 
-    return run_grid(
+    return run_sheet(
         arguments,
         lambda **options: compare_starts(
             arguments.content, arguments.style, seeds=seeds, **options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from jaxstyle.commands.grid_sheet import run_grid
+from jaxstyle.commands.grid_sheet import run_sheet
 from jaxstyle.commands.outputs import add_limit_options, add_sheet_options
 from jaxstyle.commands.settings import add_settings
 from jaxstyle.errors import InputError
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
     from jaxstyle.experiments import figure3
 
-    return run_grid(
+    return run_sheet(
         arguments,
         lambda **options: figure3(
             arguments.content, arguments.style, ratios=ratios, layer_sets=layer_sets, **options

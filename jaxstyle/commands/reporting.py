@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,19 +15,20 @@ PLAIN_EVERY = 25
 """Steps between two plain lines."""
 
 
-class Reporter(AbstractContextManager["Reporter"]):
-    """A callback for ``stylize``; everything it shows goes to standard error.
+class Display(AbstractContextManager["Display"]):
+    """A live bar on a terminal; all of it, and plain lines, go to standard error.
 
     Args:
         quiet: show nothing.
-        steps: per level.
+
+    Attributes:
+        bar: None where it is quiet or there is no terminal.
     """
 
-    def __init__(self, *, quiet: bool, steps: int) -> None:
-        self.quiet, self.steps = quiet, steps
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
         self.console = Console(stderr=True, highlight=False)
         self.bar: Progress | None = None
-        self.finished = 0.0
         if not quiet and self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}"),
@@ -40,17 +41,12 @@ class Reporter(AbstractContextManager["Reporter"]):
             )
             self.task = self.bar.add_task("compiling", total=None, loss="")
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> Self:
         if self.bar is not None:
             self.bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         if self.bar is not None:
             self.bar.stop()
 
@@ -63,6 +59,38 @@ class Reporter(AbstractContextManager["Reporter"]):
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def advance(self, place: str, loss: str, done: float, total: float) -> None:
+        """Move the bar, which there must be."""
+        assert self.bar is not None
+        self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)
+
+
+def share_done(level: int, levels: int, steps_done: float) -> float:
+    """The part of a run that is done, from 0 to 1.
+
+    Work is counted in pixels and steps, so that the time left is right across the levels: each
+    level has twice the pixels of the one before.
+
+    Args:
+        level: from 1.
+        steps_done: part of this level's steps.
+    """
+    pixels = [2.0**index for index in range(levels)]
+    return (sum(pixels[: level - 1]) + pixels[level - 1] * steps_done) / sum(pixels)
+
+
+class Reporter(Display):
+    """A callback for ``stylize``.
+
+    Args:
+        quiet: show nothing.
+        steps: per level.
+    """
+
+    def __init__(self, *, quiet: bool, steps: int) -> None:
+        super().__init__(quiet=quiet)
+        self.steps = steps
+
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
         if self.quiet:
@@ -74,19 +102,10 @@ class Reporter(AbstractContextManager["Reporter"]):
         )
         place = f"{event.width}x{event.height} ({event.level}/{event.levels})"
         if self.bar is not None:
-            self._advance(event, f"{place} {event.step}/{self.steps}", loss)
+            done = share_done(event.level, event.levels, event.step / self.steps)
+            self.advance(f"{place} {event.step}/{self.steps}", loss, done, 1)
         elif event.step == 1 or event.step % PLAIN_EVERY == 0 or event.step == self.steps:
             self.say(f"{place} step {event.step}/{self.steps}: {loss}")
-
-    def _advance(self, event: LevelProgress, place: str, loss: str) -> None:
-        assert self.bar is not None
-        # Work is counted in pixels and steps, so that the time left is right across the levels:
-        # each level has twice the pixels of the one before.
-        share = 2.0 ** (event.level - event.levels)
-        before = sum(2.0 ** (level - event.levels) for level in range(1, event.level))
-        total = sum(2.0 ** (level - event.levels) for level in range(1, event.levels + 1))
-        done = before + share * event.step / self.steps
-        self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)
 
 
 class PanelReporter(AbstractContextManager["PanelReporter"]):
@@ -97,15 +116,10 @@ class PanelReporter(AbstractContextManager["PanelReporter"]):
         self.panel = ""
         self.reporter: Reporter | None = None
 
-    def __enter__(self) -> PanelReporter:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exception: object) -> None:
         self._end()
 
     def say(self, line: str) -> None:

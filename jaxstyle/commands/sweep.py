@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jaxstyle.axes import parse_axis
-from jaxstyle.commands.outputs import (
-    add_limit_options,
-    command_line,
-    failures,
-    limits_from,
-    picture_of,
-    ready_folder,
-    save_sheet,
-    sheet_of,
-)
-from jaxstyle.commands.settings import add_settings, given_settings
-from jaxstyle.config import config_from
+from jaxstyle.commands.grid_sheet import run_grid
+from jaxstyle.commands.outputs import add_limit_options, picture_of, save_sheet, sheet_of
+from jaxstyle.commands.settings import add_settings
 
 if TYPE_CHECKING:
     from jaxstyle.grid import Grid
@@ -74,41 +65,20 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0; 1 if a cell has failed; 130 if interrupted.
     """
     axes = [parse_axis(text) for text in arguments.axis]
-    settings = given_settings(arguments)
-    config_from(settings)  # a wrong setting is refused at once
-    limits = limits_from(arguments)
-    ready_folder(arguments.output)
-    # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.commands.grid_reporting import GridReporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
-    from jaxstyle.grid import sweep
-    from jaxstyle.processes import is_first
 
-    keep_compiled_programs()
-    command = command_line()
-    with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
-        grid = sweep(
-            arguments.content,
-            arguments.style,
-            axes,
-            limits=limits,
-            folder=arguments.output,
-            resume=arguments.resume,
-            note={"command": command},
-            callback=reporter,
-            **settings,
-        )
-    if is_first():
+    def make(**options: Any) -> Grid:
+        from jaxstyle.grid import sweep
+
+        return sweep(arguments.content, arguments.style, axes, resume=arguments.resume, **options)
+
+    def write(grid: Grid, command: str, settings: dict[str, Any]) -> str:
         write_folder(arguments.output, grid, command, settings, arguments.cell_size)
-        for line in failures(grid):
-            reporter.say(f"  {line}")
-        reporter.say(
+        return (
             f"{arguments.output}: {len(grid.cells)} cells, {grid.programs} programs compiled, "
             f"{grid.chunks} chunks" + ("; go on with --resume" if grid.interrupted else "")
         )
-    if grid.interrupted:
-        return 130
-    return 1 if failures(grid) else 0
+
+    return run_grid(arguments, make, write, arguments.output)
 
 
 def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_size: int) -> None:
