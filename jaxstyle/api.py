@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,29 +11,30 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config import StylizeConfig
 from jaxstyle.job import (
     Image,
     Job,
     algorithm_of,
-    enlarge,
     is_tiled,
     mesh_of,
-    objective_of,
+    objective_of_job,
     precision_in_force,
     prepare,
-    start_of,
     steps_per_call,
-    targets_at,
     tiled_of,
-    weights_of,
+    weights_of_job,
 )
+from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network import Network
-from jaxstyle.objective import Model, Objective, Targets, Weights, model_of
+from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.planner import is_out_of_memory
 from jaxstyle.pyramid import share_of_time
+from jaxstyle.quantities import Model, Targets, Weights, model_of
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sharding import minimise_sharded
 from jaxstyle.strategy import smaller
@@ -58,13 +60,18 @@ class LevelProgress(NamedTuple):
     progress: Progress
 
 
+Callback = Callable[[LevelProgress], bool | None]
+"""Ends the whole run after the step in hand by returning True."""
+
+
 def stylize(
     content: Image,
     style: Image,
     *,
     config: StylizeConfig | None = None,
     network: Network | None = None,
-    callback: Callable[[LevelProgress], None] | None = None,
+    callback: Callback | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Stylized:
     """Paint ``content`` in the style of ``style`` (Gatys, Ecker and Bethge 2015).
@@ -81,33 +88,57 @@ def stylize(
         content, style: paths, ``PIL.Image`` objects, or arrays; see ``images.as_picture``.
         config: settings; the defaults if not given.
         network: use this instead of what ``config.weights`` names.
-        callback: called after every step, see ``LevelProgress``.
+        callback: called after every step, see ``LevelProgress``; where it returns True the run ends
+            with what it has, for the reason ``stopped``.
+        checkpoint: a file to keep the run in as it goes, by default every minute: the same call
+            goes on from it. Once the result is returned it is removed, unless Ctrl-C ended the run.
         **settings: single fields of ``StylizeConfig``, over those of ``config``.
 
     Raises:
         InputError: something given cannot be used; its message says what to do.
     """
     job = prepare(content, style, config=config, network=network, **settings)
-    return run(job, callback)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        checkpoint = Checkpoint(checkpoint)
+    result = run(job, callback, checkpoint)
+    if checkpoint is not None and result.reason != "interrupted":
+        checkpoint.remove()
+    return result
 
 
-def run(job: Job, callback: Callable[[LevelProgress], None] | None = None) -> Stylized:
+def run(
+    job: Job, callback: Callback | None = None, checkpoint: Checkpoint | None = None
+) -> Stylized:
     """Work a job out, level by level.
 
+    Args:
+        callback: as in ``stylize``.
+        checkpoint: where to keep the run, and to go on if it is there already: on the same machine
+            and versions it ends as if it had never been cut off, to the bit. The file stays:
+            ``Checkpoint.remove`` it when the result is saved.
+
     Raises:
-        InputError: the loss at the start is not finite.
+        InputError: the loss at the start is not finite; or the checkpoint is not of this job,
+            damaged, or could not be written.
     """
     with precision_in_force(job.config):
-        return _run(job, callback)
+        return _run(job, callback, checkpoint)
 
 
-def _run(job: Job, callback: Callable[[LevelProgress], None] | None) -> Stylized:
+def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> Stylized:
+    at = begin(job, checkpoint)
+    keeper = None if checkpoint is None else Keeper(checkpoint, at)
+    job = at.job
     config, sizes = job.config, job.sizes
-    objective, weights, model = objective_of(config), weights_of(config), model_of(job.network)
-    image = start_of(job)
-    seconds, losses = 0.0, []
-    for level in range(len(sizes)):
+    objective, weights, model = objective_of_job(job), weights_of_job(job), model_of(job.network)
+    image = start_of(job) if at.image is None else at.image
+    seconds, losses = at.seconds, [*at.losses]
+    for level in range(at.level, len(sizes)):
+        resume = at.resume if level == at.level else None
         while True:
+            here = Begun(job, level, image, losses, seconds)
+            if keeper is not None:
+                keeper.before_level(here)
             try:
                 outcome = _minimise(
                     job,
@@ -116,11 +147,12 @@ def _run(job: Job, callback: Callable[[LevelProgress], None] | None) -> Stylized
                     enlarge(job, image, level),
                     (model, targets_at(job, objective, model, level), weights),
                     share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
-                    _level_callback(callback, sizes, level, sum(map(len, losses))),
+                    _level_callback(callback, keeper, here),
+                    resume,
                 )
                 break
             except Exception as error:
-                # The estimate was wrong: the level starts again, from where the last one ended.
+                # The estimate was wrong: the level starts again, from where it did before.
                 next_job = after_out_of_memory(job, level, error)
                 if next_job is None:
                     raise
@@ -128,7 +160,7 @@ def _run(job: Job, callback: Callable[[LevelProgress], None] | None) -> Stylized
         image = np.clip(outcome.x, 0, 1)
         seconds += outcome.seconds
         losses.append(outcome.values)
-        if outcome.reason == "interrupted":
+        if outcome.reason in ("interrupted", "stopped"):
             break
     return finished(job, image, outcome, losses, seconds)
 
@@ -152,7 +184,8 @@ def _minimise(
     image: np.ndarray,
     arguments: tuple[Model, Targets, Weights],
     seconds: float,
-    callback: Callable[[Progress], None] | None,
+    callback: Callable[[Progress], bool | None] | None,
+    resume: Snapshot | None,
 ) -> Outcome:
     config = job.config
     stopping = Stopping(config.steps, config.tolerance, seconds)
@@ -166,6 +199,7 @@ def _minimise(
             stopping,
             callback=callback,
             place=tiled.home(arguments[0]),
+            resume=resume,
         )
     if (mesh := mesh_of(config)) is not None:
         return minimise_sharded(
@@ -177,6 +211,7 @@ def _minimise(
             mesh,
             callback=callback,
             steps_per_call=steps_per_call(config),
+            resume=resume,
         )
     x = jnp.asarray(image)
     if config.optimizer == "scipy":
@@ -190,23 +225,25 @@ def _minimise(
         stopping,
         callback=callback,
         steps_per_call=steps_per_call(config),
+        resume=resume,
     )
 
 
 def _level_callback(
-    callback: Callable[[LevelProgress], None] | None,
-    sizes: list[tuple[int, int]],
-    level: int,
-    steps_before: int,
-) -> Callable[[Progress], None] | None:
-    if callback is None:
+    callback: Callback | None, keeper: Keeper | None, at: Begun
+) -> Callable[[Progress], bool | None] | None:
+    if callback is None and keeper is None:
         return None
-    width, height = sizes[level]
+    levels, (width, height) = len(at.job.sizes), at.job.sizes[at.level]
+    before = sum(map(len, at.losses))
 
-    def tell(progress: Progress) -> None:
-        total = steps_before + progress.step
-        callback(
-            LevelProgress(level + 1, len(sizes), width, height, progress.step, total, progress)
-        )
+    def tell(progress: Progress) -> bool | None:
+        step = progress.step
+        event = LevelProgress(at.level + 1, levels, width, height, step, before + step, progress)
+        answer = None if callback is None else callback(event)
+        # Last, so that a callback is told again of what it was killed in.
+        if keeper is not None:
+            keeper.after_step(at, progress)
+        return answer
 
     return tell

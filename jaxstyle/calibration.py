@@ -18,7 +18,8 @@ from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
 from jaxstyle.job import Job, objective_of, precision_in_force, tiled_of, weights_of
-from jaxstyle.objective import Targets, content_targets, model_of, style_targets
+from jaxstyle.quantities import Targets, model_of
+from jaxstyle.targets import content_targets, style_targets
 
 SIDE = 192
 """Of the picture measured, in pixels: a fraction of a second a step on a slow CPU."""

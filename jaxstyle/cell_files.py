@@ -13,8 +13,9 @@ import numpy as np
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
 from jaxstyle.images import load_image, read_record
-from jaxstyle.job import Job, record_of
-from jaxstyle.objective import model_of
+from jaxstyle.job import Job
+from jaxstyle.job_record import record_of
+from jaxstyle.quantities import model_of
 from jaxstyle.result import Stylized
 
 
@@ -102,10 +103,15 @@ def _essence(record: dict[str, Any]) -> dict[str, Any]:
 def _arrays_of(job: Job) -> str:
     """A hash of the inputs that are of no file, which a record does not tell apart."""
     digest = hashlib.sha256()
-    for picture in (job.content, job.style):
-        if picture is not None and not picture.sha256:
+    pictures = [one.picture for one in job.contents] + [style.picture for style in job.styles]
+    for picture in pictures:
+        if not picture.sha256:
             for part in (picture.rgb, picture.alpha):
                 digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    masks = [region.mask for region in job.regions] + [style.mask for style in job.styles]
+    for mask in (*masks, job.freeze):
+        if mask is not None and not mask.sha256:
+            digest.update(np.ascontiguousarray(mask.values).tobytes())
     if not job.network.sha256:
         for leaf in jax.tree.leaves(model_of(job.network)):
             digest.update(np.asarray(leaf).tobytes())

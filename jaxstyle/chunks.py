@@ -16,16 +16,13 @@ from jaxstyle.errors import InputError
 from jaxstyle.job import (
     Job,
     algorithm_of,
-    enlarge,
-    objective_of,
+    objective_of_job,
     precision_in_force,
-    start_of,
     steps_per_call,
-    targets_at,
-    weights_of,
+    weights_of_job,
 )
 from jaxstyle.layers import order_taps
-from jaxstyle.objective import Model, Targets, Weights, model_of
+from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.batch import BatchProgress
 from jaxstyle.planner import (
@@ -38,6 +35,7 @@ from jaxstyle.planner import (
 )
 from jaxstyle.processes import gather, mine
 from jaxstyle.pyramid import share_of_time
+from jaxstyle.quantities import Model, Targets, Weights, model_of
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sweeping import OWN, SHARED, Sweep
 
@@ -95,6 +93,19 @@ class Portion(NamedTuple):
     programs: int
 
 
+STYLE_SETTINGS = (
+    "style_scale",
+    "style_crop",
+    "style_multiscale",
+    "style_scales",
+    "style_shift",
+    "color",
+    "color_method",
+    "color_space",
+    "guide",
+)
+"""Those that change the style's targets."""
+
 Group = Sequence[tuple[int, Job]]
 """Cells that share programs, each with its index in the grid."""
 
@@ -105,7 +116,7 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
     for index, cell in cells:
         job = cell.job
         assert isinstance(job, Job)
-        objective = replace(objective_of(job.config), content_layers=(), style_layers=())
+        objective = replace(objective_of_job(job), content_layers=(), style_layers=())
         alone = index if _runs_alone(job) else None
         key = (
             objective,
@@ -118,8 +129,9 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
             # Networks of no file: cut off at different depths, they still share their arrays.
             job.network.sha256 or id(job.network.params["conv1_1"]["kernel"]),
             job.config.precision,
-            job.content is None,
-            job.style is None,
+            not job.contents,
+            not job.styles,
+            _guide_key(job),
         )
         groups.setdefault(key, []).append((index, job))
     return [_same_levels(group) for group in groups.values()]
@@ -170,7 +182,7 @@ class _Runner:
         self.jobs = [job for _, job in group]
         self.limits = limits
         first = self.jobs[0]
-        objectives = [objective_of(job.config) for job in self.jobs]
+        objectives = [objective_of_job(job) for job in self.jobs]
         self.objective = replace(
             objectives[0],
             content_layers=order_taps({t for o in objectives for t in o.content_layers}),
@@ -275,31 +287,39 @@ class _Runner:
         jobs = self.jobs
         content = SHARED if len({_content_key(job) for job in jobs}) == 1 else OWN
         style = SHARED if len({_style_key(job) for job in jobs}) == 1 else OWN
-        axes: Any = (
-            dict.fromkeys(self.objective.content_layers, content),
-            dict.fromkeys(self.objective.style_layers, style),
+        guides = SHARED if len({_guide_key(job) for job in jobs}) == 1 else OWN
+        # Of the smallest level: all have targets of one structure.
+        model, targets, weights = self._arguments([jobs[0]], 0)[0]
+        axes = Targets(
+            jax.tree.map(lambda _: content, targets.content),
+            jax.tree.map(lambda _: style, targets.style),
+            jax.tree.map(lambda _: guides, targets.guides),
         )
-        targets = Targets(*axes)
-        weights = jax.tree.map(lambda _: OWN, self._weights(jobs[0]))
-        return (jax.tree.map(lambda _: SHARED, self.model), targets, weights)
+        return (
+            jax.tree.map(lambda _: SHARED, model),
+            axes,
+            jax.tree.map(lambda _: OWN, weights),
+        )
 
     def _arguments(self, jobs: Sequence[Job], level: int) -> list[tuple[Model, Targets, Weights]]:
         content: dict[Hashable, Any] = {}
         style: dict[Hashable, Any] = {}
+        guides: dict[Hashable, Any] = {}
         arguments = []
         for job in jobs:
-            keys = _content_key(job), _style_key(job)
-            if keys[0] not in content or keys[1] not in style:
+            keys = _content_key(job), _style_key(job), _guide_key(job)
+            if keys[0] not in content or keys[1] not in style or keys[2] not in guides:
                 found = targets_at(job, self.objective, self.model, level)
                 content.setdefault(keys[0], found.content)
                 style.setdefault(keys[1], found.style)
-            targets = Targets(content[keys[0]], style[keys[1]])
+                guides.setdefault(keys[2], found.guides)
+            targets = Targets(content[keys[0]], style[keys[1]], guides[keys[2]])
             arguments.append((self.model, targets, self._weights(job)))
         return arguments
 
     def _weights(self, job: Job) -> Weights:
         """A job's weights, with zeros for the layers that only others tap."""
-        own, zero = weights_of(job.config), jnp.zeros((), jnp.float32)
+        own, zero = weights_of_job(job), jnp.zeros((), jnp.float32)
         return own._replace(
             content_layers={
                 tap: own.content_layers.get(tap, zero) for tap in self.objective.content_layers
@@ -311,11 +331,25 @@ class _Runner:
 
 
 def _content_key(job: Job) -> Hashable:
-    return id(job.content)
+    """Equal for cells with the same content targets."""
+    coloured = job.config.color == "luminance" and job.config.color_space
+    return tuple((id(one.picture), one.weight) for one in job.contents), coloured
 
 
 def _style_key(job: Job) -> Hashable:
-    return id(job.style), job.config.style_scale, job.config.style_crop
+    """Equal for cells with the same style targets."""
+    styles = tuple(
+        (id(s.image), s.weight, s.scale, s.crop, s.region, id(s.mask)) for s in job.styles
+    )
+    matched = _content_key(job) if job.config.color in ("luminance", "match-before") else None
+    return styles, matched, tuple(getattr(job.config, name) for name in STYLE_SETTINGS)
+
+
+def _guide_key(job: Job) -> Hashable:
+    """Equal for cells that count the same positions."""
+    alpha = None if job.content is None or job.content.alpha is None else id(job.content)
+    regions = tuple(id(region.mask) for region in job.regions)
+    return regions, id(job.freeze), alpha, job.config.guide if regions else ""
 
 
 def _same_levels(group: Group) -> Group:

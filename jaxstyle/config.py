@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
-import numbers
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import PADDINGS, POOLINGS, parse_layers
-from jaxstyle.losses import TOTAL_VARIATIONS
 from jaxstyle.presets import preset_settings
+from jaxstyle.regularisers import VARIATIONS
+from jaxstyle.setting import checked, setting
+from jaxstyle.statistics import STATISTICS, additive, parse_statistics
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 PRECISIONS = ("highest", "high", "default", "bf16")
 STRATEGIES = ("auto", "whole", "tiled")
+BLENDS = ("gram", "losses")
+COLORS = ("style", "keep", "luminance", "match-before", "match-after")
+COLOR_METHODS = ("cholesky", "pca", "symmetric", "histogram")
+COLOR_SPACES = ("yiq", "linear")
+GUIDES = ("simple", "inside", "all")
 LEFT_TO_CONVENTION = (
     "content_weight",
     "style_weight",
@@ -33,21 +38,6 @@ LEFT_TO_CONVENTION = (
     "style_layers",
 )
 """Settings whose default is the convention's own."""
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    below: float | None = None,
-) -> Any:
-    """A field with what the command line and the checks need to know of it."""
-    limits = {"least": least, "above": above, "most": most, "below": below}
-    return field(default=default, metadata={"help": help, "choices": choices, **limits})
 
 
 @dataclass(frozen=True)
@@ -68,6 +58,51 @@ class StylizeConfig:
         "enlarged to the size that the whole would have",
         above=0,
         most=1,
+    )
+    style_multiscale: str = setting(
+        "1", "average the style over these sizes, as multiples of its size, such as 0.5,0.7,1"
+    )
+    style_scales: str = setting(
+        "",
+        "scale of the style by layer, over --style-scale: relu1_1:0.5,relu4_1:2 takes fine strokes "
+        "from a smaller and large forms from a larger style picture",
+    )
+    blend: str = setting(
+        "gram",
+        "several styles: average their statistics, or add up the losses of each",
+        choices=BLENDS,
+    )
+    statistic: str = setting(
+        "gram",
+        "what of the style is compared, several joined by +: "
+        + "; ".join(f"{name}: {entry.summary}" for name, entry in STATISTICS.items()),
+    )
+    style_shift: float = setting(
+        -1.0, "shifted-gram: what is added to activations, as a multiple of the style's mean"
+    )
+    guide: str = setting(
+        "simple",
+        "masks in deep layers: by the area that a position covers, or only positions that see "
+        "nothing outside (inside), or all that see something inside (all)",
+        choices=GUIDES,
+    )
+    color: str = setting(
+        "style",
+        "colours of the style; or keep those of the content: keep takes the luminance of the "
+        "result, luminance transfers the luminance alone, match-before gives the style the "
+        "content's colours first, match-after gives the result the content's",
+        choices=COLORS,
+    )
+    color_method: str = setting(
+        "cholesky", "how match-before and match-after match colours", choices=COLOR_METHODS
+    )
+    color_space: str = setting(
+        "yiq",
+        "luminance of keep and luminance: Y of the coded values, or that of linear light",
+        choices=COLOR_SPACES,
+    )
+    saturation: float = setting(
+        1.0, "of the result's colours: 0 grey, 1 as they are", least=0, most=8
     )
     weights: str | None = setting(
         None,
@@ -98,7 +133,27 @@ class StylizeConfig:
         None, "style layers, such as conv1_1:1,conv3_1:0.5 (default: the convention's own)"
     )
     tv: str = setting(
-        "l2", "total variation: absolute or squared differences", choices=tuple(TOTAL_VARIATIONS)
+        "l2",
+        "total variation: absolute or squared differences, or their length to a power",
+        choices=VARIATIONS,
+    )
+    tv_power: float = setting(2.0, "the power of --tv power", above=0, most=8)
+    wavelet_weight: float = setting(
+        0.0, "weight of checkerboards, the diagonal detail of the finest wavelets", least=0
+    )
+    range_weight: float = setting(
+        0.0, "weight of values below black or above white; for --no-clamp", least=0
+    )
+    content_clip: float = setting(
+        0.0,
+        "error of a content layer from which on it pulls no harder, as in Huber's loss; 0: none",
+        least=0,
+    )
+    style_clip: float = setting(0.0, "the same for style layers", least=0)
+    normalise_gradients: bool = setting(
+        False,
+        "scale the gradient of each loss layer to an L1 norm of its weight, as neural-style's "
+        "-normalize_gradients does; needs --optimizer adam",
     )
     pooling: str = setting("avg", "pooling of the network: Gatys' or as trained", choices=POOLINGS)
     padding: str = setting(
@@ -165,10 +220,11 @@ class StylizeConfig:
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            value = _checked(entry, getattr(self, entry.name))
+            value = checked(entry, getattr(self, entry.name))
             object.__setattr__(self, entry.name, value)
         if self.bits not in (8, 16):
             raise InputError(f"bits is {self.bits}: choose 8 or 16")
+        self._check_together()
         if not [*self.content_loss_layers, *self.style_loss_layers]:
             raise InputError("no layer is tapped: give content layers, style layers or both")
 
@@ -182,6 +238,43 @@ class StylizeConfig:
         """Style tap -> weight."""
         return parse_layers(self._or_own("style_layers"))
 
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Names of ``statistics.STATISTICS``."""
+        return parse_statistics(self.statistic)
+
+    @property
+    def multiscale(self) -> tuple[float, ...]:
+        """Factors of the style's size."""
+        return _factors(self.style_multiscale)
+
+    @property
+    def layer_scales(self) -> dict[str, float]:
+        """Style tap -> factor of the style's size, where one is given."""
+        return parse_layers(self.style_scales)
+
+    @property
+    def tileable(self) -> bool:
+        """Whether the gradient can be computed in parts."""
+        summed = additive(self.statistics) and not self.normalise_gradients
+        return summed and self.padding != "circular" and self.optimizer != "scipy"
+
+    def _check_together(self) -> None:
+        if self.statistics != ("gram",) and self.convention != "jaxstyle":
+            raise InputError(
+                f"statistic is {self.statistic}, for which convention {self.convention} has no "
+                "weights: use convention jaxstyle"
+            )
+        if self.normalise_gradients and self.optimizer != "adam":
+            raise InputError(
+                f"normalise_gradients needs optimizer adam, not {self.optimizer}: line searches "
+                "want the gradient of the loss itself"
+            )
+        if min([*self.multiscale, *self.layer_scales.values()]) <= 0:
+            raise InputError("scales of the style must be above 0")
+        if unknown := set(self.layer_scales).difference(self.style_loss_layers):
+            raise InputError(f"style_scales names {min(unknown)}, which is no style layer")
+
     def resolved(self) -> StylizeConfig:
         """The same with nothing left to the convention, so that a record says it all."""
         return replace(self, **{name: self._or_own(name) for name in LEFT_TO_CONVENTION})
@@ -193,6 +286,18 @@ class StylizeConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def _factors(text: str) -> tuple[float, ...]:
+    try:
+        factors = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        factors = ()
+    if not factors or not all(0 < factor <= 16 for factor in factors):
+        raise InputError(
+            f"style_multiscale is {text!r}: give factors above 0 and up to 16, such as 0.5,1"
+        )
+    return factors
 
 
 def config_from(values: Mapping[str, Any], where: str = "the settings") -> StylizeConfig:
@@ -249,61 +354,3 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: {twice[0]} is given twice, with - and with _")
     return dict(zip(names, values.values(), strict=True))
-
-
-def _checked(entry: Any, value: Any) -> Any:
-    name, limits = entry.name, entry.metadata
-    kind, optional = kind_of(entry)
-    if value is None and optional:
-        return None
-    if kind is str and name.endswith("_layers") and not isinstance(value, str):
-        value = _layers_text(value)
-    if kind is str and isinstance(value, Path):
-        value = str(value)
-    if kind in (int, float) and not isinstance(value, bool):
-        value = _plain_number(kind, value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{name} is {value!r}; it must be {_NAMES[kind]}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{name} is {value}; it must be a finite number")
-    for limit, fits, words in (
-        ("least", lambda v, bound: v >= bound, "at least"),
-        ("above", lambda v, bound: v > bound, "more than"),
-        ("most", lambda v, bound: v <= bound, "at most"),
-        ("below", lambda v, bound: v < bound, "less than"),
-    ):
-        if limits[limit] is not None and not fits(value, limits[limit]):
-            raise InputError(f"{name} is {value}; it must be {words} {limits[limit]}")
-    if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{name} is {value!r}; choose one of {', '.join(limits['choices'])}")
-    return value
-
-
-_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-
-
-def _plain_number(kind: type, value: Any) -> Any:
-    """NumPy's scalars as Python's, whole numbers as floats where a float is wanted."""
-    try:
-        return kind(value) if isinstance(value, _ACCEPTED[kind]) else value
-    except OverflowError:
-        return math.inf
-
-
-_ACCEPTED = {int: numbers.Integral, float: numbers.Real}
-
-
-def kind_of(entry: Any) -> tuple[type, bool]:
-    """The plain type of a field and whether it may be None."""
-    text, _, none = str(entry.type).partition(" | ")
-    return {"int": int, "float": float, "str": str, "bool": bool}[text], none == "None"
-
-
-def _layers_text(value: Any) -> str:
-    """A mapping or a sequence of layers in the notation of the command line."""
-    if isinstance(value, Mapping):
-        return ",".join(f"{layer}:{weight}" for layer, weight in value.items())
-    try:
-        return ",".join(value)
-    except TypeError:
-        raise InputError(f"layers are given as {value!r}; give text, a list or a dict") from None

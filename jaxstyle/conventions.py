@@ -26,13 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
 
-Factor = Callable[[int, int, Float[Array, ""]], Float[Array, ""] | float]
+Factor = Callable[[int, Any, Float[Array, ""]], Float[Array, ""] | float]
 """(channels N, positions M, energy of the target) -> what a sum of squares is multiplied by."""
 
 
@@ -63,13 +64,13 @@ class Convention:
     style_layers: str = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1"
 
     def content_scale(
-        self, channels: int, positions: int, energy: Float[Array, ""]
+        self, channels: int, positions: int | Array, energy: Float[Array, ""]
     ) -> Float[Array, ""]:
         """What the squared error of one content layer is multiplied by."""
         return jnp.asarray(self.content_factor(channels, positions, energy), energy.dtype)
 
     def style_scale(
-        self, channels: int, positions: int, energy: Float[Array, ""]
+        self, channels: int, positions: int | Array, energy: Float[Array, ""]
     ) -> Float[Array, ""]:
         """What the squared error of one mean Gram matrix is multiplied by."""
         return jnp.asarray(self.style_factor(channels, positions, energy), energy.dtype)
@@ -81,7 +82,7 @@ class Convention:
         return weights / jnp.maximum(jnp.sum(weights), jnp.finfo(weights.dtype).tiny)
 
 
-def _mean(channels: int, positions: int, _energy: Array) -> float:
+def _mean(channels: int, positions: Any, _energy: Array) -> Any:
     return 1.0 / (channels * positions)
 
 
@@ -91,7 +92,7 @@ few hundredths of its target while the features of the content stay at a distanc
 """
 
 
-def _relative(_channels: int, _positions: int, energy: Float[Array, ""]) -> Float[Array, ""]:
+def _relative(_channels: int, _positions: Any, energy: Float[Array, ""]) -> Float[Array, ""]:
     # A target without energy (a black picture through a network without biases) has no scale of
     # its own; the floor keeps its term finite.
     return 1.0 / jnp.maximum(energy, jnp.asarray(1e-12, energy.dtype))

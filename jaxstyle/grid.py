@@ -16,11 +16,12 @@ from jaxstyle.chunks import Cell, Group, Limits, Portion, Progress, grouped, run
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
-from jaxstyle.images import Picture, as_picture
 from jaxstyle.job import Image, Job, prepare, replace_settings
+from jaxstyle.masks import read_mask
 from jaxstyle.network import Network
 from jaxstyle.processes import gather, is_first
 from jaxstyle.result import Stylized
+from jaxstyle.styles import read_contents, read_regions, read_styles
 
 INTERRUPTED = "interrupted"
 
@@ -71,10 +72,12 @@ class Grid:
 
 
 def sweep(
-    content: Image | None,
-    style: Image | None,
+    content: Any,
+    style: Any,
     axes: Sequence[Axis],
     *,
+    masks: Sequence[Any] = (),
+    freeze: Image | None = None,
     shape: tuple[int, int] | None = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
@@ -103,7 +106,8 @@ def sweep(
     (6, 1)
 
     Args:
-        content, style, shape, config, network, note, **settings: as in ``prepare``; the axes go
+        content, style, masks, freeze, shape, config, network, note, **settings: as in
+            ``prepare``; the axes go
             over them, and may name other content and style pictures. (A preset on an axis is
             still a preset: settings go over it.)
         axes: see ``axis`` and ``parse_axis``.
@@ -127,7 +131,9 @@ def sweep(
         make_folder(folder)
     base = config or StylizeConfig(), settings
     memory = limits.max_memory
-    cells = _agreed(_cells(content, style, axes, shape, base, network, dict(note or {}), memory))
+    cells = _agreed(
+        _cells(content, style, axes, shape, base, network, dict(note or {}), memory, masks, freeze)
+    )
     done = _unfit(cells)
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
     if folder and resume:
@@ -200,31 +206,36 @@ def _finished(
 
 
 def _cells(
-    content: Image | None,
-    style: Image | None,
+    content: Any,
+    style: Any,
     axes: tuple[Axis, ...],
     shape: tuple[int, int] | None,
     base: tuple[StylizeConfig, Mapping[str, Any]],
     network: Network | None,
     note: dict[str, Any],
     max_memory: int | None,
+    masks: Sequence[Any],
+    freeze: Image | None,
 ) -> list[Cell]:
-    pictures: dict[Any, Picture | InputError] = {}
+    read: dict[Any, Any] = {}
     networks: dict[str, Network] = {}
 
-    def picture(value: Image | None, name: str) -> Picture | None:
+    def once(reader: Callable[[Any], Any], value: Any) -> Any:
+        """Read an input, or fail, once for all cells: what is the same object shares targets."""
         if value is None:
             return None
-        key = name, str(value) if isinstance(value, str | Path) else id(value)
-        if key not in pictures:
+        key = reader, str(value) if isinstance(value, str | Path) else id(value)
+        if key not in read:
             try:
-                pictures[key] = as_picture(value, name=f"{name} image")
+                read[key] = reader(value)
             except InputError as error:
-                pictures[key] = error
-        found = pictures[key]
-        if isinstance(found, InputError):
-            raise found
-        return found
+                read[key] = error
+        if isinstance(read[key], InputError):
+            raise read[key]
+        return read[key]
+
+    def contents_of(value: Any) -> list[Any]:
+        return list(read_contents(value))
 
     def net(config: StylizeConfig) -> Network:
         if network is not None:
@@ -234,6 +245,8 @@ def _cells(
             networks[name] = load_weights(name)
         return networks[name]
 
+    regions = read_regions(masks)
+    frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
     cells = []
     for place, settings in combinations(axes):
         labels = tuple(axis.labels[index] for axis, index in zip(axes, place, strict=True))
@@ -245,8 +258,10 @@ def _cells(
             if network is None:
                 config = replace(config, weights=config.weights or default_weights())
             job: Any = prepare(
-                picture(own["content"], "content"),
-                picture(own["style"], "style"),
+                once(contents_of, own["content"]),
+                once(read_styles, own["style"]),
+                masks=regions,
+                freeze=frozen,
                 shape=shape,
                 config=config,
                 network=net(config),

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
 
 from jaxstyle.config import StylizeConfig, config_from, with_preset
 from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
-from jaxstyle.images import Picture, as_picture, fit_longest_side, resize, resize_wrapped
-from jaxstyle.initial import initial_files, initial_picture
+from jaxstyle.images import Picture, fit_longest_side
+from jaxstyle.initial import initial_picture
 from jaxstyle.layers import least_side, order_taps
-from jaxstyle.metadata import make_record
+from jaxstyle.masks import Mask, read_mask
 from jaxstyle.network import Network
-from jaxstyle.objective import (
-    Model,
-    Objective,
-    Targets,
-    Weights,
-    content_targets,
-    make_weights,
-    style_targets,
-)
+from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam
 from jaxstyle.pyramid import level_sizes
-from jaxstyle.sharding import content_targets_sharded, parse_mesh, style_targets_sharded
+from jaxstyle.quantities import Weights, make_weights
+from jaxstyle.sharding import parse_mesh
+from jaxstyle.statistics import additive
 from jaxstyle.strategy import choose
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, style_targets_tiled
+from jaxstyle.styles import Image, Region, Style, Weighted, read_contents, read_regions, read_styles
+from jaxstyle.tiling import TiledObjective
 from jaxstyle.vgg import check_depth, check_size
-
-Image = Any
-"""A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
 
 CIRCULAR_MULTIPLE = 16
 """Sides of a picture that wraps are multiples of this: then pooling wraps too."""
@@ -49,8 +40,11 @@ class Job:
     """A run whose inputs are found to be fit: what ``prepare`` makes and ``run`` runs.
 
     Attributes:
-        content: None where nothing of a content picture is used.
-        style: None where nothing of a style picture is used.
+        contents: the first one sets shape, transparency and colours; none where nothing of a
+            content picture is used.
+        styles: none where nothing of a style picture is used.
+        regions: parts of the content with styles of their own; none if it has one for all of it.
+        freeze: white where the content is to stay as it is; None if nowhere.
         config: resolved settings.
         network: cut off below the deepest tap.
         sizes: (width, height) of each level, coarsest first.
@@ -58,19 +52,47 @@ class Job:
         plan: how the gradient is computed, and what memory that takes, in one line.
     """
 
-    content: Picture | None
-    style: Picture | None
+    contents: tuple[Weighted, ...]
+    styles: tuple[Style, ...]
     config: StylizeConfig
     network: Network
     sizes: list[tuple[int, int]]
     note: Mapping[str, Any]
     plan: str = ""
+    regions: tuple[Region, ...] = ()
+    freeze: Mask | None = None
+
+    @property
+    def content(self) -> Picture | None:
+        """The content picture; of several the first."""
+        return self.contents[0].picture if self.contents else None
+
+    @property
+    def style(self) -> Picture | None:
+        """The style picture; of several the first."""
+        return self.styles[0].picture if self.styles else None
+
+
+class Goal(NamedTuple):
+    """What the style of a region is compared with.
+
+    Attributes:
+        region: its index.
+        weight: see ``Weights.goals``.
+        styles: each with its share in the blend.
+    """
+
+    region: int
+    weight: float
+    styles: tuple[tuple[Style, float], ...]
 
 
 def prepare(
-    content: Image | None,
-    style: Image | None,
+    content: Any,
+    style: Any,
     *,
+    masks: Sequence[Any] = (),
+    freeze: Image | None = None,
     shape: tuple[int, int] | None = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
@@ -83,6 +105,7 @@ def prepare(
     Args:
         content: None makes a texture: the style alone decides, no content layer may be tapped.
         style: None makes a reconstruction of the content: no style layer may be tapped.
+        masks, freeze: see ``stylize``.
         shape: (width, height) of the result; by default the content's, or the style's where there
             is no content, scaled to ``config.size``.
         note: JSON values to record in the result.
@@ -95,13 +118,15 @@ def prepare(
     if network is None and config.weights is None:
         config = replace(config, weights=default_weights())
     _check_needed(config, content is not None, style is not None)
-    content_picture = None if content is None else as_picture(content, name="content image")
-    style_picture = None if style is None else as_picture(style, name="style image")
+    contents = () if content is None else read_contents(content)
+    styles = () if style is None else read_styles(style)
     network = prepare_network(network or load_weights(config.weights), config)
-    sizes = _sizes(config, content_picture, style_picture, shape)
+    sizes = _sizes(config, contents, styles, shape)
     mesh_of(config)
     config, plan = choose(config, network.architecture, *sizes[-1], max_memory)
-    job = Job(content_picture, style_picture, config, network, sizes, dict(note or {}), plan)
+    job = Job(contents, styles, config, network, sizes, dict(note or {}), plan)
+    job = replace(job, regions=read_regions(masks), freeze=_read_freeze(freeze))
+    _check_parts(job)
     _check_start(job)
     return job
 
@@ -124,11 +149,65 @@ def objective_of(config: StylizeConfig) -> Objective:
         padding=config.padding,
         tv=config.tv,
         dtype="bfloat16" if config.precision == "bf16" else "float32",
+        statistics=config.statistics,
+        regularisers=tuple(
+            name
+            for name, used in (
+                ("tv", True),
+                ("wavelet", config.wavelet_weight > 0),
+                ("range", config.range_weight > 0),
+            )
+            if used
+        ),
+        unit_gradients=config.normalise_gradients,
     )
 
 
+def objective_of_job(job: Job) -> Objective:
+    """The static part of a job's loss."""
+    regions = tuple(goal.region for goal in goals_of(job))
+    return replace(objective_of(job.config), regions=regions)
+
+
+def goals_of(job: Job) -> list[Goal]:
+    """Which styles each region of the content is to have, and how strongly."""
+    parts = [region.weight for region in job.regions] or [1.0]
+    by_order = len(job.styles) == len(parts) and all(s.region is None for s in job.styles)
+    goals = []
+    for index, weight in enumerate(parts):
+        chosen = [
+            style
+            for place, style in enumerate(job.styles)
+            if (index == place if by_order else style.region in (None, index + 1))
+            and style.weight > 0
+        ]
+        if not chosen:
+            continue
+        if job.config.blend == "gram":
+            goals.append(Goal(index, weight, tuple((s, s.weight) for s in chosen)))
+            continue
+        total = sum(style.weight for style in chosen)
+        goals += [Goal(index, weight * s.weight / total, ((s, 1.0),)) for s in chosen]
+    return goals
+
+
+def weights_of_job(job: Job) -> Weights:
+    """The traced part of a job's loss."""
+    goals = [goal.weight / opaque_share(job) for goal in goals_of(job)]
+    weights = weights_of(job.config)
+    return weights._replace(
+        tv=weights.tv / opaque_share(job), goals=jnp.asarray(goals, jnp.float32)
+    )
+
+
+def opaque_share(job: Job) -> float:
+    """How much of the content picture is there; what is transparent has no loss."""
+    picture = job.content
+    return 1.0 if picture is None or picture.alpha is None else float(picture.alpha.mean())
+
+
 def weights_of(config: StylizeConfig) -> Weights:
-    """The traced part of a run's loss; ``config`` must be resolved."""
+    """The part of it that is in the settings; ``config`` must be resolved."""
     assert config.content_weight is not None
     assert config.style_weight is not None
     assert config.tv_weight is not None
@@ -138,6 +217,11 @@ def weights_of(config: StylizeConfig) -> Weights:
         config.tv_weight,
         config.content_loss_layers,
         config.style_loss_layers,
+        wavelet=config.wavelet_weight,
+        range=config.range_weight,
+        content_clip=config.content_clip,
+        style_clip=config.style_clip,
+        tv_power=config.tv_power,
     )
 
 
@@ -178,59 +262,6 @@ def prepare_network(network: Network, config: StylizeConfig) -> Network:
     return network if deepest is None else network.upto(deepest)
 
 
-def content_at(job: Job, level: int) -> np.ndarray:
-    """The content picture at a level's size; black where the job has none."""
-    width, height = job.sizes[level]
-    if job.content is None:
-        return np.zeros((height, width, 3), np.float32)
-    return resize(job.content.rgb, width, height)
-
-
-def style_at(job: Job, level: int) -> np.ndarray:
-    """The style picture at the size that goes with a level; the content where the job has none."""
-    if job.style is None:
-        return content_at(job, level)
-    return resize(cropped_style(job), *_style_size(job.config, job.style, max(job.sizes[level])))
-
-
-def cropped_style(job: Job) -> np.ndarray:
-    """The part of the style picture that is used, at its own size."""
-    assert job.style is not None
-    return _middle(job.style.rgb, job.config.style_crop)
-
-
-def start_of(job: Job) -> Float[np.ndarray, "height width 3"]:
-    """The picture that the coarsest level starts from."""
-    return initial_picture(job.config.init, content_at(job, 0), style_at(job, 0), job.config.seed)
-
-
-def enlarge(job: Job, image: np.ndarray, level: int) -> Float[np.ndarray, "height width 3"]:
-    """A result at the size of another level."""
-    change = resize_wrapped if job.config.padding == "circular" else resize
-    return change(image, *job.sizes[level])
-
-
-def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targets:
-    """What the picture of a level is compared with, for all taps of ``objective``."""
-    # The style does not wrap where the result does: its borders would be seams in its statistics.
-    plain = replace(objective, padding=_style_padding(objective.padding))
-    content, style = content_at(job, level), style_at(job, level)
-    if (mesh := mesh_of(job.config)) is not None:
-        return Targets(
-            content_targets_sharded(objective, model, content, mesh),
-            style_targets_sharded(plain, model, style, mesh),
-        )
-    if not is_tiled(job, level):
-        return Targets(
-            content_targets(objective, model, jnp.asarray(content)),
-            style_targets(plain, model, jnp.asarray(style)),
-        )
-    return Targets(
-        content_targets_tiled(tiled_of(job, objective), model, content),
-        style_targets_tiled(tiled_of(job, objective), model, style),
-    )
-
-
 def mesh_of(config: StylizeConfig) -> Mesh | None:
     """The devices that share the picture; None for one device.
 
@@ -250,26 +281,6 @@ def tiled_of(job: Job, objective: Objective) -> TiledObjective:
     return TiledObjective(objective, job.config.tile, job.config.offload)
 
 
-def record_of(job: Job) -> str:
-    """JSON from which the run can be made again."""
-
-    def entry(picture: Picture | None) -> list[dict[str, Any]]:
-        return [] if picture is None else [{"path": picture.source, "sha256": picture.sha256}]
-
-    inputs = {
-        "content": next(iter(entry(job.content)), None),
-        "styles": entry(job.style),
-        "init": initial_files(job.config.init),
-        "weights": {
-            "sha256": job.network.sha256,
-            "source": job.network.source,
-            "source_sha256": job.network.source_sha256,
-        },
-    }
-    extra = {"backend": jax.default_backend(), "shape": list(job.sizes[-1]), **job.note}
-    return make_record(job.config.as_dict(), inputs, extra)
-
-
 def _check_needed(config: StylizeConfig, has_content: bool, has_style: bool) -> None:
     for name, given, layers in (
         ("content", has_content, config.content_loss_layers),
@@ -286,13 +297,39 @@ def _check_needed(config: StylizeConfig, has_content: bool, has_style: bool) -> 
             raise InputError(f"init is {config.init!r}, but there is no {name} picture: try noise")
 
 
+def _read_freeze(freeze: Image | None) -> Mask | None:
+    return None if freeze is None else read_mask(freeze, name="freeze mask")
+
+
+def _check_parts(job: Job) -> None:
+    """Whether masks, transparency and statistics go together."""
+    count = max(1, len(job.regions))
+    for style in job.styles:
+        if style.region is not None and style.region > count:
+            have = f"{len(job.regions)} masks" if job.regions else "no masks"
+            raise InputError(f"a style is for region {style.region}, but there are {have}")
+    if job.content is None and (job.regions or job.freeze is not None):
+        raise InputError("masks are of a content picture, and there is none")
+    if opaque_share(job) <= 0:
+        raise InputError("the content image is transparent all over: there is nothing to paint")
+    if job.styles and not goals_of(job):
+        raise InputError("no region has a style: check the regions that the styles are for")
+    partly = job.regions or opaque_share(job) < 1 or any(s.mask is not None for s in job.styles)
+    if partly and not additive(job.config.statistics):
+        raise InputError(
+            f"statistic {job.config.statistic} is of the whole picture: it cannot be used with "
+            "masks or transparency"
+        )
+
+
 def _sizes(
     config: StylizeConfig,
-    content: Picture | None,
-    style: Picture | None,
+    contents: Sequence[Weighted],
+    styles: Sequence[Style],
     shape: tuple[int, int] | None,
 ) -> list[tuple[int, int]]:
-    leader = content or style
+    content = contents[0].picture if contents else None
+    leader = content or (styles[0].picture if styles else None)
     if leader is None:
         raise InputError("neither a content nor a style picture is given")
     width, height = shape or fit_longest_side(*leader.size, config.size)
@@ -313,31 +350,31 @@ def _sizes(
     least = 4 * least_side([*content_taps, *style_taps])
     levels = config.levels or None
     sizes = level_sizes(width, height, levels=levels, least_side=least, multiple=multiple)
-    if style is not None:
-        width, height = _style_size(config, style, max(sizes[0]))
-        if style_taps:
-            padding = _style_padding(config.padding)
-            check_size(height, width, list(style_taps), padding, "style image")
+    for style in styles if style_taps else ():
+        for tap, scale in {**dict.fromkeys(style_taps, 1.0), **config.layer_scales}.items():
+            factor = min(config.multiscale) * scale
+            width, height = style_size(config, style, max(sizes[0]), factor)
+            check_size(height, width, [tap], style_padding(config.padding), "style image")
     return sizes
 
 
-def _style_padding(padding: str) -> str:
+def style_size(
+    config: StylizeConfig, style: Style, side: int, factor: float = 1.0
+) -> tuple[int, int]:
+    """(width, height) of a style picture for a result whose longest side is ``side``.
+
+    Args:
+        factor: over all other scales.
+    """
+    fraction = config.style_crop * style.crop
+    width, height = (max(1, round(fraction * n)) for n in style.picture.size)
+    scale = config.style_scale * style.scale * factor
+    return fit_longest_side(width, height, max(1, round(scale * side)))
+
+
+def style_padding(padding: str) -> str:
+    """How a style picture is padded: it need not wrap where the result does."""
     return "reflect" if padding == "circular" else padding
-
-
-def _style_size(config: StylizeConfig, style: Picture, side: int) -> tuple[int, int]:
-    width, height = (_cropped(n, config.style_crop) for n in style.size)
-    return fit_longest_side(width, height, max(1, round(config.style_scale * side)))
-
-
-def _middle(picture: np.ndarray, fraction: float) -> np.ndarray:
-    height, width = (_cropped(side, fraction) for side in picture.shape[:2])
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return picture[top : top + height, left : left + width]
-
-
-def _cropped(side: int, fraction: float) -> int:
-    return max(1, round(fraction * side))
 
 
 def _check_start(job: Job) -> None:

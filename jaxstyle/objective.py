@@ -1,15 +1,16 @@
 """The loss of Gatys et al. 2015 for one picture, with its gradient with respect to the pixels.
 
-``Objective`` holds what shapes the compiled program; everything numeric (network, targets,
-weights) is an argument, so that a new weight or a new style of the same size compiles nothing.
+features of the picture -> sums over positions -> loss. ``Objective`` holds what shapes the compiled
+program; everything numeric (network, targets, weights) is an argument, so that a new weight or a
+new style of the same size compiles nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,54 +18,25 @@ from jaxtyping import Array, Float
 
 from jaxstyle import losses
 from jaxstyle.conventions import get_convention
-from jaxstyle.network import Network, Params
-from jaxstyle.preprocess import Preprocessing, to_network
+from jaxstyle.errors import InputError
+from jaxstyle.gradients import clipped, with_unit_gradient
+from jaxstyle.layers import stride
+from jaxstyle.preprocess import to_network
+from jaxstyle.quantities import (
+    Counted,
+    Features,
+    Guides,
+    Model,
+    Picture,
+    Sums,
+    Targets,
+    Terms,
+    Weights,
+)
+from jaxstyle.regularisers import picture_sum
+from jaxstyle.statistics import STATISTICS, Moments, additive, means, moments
+from jaxstyle.statistics.histogram import values
 from jaxstyle.vgg import features
-
-Picture = Float[Array, "height width 3"]
-
-
-class Model(NamedTuple):
-    """The arrays of a ``Network``."""
-
-    params: Params
-    preprocessing: Preprocessing
-
-
-class Targets(NamedTuple):
-    """What the picture is compared with.
-
-    Attributes:
-        content: tap -> features (h, w, c) of the content picture.
-        style: tap -> mean Gram matrix (c, c) of the style picture.
-    """
-
-    content: dict[str, Float[Array, "_h _w _c"]]
-    style: dict[str, Float[Array, "_c _c"]]
-
-
-class Weights(NamedTuple):
-    """What each term counts, in the units of the objective's convention. All are traced."""
-
-    content: Float[Array, ""]
-    style: Float[Array, ""]
-    tv: Float[Array, ""]
-    content_layers: dict[str, Float[Array, ""]]
-    style_layers: dict[str, Float[Array, ""]]
-
-
-class Terms(NamedTuple):
-    """The parts of the loss, weighted: ``content + style + tv`` is the loss.
-
-    Attributes:
-        content_layers, style_layers: tap -> its share of the term.
-    """
-
-    content: Float[Array, ""]
-    style: Float[Array, ""]
-    tv: Float[Array, ""]
-    content_layers: dict[str, Float[Array, ""]]
-    style_layers: dict[str, Float[Array, ""]]
 
 
 @dataclass(frozen=True)
@@ -75,9 +47,14 @@ class Objective:
         content_layers, style_layers: the taps.
         convention: a name of ``conventions.CONVENTIONS``.
         pooling, padding: as in ``vgg.features``.
-        tv: total variation, ``l1`` or ``l2``.
+        tv: kind of total variation, see ``regularisers.VARIATIONS``.
         dtype: what the network computes in, ``float32`` or ``bfloat16``; Gram sums, losses and
             pixels are float32 in any case.
+        statistics: names of ``statistics.STATISTICS``; their errors are averaged.
+        regions: for each goal the region that it is for. Goals of one region pull against each
+            other; a single goal for the whole picture is ``(0,)``.
+        regularisers: those that are computed, of ``regularisers.REGULARISERS``.
+        unit_gradients: see ``gradients.with_unit_gradient``.
     """
 
     content_layers: tuple[str, ...] = ("conv4_2",)
@@ -87,10 +64,22 @@ class Objective:
     padding: str = "zeros"
     tv: str = "l2"
     dtype: str = "float32"
+    statistics: tuple[str, ...] = ("gram",)
+    regions: tuple[int, ...] = (0,)
+    regularisers: tuple[str, ...] = ("tv",)
+    unit_gradients: bool = False
 
-    def features(
-        self, model: Model, picture: Picture, taps: tuple[str, ...]
-    ) -> dict[str, Float[Array, "_h _w _c"]]:
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """All taps, each once."""
+        return tuple(dict.fromkeys(self.content_layers + self.style_layers))
+
+    @property
+    def tileable(self) -> bool:
+        """Whether loss and gradient are functions of sums that add up over parts of the picture."""
+        return additive(self.statistics) and not self.unit_gradients
+
+    def features(self, model: Model, picture: Picture, taps: tuple[str, ...]) -> Features:
         """The tapped features of one picture in [0, 1]."""
         seen = to_network(picture[None], model.preprocessing)
         # float32 is the least: a picture in float64 (gradient checks) stays there.
@@ -108,101 +97,212 @@ class Objective:
         Raises:
             InputError: a tap that the network lacks, or a picture too small for the taps.
         """
-        taps = tuple(dict.fromkeys(self.content_layers + self.style_layers))
-        found = self.features(model, picture, taps)
-        content = self._content_terms(found, targets, weights)
-        style = self._style_terms(found, targets, weights)
-        variation = losses.TOTAL_VARIATIONS[self.tv](picture, wrap=self.padding == "circular")
-        zero = jnp.zeros((), picture.dtype)
-        terms = Terms(
-            content=sum(content.values(), zero),
-            style=sum(style.values(), zero),
-            tv=weights.tv * variation,
-            content_layers=content,
-            style_layers=style,
+        found = self.features(model, picture, self.taps)
+        sums = self.sums(found, picture, targets, weights)
+        return self.loss_of_sums(
+            sums, picture.shape[:2], targets.style, weights, lambda tap: found[tap].shape[-1]
         )
-        return terms.content + terms.style + terms.tv, terms
 
     def __call__(
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
         """``((loss, terms), gradient)``: what an optimiser evaluates. Pure; jit or vmap it."""
-        return jax.value_and_grad(self.loss, has_aux=True)(picture, model, targets, weights)
+        found, gradient = jax.value_and_grad(self.loss, has_aux=True)(
+            picture, model, targets, weights
+        )
+        return found, freed(gradient, targets.guides)
 
-    def _content_terms(
-        self, found: Mapping[str, Array], targets: Targets, weights: Weights
-    ) -> dict[str, Array]:
+    def sums(
+        self,
+        found: Mapping[str, Array],
+        picture: Picture,
+        targets: Targets,
+        weights: Weights,
+        *,
+        counted: Counted | None = None,
+        moments: Callable[[Array, Array | None], Moments] = moments,
+    ) -> Sums:
+        """What the loss needs to know of features and picture.
+
+        Args:
+            found: the features of all taps.
+            counted: where the picture is only a part, and its guides too.
+            moments: as ``statistics.moments``.
+        """
+        guides = targets.guides
+        near = styled = found
+        if self.unit_gradients:
+            near = self._unit(found, weights.content, weights.content_layers, self.content_layers)
+            styled = self._unit(found, weights.style, weights.style_layers, self.style_layers)
+
+        def guide(tap: str, own: Array | None) -> Array | None:
+            if counted is None:
+                return own
+            here = counted.at(tap)
+            return here if own is None else here * own
+
+        content = {
+            tap: _content_sums(near[tap], targets.content[tap], guide(tap, guides.content.get(tap)))
+            for tap in self.content_layers
+            if tap in targets.content
+        }
+        style = {}
+        for tap in self.style_layers:
+            at = guide(tap, guides.style.get(tap))
+            regions = [None] if at is None else [at[..., k] for k in range(at.shape[-1])]
+            style[tap] = tuple(moments(styled[tap], region) for region in regions)
+        inside = guides.pixels.get("inside")
+        if counted is not None and counted.inside is not None:
+            inside = counted.inside if inside is None else inside * counted.inside
+        regularise = partial(
+            picture_sum,
+            picture=picture,
+            kind=self.tv,
+            power=weights.tv_power,
+            wrap=self.padding == "circular",
+            counted=None if counted is None else counted.pixels,
+            inside=inside,
+            previous=guides.pixels.get("previous"),
+            trust=guides.pixels.get("trust"),
+        )
+        return Sums(
+            content={tap: part[0] for tap, part in content.items()},
+            energy={tap: part[1] for tap, part in content.items()},
+            counted={tap: part[2] for tap, part in content.items()},
+            style=style,
+            values={}
+            if additive(self.statistics)
+            else {tap: values(styled[tap]) for tap in self.style_layers},
+            picture={name: regularise(name) for name in self.regularisers},
+        )
+
+    def loss_of_sums(
+        self,
+        sums: Sums,
+        shape: tuple[int, ...],
+        style: Mapping[str, tuple[dict[str, Any], ...]],
+        weights: Weights,
+        channels: Callable[[str], int],
+    ) -> tuple[Float[Array, ""], Terms]:
+        """The weighted loss and its parts.
+
+        Args:
+            sums: of the whole picture.
+            shape: its height and width.
+            style: ``Targets.style``.
+            channels: how many a tap has.
+        """
         convention = get_convention(self.convention)
         shares = _shares(self.content_layers, weights.content_layers, convention.layer_weights)
-        terms = {}
-        for tap in self.content_layers:
-            target = targets.content[tap]
-            h, w, c = target.shape
-            scale = convention.content_scale(c, h * w, losses.energy(target))
-            error = losses.squared_error(found[tap], target)
-            terms[tap] = weights.content * shares[tap] * scale * error
-        return terms
-
-    def _style_terms(
-        self, found: Mapping[str, Array], targets: Targets, weights: Weights
-    ) -> dict[str, Array]:
-        convention = get_convention(self.convention)
+        content = {}
+        for tap, energy in sums.energy.items():
+            counted = jnp.maximum(sums.counted[tap], jnp.ones((), energy.dtype))
+            scale = convention.content_scale(channels(tap), counted, energy)
+            error = clipped(scale * sums.content[tap], weights.content_clip)
+            content[tap] = weights.content * shares[tap] * error
         shares = _shares(self.style_layers, weights.style_layers, convention.layer_weights)
-        terms = {}
-        for tap in self.style_layers:
-            h, w, c = found[tap].shape
-            target = targets.style[tap]
-            scale = convention.style_scale(c, h * w, losses.energy(target))
-            error = losses.squared_error(losses.gram_matrix(found[tap]), target)
-            terms[tap] = weights.style * shares[tap] * scale * error
-        return terms
+        styled = {
+            tap: weights.style
+            * shares[tap]
+            * clipped(self._style_error(tap, sums, shape, style[tap], weights), weights.style_clip)
+            for tap in self.style_layers
+        }
+        size = shape[0] * shape[1] * 3
+        means_of = {name: total / size for name, total in sums.picture.items()}
+        zero = jnp.zeros((), weights.tv.dtype)
+        terms = Terms(
+            content=sum(content.values(), zero),
+            style=sum(styled.values(), zero),
+            tv=weights.tv * means_of.get("tv", zero),
+            content_layers=content,
+            style_layers=styled,
+            other=weights.wavelet * means_of.get("wavelet", zero)
+            + weights.range * means_of.get("range", zero)
+            + weights.temporal * means_of.get("temporal", zero),
+        )
+        return terms.content + terms.style + terms.tv + terms.other, terms
+
+    def _unit(
+        self,
+        found: Mapping[str, Array],
+        weight: Array,
+        layers: Mapping[str, Array],
+        taps: tuple[str, ...],
+    ) -> dict[str, Array]:
+        shares = _shares(taps, layers, get_convention(self.convention).layer_weights)
+        return {tap: with_unit_gradient(found[tap], weight * shares[tap]) for tap in taps}
+
+    def _style_error(
+        self,
+        tap: str,
+        sums: Sums,
+        shape: tuple[int, ...],
+        goals: Sequence[Mapping[str, Any]],
+        weights: Weights,
+    ) -> Float[Array, ""]:
+        """The error of one layer: that of each goal, by its weight and by its region's area."""
+        convention = get_convention(self.convention)
+        positions = (shape[0] // stride(tap)) * (shape[1] // stride(tap))
+        total = jnp.zeros((), weights.style.dtype)
+        for goal, (region, target) in enumerate(zip(self.regions, goals, strict=True)):
+            known = sums.style[tap][region]
+            area, mean = known.weight / positions, means(known)
+            channels = mean.total.shape[-1]
+            for name in self.statistics:
+                statistic = STATISTICS[name]
+                seen = mean if statistic.needs == "moments" else sums.values[tap]
+                scale = convention.style_scale(channels, positions, statistic.energy(target[name]))
+                error = statistic.balance * scale * statistic.error(seen, target[name])
+                total = total + weights.goals[goal] * area * error / len(self.statistics)
+        return total
 
 
-def _shares(taps: tuple[str, ...], weights: Mapping[str, Array], rule) -> dict[str, Array]:
+def check_tileable(objective: Objective) -> None:
+    """Refuse what a tile, or a device with its part, cannot know.
+
+    Raises:
+        InputError: the loss is no function of sums over positions.
+    """
+    if not additive(objective.statistics):
+        alone = next(n for n in objective.statistics if STATISTICS[n].needs != "moments")
+        raise InputError(
+            f"style statistic {alone} ranks the values of the whole picture, which neither tiles "
+            "nor devices can share: use --strategy whole and no --mesh, or another statistic"
+        )
+    if objective.unit_gradients:
+        raise InputError(
+            "normalised gradients need the gradient of the whole picture, which neither tiles nor "
+            "devices can share: use --strategy whole and no --mesh"
+        )
+
+
+def freed(gradient: Picture, guides: Guides) -> Picture:
+    """The gradient, 0 where the picture is not to change."""
+    free = guides.pixels.get("free")
+    return gradient if free is None else gradient * free.astype(gradient.dtype)
+
+
+def _content_sums(
+    found: Array, target: Array, guide: Array | None
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """Squared error, energy of the target, and how many positions they are sums over."""
+    positions = target.shape[0] * target.shape[1]
+    if guide is None:
+        energy = losses.energy(target)
+        return losses.squared_error(found, target), energy, jnp.asarray(positions, energy.dtype)
+    guide = guide.astype(target.dtype)
+    root = jnp.sqrt(guide)
+    energy = losses.energy(root * target)
+    error = losses.squared_error(root * found, root * target)
+    return error, energy, jnp.sum(losses.wide(guide))
+
+
+def _shares(
+    taps: tuple[str, ...],
+    weights: Mapping[str, Array],
+    layer_weights: Callable[[Array], Array],
+) -> dict[str, Float[Array, ""]]:
     if not taps:
         return {}
-    shares = rule(jnp.stack([weights[tap] for tap in taps]))
+    shares = layer_weights(jnp.stack([weights[tap] for tap in taps]))
     return {tap: shares[i] for i, tap in enumerate(taps)}
-
-
-@partial(jax.jit, static_argnames="objective")
-def content_targets(
-    objective: Objective, model: Model, content: Picture
-) -> dict[str, Float[Array, "_h _w _c"]]:
-    """The features that the picture is to keep: ``Targets.content``."""
-    return objective.features(model, content, objective.content_layers)
-
-
-@partial(jax.jit, static_argnames="objective")
-def style_targets(
-    objective: Objective, model: Model, style: Picture
-) -> dict[str, Float[Array, "_c _c"]]:
-    """The mean Gram matrices that the picture is to reach: ``Targets.style``."""
-    found = objective.features(model, style, objective.style_layers)
-    return {tap: losses.gram_matrix(found[tap]) for tap in objective.style_layers}
-
-
-def make_weights(
-    content: float,
-    style: float,
-    tv: float,
-    content_layers: Mapping[str, float],
-    style_layers: Mapping[str, float],
-) -> Weights:
-    """``Weights`` of float32 arrays from plain numbers."""
-
-    def number(value: float) -> Array:
-        return jnp.asarray(value, jnp.float32)
-
-    return Weights(
-        number(content),
-        number(style),
-        number(tv),
-        {tap: number(weight) for tap, weight in content_layers.items()},
-        {tap: number(weight) for tap, weight in style_layers.items()},
-    )
-
-
-def model_of(network: Network) -> Model:
-    """The arrays of a network, as the objective takes them."""
-    return Model(network.params, network.preprocessing)

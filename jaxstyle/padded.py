@@ -8,7 +8,7 @@ gradient, which is 0 there, know of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,13 +17,14 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float
 
-from jaxstyle import losses
 from jaxstyle.convolution import convolve3x3, pool2x2
 from jaxstyle.layers import architecture_of, order_taps, stride
 from jaxstyle.network import kernel_shapes
-from jaxstyle.objective import Model, Objective, Picture, Targets, Terms, Weights
+from jaxstyle.objective import Objective, freed
 from jaxstyle.preprocess import to_network
-from jaxstyle.tiling import VARIATIONS, Sums, loss_and_slope
+from jaxstyle.quantities import Counted, Model, Picture, Targets, Terms, Weights
+from jaxstyle.statistics import Moments, means, moments
+from jaxstyle.targets import Known
 from jaxstyle.vgg import check_depth, check_size
 
 _SOURCE = {"replicate": 1, "reflect": 2}
@@ -50,20 +51,31 @@ class PaddedObjective:
     width: int
     mesh: Mesh
 
-    def gram_sum(self, features: Float[Array, "h w c"]) -> Float[Array, "c c"]:
-        """The Gram matrix, not divided by anything; of features shared as the picture is."""
+    def moments(
+        self, features: Float[Array, "h w c"], guide: Float[Array, "h w"] | None
+    ) -> Moments:
+        """``statistics.moments`` of features shared as the picture is."""
         axes = self.mesh.axis_names
+        assert guide is not None
 
-        def own(part: Float[Array, "_h _w c"]) -> Float[Array, "c c"]:
-            mean = losses.gram_matrix(part)
-            return jax.lax.psum(mean * (part.shape[0] * part.shape[1]), axes)
+        def own(part: Float[Array, "_h _w c"], guide: Float[Array, "_h _w"]) -> Moments:
+            return jax.lax.psum(moments(part, guide), axes)
 
         # Left to the compiler, rows of positions would be gathered: height and width are one axis
         # there, and no device has a contiguous part of it.
-        share = jax.shard_map(
-            own, mesh=self.mesh, in_specs=PartitionSpec(*axes), out_specs=PartitionSpec()
-        )
-        return share(features)
+        spec = PartitionSpec(*axes)
+        share = jax.shard_map(own, mesh=self.mesh, in_specs=(spec, spec), out_specs=PartitionSpec())
+        return share(features, guide)
+
+    def counted(self, found: Mapping[str, Array], picture: Picture) -> Counted:
+        """What lies within the border."""
+
+        def at(tap: str) -> Array:
+            extent = self.height // stride(tap), self.width // stride(tap)
+            return _inside(jnp.ones_like(found[tap][..., :1]), *extent)
+
+        inside = _inside(jnp.ones_like(picture[..., :1]), self.height, self.width)
+        return Counted(at, inside, inside)
 
     def features(
         self, model: Model, picture: Picture, taps: Sequence[str]
@@ -105,37 +117,27 @@ class PaddedObjective:
     ) -> tuple[Float[Array, ""], Terms]:
         """The weighted loss and its parts, as ``Objective.loss`` has them."""
         objective = self.objective
-        taps = tuple(dict.fromkeys(objective.content_layers + objective.style_layers))
-        found = self.features(model, picture, taps)
-        content = {tap: targets.content[tap] for tap in objective.content_layers}
-        sums = Sums(
-            content={tap: losses.squared_error(found[tap], content[tap]) for tap in content},
-            energy={tap: losses.energy(target) for tap, target in content.items()},
-            style={tap: self.gram_sum(found[tap]) for tap in objective.style_layers},
-            tv=self._variation(picture),
+        found = self.features(model, picture, objective.taps)
+        sums = objective.sums(
+            found,
+            picture,
+            targets,
+            weights,
+            counted=self.counted(found, picture),
+            moments=self.moments,
         )
-        shape = self.height, self.width, 3
-        architecture, _ = architecture_of(kernel_shapes(model.params))
-        (loss, terms), _ = loss_and_slope(
-            objective, shape, architecture, sums, targets.style, weights
-        )
-        return loss, terms
+        shape = self.height, self.width
+        channels = architecture_of(kernel_shapes(model.params))[0].width
+        return objective.loss_of_sums(sums, shape, targets.style, weights, channels)
 
     def __call__(
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
         """``((loss, terms), gradient)``, as ``Objective`` gives it. Pure; jit it."""
-        return jax.value_and_grad(self.loss, has_aux=True)(picture, model, targets, weights)
-
-    def _variation(self, picture: Picture) -> Float[Array, ""]:
-        """The sum that the total variation is the mean of."""
-        height, width, variation = self.height, self.width, VARIATIONS[self.objective.tv]
-        if self.objective.padding == "circular":
-            mean = losses.TOTAL_VARIATIONS[self.objective.tv](picture, wrap=True)
-            return mean * (height * width * 3)
-        down = _inside(picture[1:] - picture[:-1], height - 1, width)
-        right = _inside(picture[:, 1:] - picture[:, :-1], height, width - 1)
-        return variation(down) + variation(right)
+        found, gradient = jax.value_and_grad(self.loss, has_aux=True)(
+            picture, model, targets, weights
+        )
+        return found, freed(gradient, targets.guides)
 
 
 @partial(jax.jit, static_argnames="padded")
@@ -147,15 +149,21 @@ def content_targets_padded(
 
 
 @partial(jax.jit, static_argnames="padded")
-def style_targets_padded(
-    padded: PaddedObjective, model: Model, style: Picture
-) -> dict[str, Float[Array, "_c _c"]]:
-    """``objective.style_targets`` of the part that counts."""
+def know_style_padded(
+    padded: PaddedObjective,
+    model: Model,
+    style: Picture,
+    guides: Mapping[str, Float[Array, "_h _w 1"]],
+) -> Known:
+    """``objective.know_style`` of the part that counts."""
     found = padded.features(model, style, padded.objective.style_layers)
-    positions = {
-        tap: (padded.height // stride(tap)) * (padded.width // stride(tap)) for tap in found
-    }
-    return {tap: padded.gram_sum(feature) / positions[tap] for tap, feature in found.items()}
+    counted = padded.counted(found, style)
+
+    def guide(tap: str) -> Array:
+        here = counted.at(tap)
+        return (here * guides[tap] if tap in guides else here)[..., 0]
+
+    return Known({tap: means(padded.moments(found[tap], guide(tap))) for tap in found}, {})
 
 
 def _continued(

@@ -37,9 +37,28 @@ def prepare_replay(
         InputError: no record, or an input is missing or is not the one that was used.
     """
     record = parse_record(read_record(picture))
+    return prepare_recorded(record, picture, content=content, style=style, weights=weights)
+
+
+def prepare_recorded(
+    record: dict[str, Any],
+    where: str | os.PathLike[str],
+    *,
+    content: str | None = None,
+    style: str | None = None,
+    weights: str | None = None,
+) -> tuple[Job, dict[str, str]]:
+    """``prepare_replay`` of a record that has been read.
+
+    Args:
+        where: the file that it was in; inputs are looked for next to it, too.
+
+    Raises:
+        InputError: as there.
+    """
     inputs = record["inputs"]
-    folder = Path(picture).parent
-    config = config_from(record["config"], f"the record of {picture}")
+    folder = Path(where).parent
+    config = config_from(record["config"], f"the record of {where}")
     style_entry = inputs["styles"][0] if inputs["styles"] else None
     found_content = _find("content", content, inputs["content"], folder)
     found_style = _find("style", style, style_entry, folder)
@@ -48,7 +67,7 @@ def prepare_replay(
     network = load_weights(weights or config.weights)
     if network.sha256 != inputs["weights"]["sha256"]:
         raise InputError(
-            f"{picture} was made with other weights ({inputs['weights']['source']}): "
+            f"{where} was made with other weights ({inputs['weights']['source']}): "
             "name their file with --weights"
         )
     now = versions()

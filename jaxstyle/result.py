@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.color import match_histograms
 from jaxstyle.config import StylizeConfig
 from jaxstyle.images import resize_picture, save_image
-from jaxstyle.job import Job, cropped_style, enlarge, record_of
-from jaxstyle.objective import Terms
+from jaxstyle.job import Job
+from jaxstyle.job_record import record_of
+from jaxstyle.levels import enlarge, presented
 from jaxstyle.optimize import Outcome
+from jaxstyle.quantities import Terms
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def finished(
     """
     width, height = job.sizes[-1]
     content = job.content
-    image = enlarge(job, image, len(job.sizes) - 1)
-    if job.config.match_histogram and job.style is not None:
-        image = match_histograms(image, cropped_style(job))
+    last = len(job.sizes) - 1
+    image = presented(job, enlarge(job, image, last), last)
     return Stylized(
         image=image,
         alpha=None if content is None else resize_picture(content, width, height).alpha,

@@ -8,7 +8,7 @@ devices. Features, gradient and optimiser state never leave their part of the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,17 +19,20 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
-from jaxstyle.objective import Model, Objective, Targets, Weights
+from jaxstyle.objective import Objective, check_tileable
 from jaxstyle.optimize import LBFGS, Outcome, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import Algorithm, Callback
-from jaxstyle.padded import PaddedObjective, content_targets_padded, style_targets_padded
+from jaxstyle.optimize.snapshot import Snapshot
+from jaxstyle.padded import PaddedObjective, content_targets_padded, know_style_padded
+from jaxstyle.quantities import Guides, Model, Targets, Weights
+from jaxstyle.targets import Known
 from jaxstyle.windows import grid_of
 
 AXES = ("height", "width")
 
 AnyPicture = Float[Array, "height width 3"] | Float[np.ndarray, "height width 3"]
 
-_REASONS = (None, "steps", "tolerance", "stalled", "max_seconds", "interrupted")
+_REASONS = (None, "steps", "tolerance", "stalled", "max_seconds", "stopped", "interrupted")
 
 
 def mesh_shape(text: str) -> tuple[int, int]:
@@ -105,16 +108,22 @@ def content_targets_sharded(
     return content_targets_padded(padded, _copied(model, mesh), picture)
 
 
-def style_targets_sharded(
-    objective: Objective, model: Model, style: AnyPicture, mesh: Mesh
-) -> dict[str, Float[Array, "_c _c"]]:
-    """``objective.style_targets``, computed by all devices together.
+def know_style_sharded(
+    objective: Objective,
+    model: Model,
+    style: AnyPicture,
+    mesh: Mesh,
+    guides: Mapping[str, Float[np.ndarray, "_h _w 1"]] | None = None,
+) -> Known:
+    """``objective.know_style``, computed by all devices together.
 
     Raises:
         InputError: as ``Objective``.
     """
     padded = _padded(objective, style, mesh)
-    return style_targets_padded(padded, _copied(model, mesh), _shared_picture(padded, style))
+    picture = _shared_picture(padded, style)
+    shared = _shared_at(padded, guides or {}, picture.shape)
+    return know_style_padded(padded, _copied(model, mesh), picture, shared)
 
 
 def evaluation_sharded(
@@ -139,7 +148,13 @@ def evaluation_sharded(
         tap: _shared_content(padded, tap, targets.content[tap], picture.shape)
         for tap in objective.content_layers
     }
-    targets = Targets(content, _copied(targets.style, mesh))
+    at_content, at_style, pixels = targets.guides
+    guides = Guides(
+        _shared_at(padded, at_content, picture.shape),
+        _shared_at(padded, at_style, picture.shape),
+        {name: _shared(array, (*picture.shape[:2], array.shape[-1]), mesh) for name, array in pixels.items()},
+    )
+    targets = Targets(content, _copied(targets.style, mesh), guides)
     return padded, picture, (_copied(model, mesh), targets, _copied(weights, mesh))
 
 
@@ -193,16 +208,18 @@ def minimise_sharded(
     *,
     callback: Callback | None = None,
     steps_per_call: int = 1,
+    resume: Snapshot | None = None,
 ) -> Outcome:
     """``optimize.minimise`` of an objective, the picture being shared by the devices of a mesh.
 
     Where the mesh spans several processes, all must call this with the same arguments. Each gets
     the whole result; the first reason to stop that any of them has stops all. Their callbacks must
-    ask for ``Progress.current`` at the same steps, for then parts travel between them.
+    fetch ``Progress.current`` and snapshots at the same steps, for then parts travel between them.
 
     Args:
         x: the start, of any size.
         arguments: see ``evaluation_sharded``.
+        resume: with its arrays whole in every process; from a mesh of the same shape.
 
     Raises:
         InputError: as ``Objective`` and ``minimise``; also as ``evaluation_sharded``.
@@ -214,9 +231,9 @@ def minimise_sharded(
         share = height * width / (picture.shape[0] * picture.shape[1])
         algorithm = replace(algorithm, first_step=algorithm.first_step * share**0.5)
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: Progress) -> bool | None:
         assert callback is not None
-        callback(progress._replace(current=lambda: progress.current()[:height, :width]))
+        return callback(progress._replace(current=lambda: progress.current()[:height, :width]))
 
     outcome = minimise(
         padded,
@@ -227,6 +244,7 @@ def minimise_sharded(
         callback=None if callback is None else tell,
         steps_per_call=steps_per_call,
         agree=_agreed if jax.process_count() > 1 else lambda reason: reason,
+        resume=resume,
     )
     return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
 
@@ -238,6 +256,7 @@ def _agreed(reason: str | None) -> str | None:
 
 
 def _padded(objective: Objective, picture: AnyPicture, mesh: Mesh) -> PaddedObjective:
+    check_tileable(objective)
     height, width = picture.shape[:2]
     taps = objective.content_layers + objective.style_layers
     if objective.padding == "circular" and padded_shape(height, width, taps, mesh) != (
@@ -271,6 +290,18 @@ def _shared_content(
             f"of {padded.width}x{padded.height}: use a content image of its size"
         )
     return _shared(target, (*whole, target.shape[-1]), padded.mesh)
+
+
+def _shared_at(
+    padded: PaddedObjective, arrays: Mapping[str, Any], shape: tuple[int, ...]
+) -> dict[str, Array]:
+    """Arrays that have one position in a tap's stride, each by its tap."""
+
+    def share(tap: str, array: Any) -> Array:
+        step = grid_of([tap])
+        return _shared(array, (shape[0] // step, shape[1] // step, array.shape[-1]), padded.mesh)
+
+    return {tap: share(tap, array) for tap, array in arrays.items()}
 
 
 def _shared(array: Any, shape: tuple[int, ...], mesh: Mesh) -> Array:

@@ -13,6 +13,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture
 from jaxstyle.planner import HEADROOM, format_bytes, free_bytes
 from jaxstyle.sharding import mesh_shape
+from jaxstyle.statistics import additive
 from jaxstyle.windows import least_tile
 
 DIVIDED_OVERHEAD = 1.3
@@ -52,7 +53,7 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
     pixels, state = width * height, (config.optimizer, config.history)
     found = [Way("whole", 0, False, needs.whole_bytes(architecture, *layers, pixels, *state))]
-    if config.padding == "circular" or config.optimizer == "scipy":
+    if not config.tileable:
         return found
     least = least_tile((*layers[0], *layers[1]), architecture)
     tiles = [max(config.tile, least)]
@@ -92,8 +93,9 @@ def choose(
         offload = config.offload and jax.default_backend() != "cpu"
         mine = [way for way in found if (way.strategy, way.offload) == (config.strategy, offload)]
         if not mine:
-            reason = "padding is circular" if config.padding == "circular" else "scipy is used"
-            raise InputError(f"strategy tiled is not possible where {reason}: take whole")
+            raise InputError(
+                f"strategy tiled is not possible where {_whole_for(config)}: take whole"
+            )
         tile = mine[0].tile or config.tile
         told = f"{config.strategy}: about {format_bytes(mine[0].needed)}"
         return replace(config, tile=tile), told
@@ -128,8 +130,21 @@ def choose(
     return _taking(config, last), message
 
 
+def _whole_for(config: StylizeConfig) -> str:
+    """Why a picture cannot be computed in parts."""
+    if config.padding == "circular":
+        return "padding is circular"
+    if config.optimizer == "scipy":
+        return "scipy is used"
+    if config.normalise_gradients:
+        return "gradients are normalised"
+    return f"statistic {config.statistic} ranks the values of the whole picture"
+
+
 def _divided(config: StylizeConfig, whole: Way) -> tuple[StylizeConfig, str]:
     assert config.mesh is not None
+    if config.normalise_gradients or not additive(config.statistics):
+        raise InputError(f"a mesh is not possible where {_whole_for(config)}")
     for name, value in (("strategy", "tiled"), ("optimizer", "scipy"), ("padding", "circular")):
         if getattr(config, name) == value:
             raise InputError(

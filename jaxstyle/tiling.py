@@ -10,48 +10,30 @@ overlap, so the result is that of the whole picture but for the order of summati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, pairwise
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxstyle import losses
-from jaxstyle.conventions import get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture, architecture_of, stride
 from jaxstyle.network import kernel_shapes
-from jaxstyle.objective import Model, Objective, Picture, Targets, Terms, Weights
+from jaxstyle.objective import Objective, check_tileable, freed
+from jaxstyle.quantities import Counted, Guides, Model, Picture, Sums, Targets, Terms, Weights
+from jaxstyle.statistics import Moments, means, moments
+from jaxstyle.targets import Known
 from jaxstyle.vgg import check_size
 from jaxstyle.windows import Tiling, Window, tile_picture
-
-VARIATIONS = {"l1": lambda steps: jnp.sum(steps * jnp.sign(steps)), "l2": losses.energy}
-"""From the differences of neighbours to the sums that ``losses.TOTAL_VARIATIONS`` are means of."""
 
 AnyPicture = Picture | Float[np.ndarray, "height width 3"]
 
 _T = TypeVar("_T")
-
-
-class Sums(NamedTuple):
-    """All that the loss needs to know of a picture; those of its tiles add up to it.
-
-    Attributes:
-        content: tap -> squared error.
-        energy: tap -> sum of squares of the content's features.
-        style: tap -> products of every two channels: the Gram matrix, not divided by anything.
-        tv: differences of neighbours, see ``VARIATIONS``.
-    """
-
-    content: dict[str, Float[Array, ""]]
-    energy: dict[str, Float[Array, ""]]
-    style: dict[str, Float[Array, "_c _c"]]
-    tv: Float[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -91,13 +73,12 @@ class TiledObjective:
         _check_content(objective, targets, picture, architecture)
         home, work = self.home(model), _place_of(model)
         content = {tap: targets.content[tap] for tap in objective.content_layers}
-        content = jax.device_put(content, home)
+        kept = jax.device_put(Targets(content, {}, targets.guides), home)
         at_home = jnp.asarray(picture, device=home)
 
-        def arguments(window: Window) -> tuple[Picture, Model, dict[str, Array], np.ndarray]:
+        def arguments(window: Window) -> tuple[Picture, Model, Targets, Weights, np.ndarray]:
             cut = partial(_cut_window, window=window, tiling=tiling, place=work)
-            kept = {tap: cut(target, stride=stride(tap)) for tap, target in content.items()}
-            return cut(at_home), model, kept, _owned_within(window)
+            return cut(at_home), model, _cut_targets(kept, cut), weights, _owned_within(window)
 
         sums = _total(_tile_sums(objective, *arguments(window)) for window in tiling.windows)
         (loss, terms), slope = loss_and_slope(
@@ -110,15 +91,17 @@ class TiledObjective:
         )
         for window, part in _one_ahead(parts):
             gradient = _add(gradient, jax.device_put(part, home), _start(window))
-        return (loss, terms), gradient
+        return (loss, terms), freed(gradient, kept.guides)
 
     def tiling(self, height: int, width: int, model: Model) -> Tiling:
         """The windows over a picture of this size.
 
         Raises:
-            InputError: unknown taps, a picture or a tile too small for them, circular padding.
+            InputError: unknown taps, a picture or a tile too small for them, circular padding, a
+                loss that is no function of sums.
         """
         objective = self.objective
+        check_tileable(objective)
         if objective.padding == "circular":
             raise InputError(
                 "circular padding joins opposite borders, which no tile holds together: compute "
@@ -168,10 +151,13 @@ def content_targets_tiled(
     return {tap: jax.device_put(target, home) for tap, target in targets.items()}
 
 
-def style_targets_tiled(
-    tiled: TiledObjective, model: Model, style: AnyPicture
-) -> dict[str, Float[Array, "_c _c"]]:
-    """``objective.style_targets`` tile by tile.
+def know_style_tiled(
+    tiled: TiledObjective,
+    model: Model,
+    style: AnyPicture,
+    guides: Mapping[str, Float[Array, "_h _w 1"]] | None = None,
+) -> Known:
+    """``objective.know_style`` tile by tile.
 
     Raises:
         InputError: as ``TiledObjective``.
@@ -180,17 +166,34 @@ def style_targets_tiled(
     tiled = replace(tiled, objective=objective)
     height, width = style.shape[:2]
     tiling = tiled.tiling(height, width, model)
-    work = _place_of(model)
-    at_home = jnp.asarray(style, device=tiled.home(model))
-    sums = _total(
-        _tile_sums(
-            objective, _cut_window(at_home, window, tiling, work), model, {}, _owned_within(window)
-        )
-        for window in tiling.windows
-    )
-    return {
-        tap: jnp.asarray(gram / _positions(height, width, tap)) for tap, gram in sums.style.items()
-    }
+    home, work = tiled.home(model), _place_of(model)
+    at_home = jnp.asarray(style, device=home)
+    at_style = {tap: jax.device_put(guide, home) for tap, guide in (guides or {}).items()}
+
+    def arguments(window: Window) -> tuple[Picture, Model, dict[str, Array], np.ndarray]:
+        cut = partial(_cut_window, window=window, tiling=tiling, place=work)
+        kept = {tap: cut(guide, stride=stride(tap)) for tap, guide in at_style.items()}
+        return cut(at_home), model, kept, _owned_within(window)
+
+    sums = _total(_tile_moments(objective, *arguments(window)) for window in tiling.windows)
+    return Known({tap: means(jax.tree.map(jnp.asarray, part)) for tap, part in sums.items()}, {})
+
+
+@partial(jax.jit, static_argnums=0)
+def _tile_moments(
+    objective: Objective,
+    window: Picture,
+    model: Model,
+    guides: Mapping[str, Array],
+    owned: Int[Array, "2 2"],
+) -> dict[str, Moments]:
+    found = objective.features(model, window, objective.style_layers)
+
+    def guide(tap: str) -> Array:
+        here = _owned(found[tap], owned, stride(tap))
+        return (here * guides[tap] if tap in guides else here)[..., 0]
+
+    return {tap: moments(found[tap], guide(tap)) for tap in objective.style_layers}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -198,21 +201,13 @@ def _tile_sums(
     objective: Objective,
     window: Picture,
     model: Model,
-    content: Mapping[str, Array],
+    targets: Targets,
+    weights: Weights,
     owned: Int[Array, "2 2"],
 ) -> Sums:
-    taps = tuple(dict.fromkeys(objective.content_layers + objective.style_layers))
-    found = objective.features(model, window, taps)
-    found = {tap: _keep_owned(feature, owned, stride(tap)) for tap, feature in found.items()}
-    wanted = {tap: _keep_owned(target, owned, stride(tap)) for tap, target in content.items()}
-    down, right = window[1:] - window[:-1], window[:, 1:] - window[:, :-1]
-    variation = VARIATIONS[objective.tv]
-    return Sums(
-        content={tap: losses.squared_error(found[tap], wanted[tap]) for tap in wanted},
-        energy={tap: losses.energy(wanted[tap]) for tap in wanted},
-        style={tap: _gram_sum(found[tap]) for tap in objective.style_layers},
-        tv=variation(_keep_owned(down, owned)) + variation(_keep_owned(right, owned)),
-    )
+    found = objective.features(model, window, objective.taps)
+    counted = Counted(lambda tap: _owned(found[tap], owned, stride(tap)), _owned(window, owned))
+    return objective.sums(found, window, targets, weights, counted=counted)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -220,14 +215,15 @@ def _tile_gradient(
     objective: Objective,
     window: Picture,
     model: Model,
-    content: Mapping[str, Array],
+    targets: Targets,
+    weights: Weights,
     owned: Int[Array, "2 2"],
     slope: Sums,
 ) -> Picture:
     def weighed(window: Picture) -> Float[Array, ""]:
-        sums = _tile_sums(objective, window, model, content, owned)
+        sums = _tile_sums(objective, window, model, targets, weights, owned)
         products = jax.tree.map(lambda d, s: jnp.sum(d * s), slope, sums)
-        return sum(jax.tree.leaves(products), jnp.zeros((), sums.tv.dtype))
+        return sum(jax.tree.leaves(products), jnp.zeros((), weights.tv.dtype))
 
     return jax.grad(weighed)(window)
 
@@ -243,57 +239,34 @@ def loss_and_slope(
     shape: tuple[int, int, int],
     architecture: Architecture,
     sums: Sums,
-    style: Mapping[str, Array],
+    style: Mapping[str, tuple[dict[str, Any], ...]],
     weights: Weights,
 ) -> tuple[tuple[Float[Array, ""], Terms], Sums]:
     """The loss as ``Objective`` has it, and what an increase of each sum adds to it."""
-    convention = get_convention(objective.convention)
-    height, width, _ = shape
-
-    def shares(given: Mapping[str, Array], taps: tuple[str, ...]) -> dict[str, Array]:
-        if not taps:
-            return {}
-        found = convention.layer_weights(jnp.stack([given[tap] for tap in taps]))
-        return {tap: found[i] for i, tap in enumerate(taps)}
 
     def loss(sums: Sums) -> tuple[Array, Terms]:
-        content, styles = {}, {}
-        for tap, share in shares(weights.content_layers, objective.content_layers).items():
-            positions = _positions(height, width, tap)
-            scale = convention.content_scale(architecture.width(tap), positions, sums.energy[tap])
-            content[tap] = weights.content * share * scale * sums.content[tap]
-        for tap, share in shares(weights.style_layers, objective.style_layers).items():
-            positions = _positions(height, width, tap)
-            energy = losses.energy(style[tap])
-            scale = convention.style_scale(architecture.width(tap), positions, energy)
-            error = losses.squared_error(sums.style[tap] / positions, style[tap])
-            styles[tap] = weights.style * share * scale * error
-        zero = jnp.zeros((), sums.tv.dtype)
-        terms = Terms(
-            content=sum(content.values(), zero),
-            style=sum(styles.values(), zero),
-            tv=weights.tv * (sums.tv / (height * width * 3)),
-            content_layers=content,
-            style_layers=styles,
-        )
-        return terms.content + terms.style + terms.tv, terms
+        return objective.loss_of_sums(sums, shape[:2], style, weights, architecture.width)
 
     return jax.value_and_grad(loss, has_aux=True)(sums)
 
 
-def _gram_sum(features: Float[Array, "h w c"]) -> Float[Array, "c c"]:
-    return losses.gram_matrix(features) * (features.shape[0] * features.shape[1])
-
-
-def _keep_owned(
-    values: Float[Array, "h w c"], owned: Int[Array, "2 2"], stride: int = 1
-) -> Float[Array, "h w c"]:
-    """Zero, without a gradient, where another window owns the position."""
+def _owned(values: Float[Array, "h w c"], owned: Int[Array, "2 2"], stride: int = 1) -> Array:
+    """(h, w, 1): 1, or 0 where another window owns the position."""
     (top, bottom), (left, right) = owned
     row, column = (stride * jnp.arange(side, dtype=owned.dtype) for side in values.shape[:2])
     rows, columns = (top <= row) & (row < bottom), (left <= column) & (column < right)
-    inside = rows[:, None, None] & columns[None, :, None]
-    return jnp.where(inside, values, jnp.zeros((), values.dtype))
+    return (rows[:, None, None] & columns[None, :, None]).astype(values.dtype)
+
+
+def _cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
+    """A window's part of all that belongs to positions."""
+
+    def of_taps(arrays: Mapping[str, Array]) -> dict[str, Array]:
+        return {tap: cut(array, stride=stride(tap)) for tap, array in arrays.items()}
+
+    content, style, pixels = targets.guides
+    here = Guides(of_taps(content), of_taps(style), {name: cut(a) for name, a in pixels.items()})
+    return Targets(of_taps(targets.content), {}, here)
 
 
 @partial(jax.jit, static_argnames=("height", "width"))
@@ -334,7 +307,7 @@ def _owned_within(window: Window) -> np.ndarray:
     return np.array([[s.low - s.start, s.high - s.start] for s in window], np.int32)
 
 
-def _total(parts: Iterable[Sums]) -> Sums:
+def _total(parts: Iterable[_T]) -> _T:
     """The sums of all tiles, added up in float64 on the host."""
     total = None
     for _, part in _one_ahead((None, part) for part in parts):
@@ -344,16 +317,12 @@ def _total(parts: Iterable[Sums]) -> Sums:
     return jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), total, part)
 
 
-def _one_ahead(results: Iterable[tuple[_T, Array | Sums]]) -> Iterator[tuple[_T, Array | Sums]]:
+def _one_ahead(results: Iterable[tuple[_T, Any]]) -> Iterator[tuple[_T, Any]]:
     """Results in order, each when it is ready; by then the device has the next one in its queue."""
     for result, _ in pairwise(chain(results, [None])):
         assert result is not None
         jax.block_until_ready(result[1])
         yield result
-
-
-def _positions(height: int, width: int, tap: str) -> int:
-    return (height // stride(tap)) * (width // stride(tap))
 
 
 def _place_of(model: Model) -> jax.sharding.Sharding:

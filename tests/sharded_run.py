@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle import sharding
-from jaxstyle.objective import Objective, Targets, make_weights, model_of
+from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Stopping
 from jaxstyle.processes import is_first, join
+from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.targets import targets_of_styles
 
 OBJECTIVE = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
 LAYERS = dict.fromkeys(OBJECTIVE.content_layers, 1.0), dict.fromkeys(OBJECTIVE.style_layers, 1.0)
@@ -27,9 +30,10 @@ def run(folder: Path) -> None:
     """Write pictures and figures, if this process is the first."""
     mesh = sharding.parse_mesh("4x2")
     model = model_of(random_network())
+    known = sharding.know_style_sharded(OBJECTIVE, model, waves(31, 44), mesh)
     targets = Targets(
         sharding.content_targets_sharded(OBJECTIVE, model, landscape(HEIGHT, WIDTH), mesh),
-        sharding.style_targets_sharded(OBJECTIVE, model, waves(31, 44), mesh),
+        targets_of_styles(OBJECTIVE, (known,), jnp.zeros(())),
     )
     arguments = model, targets, make_weights(1.0, 1.0, 1.0, *LAYERS)
     snapshots = []

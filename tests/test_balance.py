@@ -20,15 +20,10 @@ from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.formats import load_weights
 from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.network import Network
-from jaxstyle.objective import (
-    Objective,
-    Targets,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
+from jaxstyle.objective import Objective
 from jaxstyle.preprocess import CAFFE, preprocessing
+from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.targets import content_targets, style_targets
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
 

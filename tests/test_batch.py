@@ -16,10 +16,12 @@ from problems import QUADRATIC, ROSENBROCK, as_float32, evaluate_of, rosenbrock_
 
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
-from jaxstyle.objective import Objective, Targets, content_targets, make_weights, model_of
-from jaxstyle.objective import style_targets as targets_of_style
+from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping, minimise
 from jaxstyle.optimize.batch import BatchProgram, BatchProgress, compile_batch, minimise_batch
+from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.targets import content_targets
+from jaxstyle.targets import style_targets as targets_of_style
 
 ALGORITHMS = [LBFGS(), Adam(0.02, average=0.9)]
 NAMES = ["lbfgs", "adam"]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.config import StylizeConfig, config_from, kind_of, read_settings
+from jaxstyle.config import StylizeConfig, config_from, read_settings
+from jaxstyle.setting import kind_of
 from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.errors import InputError
 from jaxstyle.layers import order_taps

@@ -15,15 +15,10 @@ from jaxstyle.conventions import CONVENTIONS, STYLE_BALANCE, get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG19
 from jaxstyle.losses import energy, gram_matrix, squared_error
-from jaxstyle.objective import (
-    Objective,
-    Targets,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
+from jaxstyle.objective import Objective
 from jaxstyle.preprocess import to_network
+from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.targets import content_targets, style_targets
 
 ORACLES = {
     "jaxstyle": partial(oracles.relative, balance=STYLE_BALANCE),

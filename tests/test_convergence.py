@@ -12,16 +12,10 @@ import pytest
 from jaxstyle.conventions import get_convention
 from jaxstyle.formats import load_weights
 from jaxstyle.layers import VGG19, parse_layers
-from jaxstyle.objective import (
-    Model,
-    Objective,
-    Targets,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
+from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.quantities import Model, Targets, make_weights, model_of
+from jaxstyle.targets import content_targets, style_targets
 from jaxstyle.vgg import random_params
 
 BOUNDS = (0.0, 1.0)

@@ -29,7 +29,7 @@ from jaxstyle.experiments import (
 from jaxstyle.images import fit_longest_side, load_image, resize
 from jaxstyle.job import objective_of, targets_at, weights_of
 from jaxstyle.layers import parse_layers
-from jaxstyle.objective import model_of
+from jaxstyle.quantities import model_of
 
 SMALL = {"size": 64, "steps": 6, "levels": 1}
 

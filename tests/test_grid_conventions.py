@@ -11,7 +11,7 @@ from grids import CONTENT, SMALL, STYLE, results, small
 from jaxstyle.axes import Axis
 from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.job import Job, objective_of, prepare, start_of, targets_at, weights_of
-from jaxstyle.objective import Terms, model_of
+from jaxstyle.quantities import Terms, model_of
 
 
 @pytest.mark.parametrize("convention", list(CONVENTIONS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +13,11 @@ from samples import compilations, landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
-from jaxstyle.losses import total_variation_l1, total_variation_l2
 from jaxstyle.network import Network
-from jaxstyle.objective import (
-    Model,
-    Objective,
-    Targets,
-    Terms,
-    Weights,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
+from jaxstyle.objective import Objective
+from jaxstyle.quantities import Model, Targets, Terms, Weights, make_weights, model_of
+from jaxstyle.regularisers import total_variation
+from jaxstyle.targets import content_targets, style_targets
 
 SMALL = Objective(("relu2_2", "conv2_1"), ("relu1_1", "conv2_1", "pool2"))
 
@@ -124,7 +116,7 @@ def test_the_gradient_leads_downhill(only):
 
 
 @pytest.mark.parametrize(
-    ("tv", "expected"), [("l1", total_variation_l1), ("l2", total_variation_l2)]
+    ("tv", "expected"), [("l1", partial(total_variation, kind="l1")), ("l2", total_variation)]
 )
 def test_total_variation_is_the_one_named(tv, expected):
     picture, model, _ = run()

@@ -20,8 +20,8 @@ from jaxstyle.config import StylizeConfig, config_from, read_settings, with_pres
 from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG19, order_taps
-from jaxstyle.losses import total_variation_l2
 from jaxstyle.presets import PRESETS, johnson_tv_weight, preset_settings
+from jaxstyle.regularisers import total_variation
 
 EVERY = pytest.mark.parametrize("name", PRESETS)
 DECIDED = {
@@ -137,7 +137,7 @@ def test_johnsons_total_variation_has_the_gradient_of_neural_styles():
             expected[row, column] += strength * step
             expected[row + below, column + right] -= strength * step
     with jax.enable_x64(True):
-        found = jax.grad(total_variation_l2)(jnp.asarray(picture))
+        found = jax.grad(total_variation)(jnp.asarray(picture))
     found = johnson_tv_weight(strength, width, height) * np.asarray(found)
     # Per pixel of the network, 255 to one of ours. It leaves out the last row's and column's steps.
     inside = np.s_[: height - 2, : width - 2]

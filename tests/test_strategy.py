@@ -19,9 +19,10 @@ from jaxstyle.grid import sweep
 from jaxstyle.job import algorithm_of, objective_of, prepare, weights_of
 from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.needs import state_pictures, tiled_bytes, whole_bytes
-from jaxstyle.objective import Targets, content_targets, model_of, style_targets
 from jaxstyle.optimize.loop import _advance
+from jaxstyle.quantities import Targets, model_of
 from jaxstyle.strategy import choose, smaller, ways
+from jaxstyle.targets import content_targets, style_targets
 
 LAYERS = ("relu4_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_2"}

@@ -18,17 +18,10 @@ from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG16, VGG19, Architecture, architecture_of, stride
 from jaxstyle.network import Network, kernel_shapes
-from jaxstyle.objective import (
-    Model,
-    Objective,
-    Targets,
-    Weights,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, style_targets_tiled
+from jaxstyle.objective import Objective
+from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
+from jaxstyle.targets import content_targets, style_targets, targets_of_styles
+from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 from jaxstyle.windows import least_tile
 
 SHALLOW = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
@@ -62,8 +55,14 @@ def targets_of(objective: Objective, model: Model, height: int, width: int) -> T
         content[tap] = jnp.asarray(chance.random(shape), jnp.float32)
     for tap in objective.style_layers:
         rows = chance.random((20, architecture.width(tap)))
-        style[tap] = jnp.asarray(rows.T @ rows / 20, jnp.float32)
+        style[tap] = ({"gram": jnp.asarray(rows.T @ rows / 20, jnp.float32)},)
     return Targets(content, style)
+
+
+def known_tiled(tiled: TiledObjective, model: Model, style: Any) -> dict[str, Any]:
+    """``Targets.style`` from tiles."""
+    known = know_style_tiled(tiled, model, style)
+    return targets_of_styles(tiled.objective, (known,), jnp.zeros(()))
 
 
 def differences(
@@ -151,7 +150,7 @@ def test_targets_are_those_of_the_whole(padding):
         ),
         jax.tree.map(
             relative,
-            style_targets_tiled(tiled, model, picture),
+            known_tiled(tiled, model, picture),
             style_targets(objective, model, picture),
         ),
     )
@@ -194,7 +193,7 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
     model, style = model_of(random_network()), waves(70, 50)
     targets = Targets(
         content_targets_tiled(tiled, model, landscape(101, 83)),
-        style_targets_tiled(tiled, model, style),
+        known_tiled(tiled, model, style),
     )
     assert len(tiled.tiling(101, 83, model).windows) > 9
     programs = tiling._tile_sums, tiling._tile_gradient, tiling.loss_and_slope
@@ -202,7 +201,7 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
     tiled(landscape(101, 83), model, targets, weights_of(objective))
     other = Targets(
         content_targets_tiled(tiled, model, noise(101, 83)),
-        style_targets_tiled(tiled, model, style[::-1]),
+        known_tiled(tiled, model, style[::-1]),
     )
     weights = weights_of(objective)._replace(content=jnp.float32(7))
     tiled(np.asarray(noise(101, 83)), model, other, weights)
@@ -218,7 +217,7 @@ def test_pictures_stay_on_the_host_or_beside_the_network(offload):
     content = landscape(60, 80)
     targets = Targets(
         content_targets_tiled(tiled, model, content),
-        style_targets_tiled(tiled, model, waves(50)),
+        known_tiled(tiled, model, waves(50)),
     )
     _, gradient = tiled(np.asarray(content), model, targets, weights_of(SHALLOW))
     home = host if offload else device
@@ -234,7 +233,7 @@ def test_the_pictures_given_are_left_alone():
     tiled, model = TiledObjective(SHALLOW, 40), model_of(random_network())
     picture = np.array(landscape(60, 80))
     targets = Targets(
-        content_targets_tiled(tiled, model, picture), style_targets_tiled(tiled, model, waves(50))
+        content_targets_tiled(tiled, model, picture), known_tiled(tiled, model, waves(50))
     )
     for given_picture in (picture, jnp.asarray(picture)):
         tiled(given_picture, model, targets, weights_of(SHALLOW))
@@ -266,7 +265,7 @@ def test_content_targets_of_another_size_are_refused():
     tiled, model = TiledObjective(SHALLOW, 40), model_of(random_network())
     targets = Targets(
         content_targets_tiled(tiled, model, landscape(60, 70)),
-        style_targets_tiled(tiled, model, waves(50)),
+        known_tiled(tiled, model, waves(50)),
     )
     with pytest.raises(InputError, match=r"relu2_1 has shape \(30, 35, 5\); a picture of 80x60"):
         tiled(landscape(60, 80), model, targets, weights_of(SHALLOW))

@@ -8,8 +8,9 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from jaxstyle.config import StylizeConfig, config_from, kind_of, read_settings, with_preset
+from jaxstyle.config import StylizeConfig, config_from, read_settings, with_preset
 from jaxstyle.presets import PRESETS
+from jaxstyle.setting import kind_of
 
 
 def add_settings(

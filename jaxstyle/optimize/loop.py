@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
+from jaxstyle.optimize.snapshot import Snapshot, named, on_host, restored
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
 """(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""
@@ -64,6 +64,9 @@ class Progress(NamedTuple):
         best: the lowest value so far.
         seconds: since the start.
         current: gives the result as it would be now; costs a copy, so call it only when needed.
+        snapshot: gives all that is needed to go on from here; None where that cannot be had: in
+            the middle of fused steps, and under scipy.
+        interrupted: whether Ctrl-C has been pressed, so that no further step will be begun.
     """
 
     step: int
@@ -72,6 +75,8 @@ class Progress(NamedTuple):
     best: float
     seconds: float
     current: Callable[[], np.ndarray]
+    snapshot: Callable[[], Snapshot] | None = None
+    interrupted: bool = False
 
 
 class Outcome(NamedTuple):
@@ -82,7 +87,8 @@ class Outcome(NamedTuple):
         value, terms: the loss there.
         steps: evaluations made.
         seconds: time taken.
-        reason: ``steps``, ``tolerance``, ``max_seconds``, ``stalled`` or ``interrupted``.
+        reason: ``steps``, ``tolerance``, ``max_seconds``, ``stalled``, ``stopped`` (the callback
+            returned True) or ``interrupted``.
         values: the value found at each step.
     """
 
@@ -95,7 +101,9 @@ class Outcome(NamedTuple):
     values: list[float]
 
 
-Callback = Callable[[Progress], None]
+Callback = Callable[[Progress], bool | None]
+"""Ends the run after the step in hand by returning True."""
+
 Agree = Callable[[str | None], str | None]
 """From this process's reason to stop to that of all."""
 
@@ -110,6 +118,7 @@ def minimise(
     callback: Callback | None = None,
     steps_per_call: int = 1,
     agree: Agree = lambda reason: reason,
+    resume: Snapshot | None = None,
 ) -> Outcome:
     """Minimise ``evaluate(x, *arguments)`` over ``x``.
 
@@ -118,30 +127,37 @@ def minimise(
 
     Args:
         x: the start; copied, so the caller's array stays valid.
-        callback: called after every step, on the host.
+        callback: called after every step, on the host; the run ends where it returns True.
         steps_per_call: steps fused into one program call; keep it 1 on CPU.
         agree: where processes share ``x``, they must all end after the same step.
+        resume: go on from here, as if the run had never ended; of ``x`` only the shape counts.
 
     Raises:
-        InputError: the loss at the start, or its gradient, is not finite.
+        InputError: the loss at the start, or its gradient, is not finite; or ``resume`` is of
+            another algorithm or shape.
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
     state = _start(jnp.array(x), algorithm=algorithm)
-    watch = Watch(stopping)
+    watch = Watch(stopping, resume)
+    if resume is not None:
+        state = restored(state, resume.state)
     with deferred_interrupt() as interrupted:
         while (reason := agree(watch.reason(interrupted))) is None:
             fused = min(steps_per_call, stopping.steps - len(watch.values))
             state, reports = run(state, arguments, fused=fused)
-            for value, terms, stalled in _unstack(reports, fused):
+            for left, (value, terms, stalled) in zip(
+                reversed(range(fused)), _unstack(reports, fused), strict=True
+            ):
                 watch.add(value, stalled)
-                if callback is not None:
-                    callback(watch.progress(value, terms, partial(_current, algorithm, state)))
+                kept = state if left == 0 else None
+                current = partial(_current, algorithm, state)
+                watch.tell(callback, value, terms, current, kept, interrupted)
         result = jnp.array(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
         _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
         value, terms, _ = next(iter(_unstack(reports, 1)))
     return Outcome(
-        _fetch(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
+        on_host(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
     )
 
 
@@ -180,28 +196,23 @@ def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
 
 
 def _current(algorithm: Algorithm, state: Any) -> np.ndarray:
-    return _fetch(algorithm.result(state))
-
-
-def _fetch(x: Array) -> np.ndarray:
-    """A copy on the host, for the state is donated to the next step.
-
-    Where processes share ``x``, all must call this, and each gets the whole of it.
-    """
-    if x.is_fully_addressable:
-        return np.array(x)
-    return np.array(multihost_utils.process_allgather(x, tiled=True))
+    return on_host(algorithm.result(state))
 
 
 class Watch:
     """Counts steps, keeps time and values, and says when to stop."""
 
-    def __init__(self, stopping: Stopping) -> None:
+    def __init__(self, stopping: Stopping, resume: Snapshot | None = None) -> None:
         self.stopping = stopping
         self.started = time.perf_counter()
         self.values: list[float] = []
         self.bests: list[float] = []
-        self.stalled = False
+        self.stalled = self.stopped = False
+        if resume is not None:
+            for value in resume.values:
+                self.add(value)
+            self.started -= resume.seconds
+            self.stalled = resume.stalled
 
     @property
     def seconds(self) -> float:
@@ -219,14 +230,36 @@ class Watch:
         self.bests.append(min(finite, self.bests[-1] if self.bests else math.inf))
         self.stalled = stalled
 
-    def progress(self, value: float, terms: Any, current: Callable[[], np.ndarray]) -> Progress:
-        """What a callback is told of the latest evaluation."""
-        return Progress(len(self.values), value, terms, self.bests[-1], self.seconds, current)
+    def tell(
+        self,
+        callback: Callback | None,
+        value: float,
+        terms: Any,
+        current: Callable[[], np.ndarray],
+        state: Any,
+        interrupted: threading.Event,
+    ) -> None:
+        """Tell a callback of the latest evaluation; ``state`` is what it may keep, or None."""
+        if callback is None:
+            return
+
+        def snapshot() -> Snapshot:
+            return Snapshot(named(state), list(self.values), self.seconds, self.stalled)
+
+        progress = Progress(
+            len(self.values), value, terms, self.bests[-1], self.seconds, current,
+            None if state is None else snapshot, interrupted.is_set(),
+        )  # fmt: skip
+        # Only what is really True: callbacks that return something by chance are many.
+        answer = callback(progress)
+        self.stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
 
     def reason(self, interrupted: threading.Event) -> str | None:
         """Why to stop now, or None to go on."""
         if interrupted.is_set():
             return "interrupted"
+        if self.stopped:
+            return "stopped"
         if self.stalled:
             return "stalled"
         if len(self.values) >= self.stopping.steps:

@@ -7,6 +7,7 @@ nothing at losses of 1e12, and end runs after two iterations. ``Stopping`` decid
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,19 +53,19 @@ class ScipyLBFGSB:
     ) -> Outcome:
         """As ``loop.minimise``; keeps the best point, and goes on after evaluations that fail.
 
+        It cannot go on from the middle of a run, for scipy's memory is out of reach.
+
         Raises:
             InputError: the loss at the start, or its gradient, is not finite.
         """
         start = np.array(x, np.float64)
         watch = Watch(stopping)
         best = _Best(np.array(x))
-        reason: str | None = None
 
         with deferred_interrupt() as interrupted:
 
             def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-                nonlocal reason
-                if (reason := watch.reason(interrupted)) is not None:
+                if watch.reason(interrupted) is not None:
                     raise _Stop
                 point = flat.reshape(start.shape).astype(best.x.dtype)
                 (value, terms), gradient = jax.device_get(
@@ -76,20 +77,17 @@ class ScipyLBFGSB:
                     value = np.nan
                 watch.add(value)
                 best.offer(point, value, terms, gradient)
-                if callback is not None:
-                    callback(watch.progress(value, terms, best.copy))
+                watch.tell(callback, value, terms, best.copy, None, interrupted)
                 return (value, gradient.ravel()) if np.isfinite(value) else best.mirrored(flat)
 
-            reason = self._search(function, start, stopping) or reason
+            self._search(function, start, stopping)
+            reason = watch.reason(interrupted) or "stalled"  # scipy ended of its own accord
         return Outcome(
-            best.x, best.value, best.terms, len(watch.values), watch.seconds,
-            reason or "stalled", watch.values,
-        )  # fmt: skip
+            best.x, best.value, best.terms, len(watch.values), watch.seconds, reason, watch.values
+        )
 
-    def _search(
-        self, function: Callable[..., Any], start: np.ndarray, stopping: Stopping
-    ) -> str | None:
-        """Run scipy until a ``_Stop``; "stalled" if it ends of its own accord."""
+    def _search(self, function: Callable[..., Any], start: np.ndarray, stopping: Stopping) -> None:
+        """Run scipy until it ends or ``function`` raises ``_Stop``."""
         search = partial(
             minimize,
             function,
@@ -104,11 +102,8 @@ class ScipyLBFGSB:
                 "maxfun": stopping.steps + 1,
             },
         )
-        try:
+        with suppress(_Stop):
             search(start.ravel())
-        except _Stop:
-            return None
-        return "stalled"
 
 
 @partial(jax.jit, static_argnames="evaluate")

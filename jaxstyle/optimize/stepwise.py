@@ -25,6 +25,7 @@ from jaxstyle.optimize.loop import (
     deferred_interrupt,
     usable,
 )
+from jaxstyle.optimize.snapshot import Snapshot, restored
 
 StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]
 """(x, *arguments) -> ((value, terms), gradient), in Python. It must not keep x, a JAX array."""
@@ -39,6 +40,7 @@ def minimise_stepwise(
     *,
     callback: Callback | None = None,
     place: jax.sharding.Sharding | None = None,
+    resume: Snapshot | None = None,
 ) -> Outcome:
     """``minimise``, but ``evaluate`` is called from Python and need not be pure or hashable.
 
@@ -46,16 +48,19 @@ def minimise_stepwise(
 
     Args:
         x: the start; copied, so the caller's array stays valid.
-        callback: called after every step.
+        callback: called after every step; the run ends where it returns True.
         place: where the optimiser's state is kept and updated: on the CPU, to spare an
             accelerator's memory. JAX's default device if not given.
+        resume: as there.
 
     Raises:
-        InputError: the loss at the start, or its gradient, is not finite.
+        InputError: as there.
     """
     state = _start(jax.device_put(x, place, may_alias=False), algorithm=algorithm)
     del x  # the caller may have no more use for it, and memory is short
-    watch = Watch(stopping)
+    watch = Watch(stopping, resume)
+    if resume is not None:
+        state = restored(state, resume.state)
     with deferred_interrupt() as interrupted:
         while (reason := watch.reason(interrupted)) is None:
             (value, terms), gradient = evaluate(state.trial, *arguments)
@@ -63,10 +68,9 @@ def minimise_stepwise(
             state, value, stalled = _take_in(state, value, gradient, algorithm=algorithm)
             del gradient  # as large as the picture: not to be held during the next evaluation
             watch.add(float(value), bool(stalled))
-            if callback is not None:
-                current = partial(_current, algorithm, state)
-                callback(watch.progress(float(value), _plain(terms), current))
-                del current
+            current = partial(_current, algorithm, state)
+            watch.tell(callback, float(value), _plain(terms), current, state, interrupted)
+            del current
         result = np.array(algorithm.result(state))
         del state
         (value, terms), _ = evaluate(jax.device_put(result, place), *arguments)

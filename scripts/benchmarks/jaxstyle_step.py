@@ -12,15 +12,10 @@ import problem
 
 from jaxstyle.compilation_cache import keep_compiled_programs
 from jaxstyle.network import checked_network
-from jaxstyle.objective import (
-    Objective,
-    Targets,
-    content_targets,
-    make_weights,
-    model_of,
-    style_targets,
-)
+from jaxstyle.objective import Objective
 from jaxstyle.preprocess import preprocessing
+from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.targets import content_targets, style_targets
 
 keep_compiled_programs()
 net, size = sys.argv[1], int(sys.argv[2])

@@ -1,0 +1,113 @@
+"""Options of runs that can be cut off and gone on with, and that give the same each time."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxstyle.checkpoint import Checkpoint
+
+DEFAULT_EVERY = "60s"
+_EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s?)", re.ASCII)
+
+
+def add_checkpoint_options(parser: argparse.ArgumentParser, *, named: bool = True) -> None:
+    """``--checkpoint``, ``--checkpoint-every`` and ``--deterministic``.
+
+    Args:
+        named: False where the file is an argument of its own, called ``checkpoint``.
+    """
+    group = parser.add_argument_group("long runs")
+    if named:
+        group.add_argument(
+            "--checkpoint",
+            type=Path,
+            metavar="FILE",
+            help="keep the run in this file as it goes; where the file is there already, go on "
+            "from it, so that the same command, given again after whatever ended it, gives the "
+            "picture that an unbroken run gives. Removed when the result is saved. `jaxstyle "
+            "resume FILE` needs no other options. With --optimizer scipy the start of each level "
+            "is kept, and nothing within it",
+        )
+    group.add_argument(
+        "--checkpoint-every",
+        default=DEFAULT_EVERY,
+        metavar="N",
+        help="write it after N steps, or after so many seconds, such as 30s; by seconds, never "
+        "more than a tenth of the time goes into it (default: %(default)s)",
+    )
+    group.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="the same pixels each time on the same machine and versions. On CPU and TPU they are "
+        "anyway; on a GPU this sets XLA's flag for it, and is slower",
+    )
+
+
+def parse_every(text: str) -> tuple[int | None, float]:
+    """Read ``20`` (steps) or ``30s`` (seconds), as ``Checkpoint.every_steps, every_seconds``.
+
+    Raises:
+        InputError: it is neither.
+    """
+    match = _EVERY.fullmatch(text.strip().lower())
+    if match is not None and match[2]:
+        return None, float(match[1])
+    if match is None or "." in match[1] or int(match[1]) < 1:
+        raise InputError(
+            f"--checkpoint-every is {text!r}: give a number of steps such as 20, or of seconds "
+            "such as 30s"
+        )
+    return int(match[1]), math.inf
+
+
+def checkpoint_from(
+    arguments: argparse.Namespace, output: Path, say: Callable[[str], None]
+) -> Checkpoint | None:
+    """Where the run is kept; None where that is not asked for, or the command has no such option.
+
+    Args:
+        output: where the result will be, for ``jaxstyle resume``.
+        say: told where a run goes on, and when the file cannot be written.
+
+    Raises:
+        InputError: an option makes no sense.
+    """
+    path = getattr(arguments, "checkpoint", None)
+    if path is None:
+        return None
+    from jaxstyle.checkpoint import Checkpoint
+
+    if os.path.realpath(path) == os.path.realpath(output):
+        raise InputError(f"{path} cannot be both the checkpoint and the result: rename one")
+    steps, seconds = parse_every(arguments.checkpoint_every)
+    return Checkpoint(path, steps, seconds, {"output": os.path.abspath(output)}, say)
+
+
+def set_deterministic(arguments: argparse.Namespace) -> None:
+    """Do as ``--deterministic`` says; before anything that uses devices.
+
+    Raises:
+        InputError: JAX has started already.
+    """
+    if getattr(arguments, "deterministic", False):
+        from jaxstyle.deterministic import set_flags
+
+        set_flags()
+
+
+def deterministic_note(arguments: argparse.Namespace) -> str:
+    """What ``--deterministic`` did, in one line; empty if it was not given. Starts JAX."""
+    if not getattr(arguments, "deterministic", False):
+        return ""
+    from jaxstyle.deterministic import told
+
+    return told()

@@ -1,0 +1,63 @@
+"""``jaxstyle resume``: go on with a run that was cut off."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from jaxstyle.commands.checkpointing import add_checkpoint_options, set_deterministic
+from jaxstyle.commands.outputs import add_process_options, join_if_asked
+from jaxstyle.commands.stylize import add_output_options, run_and_save
+from jaxstyle.errors import InputError
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "resume",
+        help="go on with a run that was cut off",
+        description="Go on from a file of --checkpoint, and write the picture that the unbroken "
+        "run would have written.",
+        epilog="Example: jaxstyle resume run.ckpt",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a file of jaxstyle stylize --checkpoint")
+    parser.add_argument("--content", help="the content picture, if it is not where it was")
+    parser.add_argument("--style", help="the style picture, if it is not where it was")
+    parser.add_argument("--weights", help="the weight file, if it is not where it was")
+    add_output_options(parser, required=False, default="where the run was to write it")
+    add_checkpoint_options(parser, named=False)
+    add_process_options(
+        parser.add_argument_group("several processes"),
+        "one of several processes whose devices share the picture",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the checkpoint, make its job, run the rest of it, save."""
+    set_deterministic(arguments)
+    join_if_asked(arguments)
+    from jaxstyle.checkpoint_file import read_checkpoint
+    from jaxstyle.images import check_writable
+    from jaxstyle.metadata import parse_record
+    from jaxstyle.replay import prepare_recorded
+
+    path = arguments.checkpoint
+    found = read_checkpoint(path)
+    if found is None:
+        raise InputError(f"there is no checkpoint {path}: give a file of stylize --checkpoint")
+    about, _ = found
+    job, changed = prepare_recorded(
+        parse_record(about["record"]),
+        path,
+        content=arguments.content,
+        style=arguments.style,
+        weights=arguments.weights,
+    )
+    if "mesh" in changed:
+        raise InputError(f"{path} needs the devices of its mesh {changed['mesh']}: go on there")
+    output = arguments.output or about["note"].get("output")
+    if output is None:
+        raise InputError(f"{path} does not say where the result goes: give -o FILE")
+    check_writable(output, bits=job.config.bits)
+    return run_and_save(job, Path(output), arguments)

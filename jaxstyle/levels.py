@@ -1,0 +1,312 @@
+"""What each level of a job works on: pictures and targets at its size, guides, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxstyle.color import match_colors, match_histograms
+from jaxstyle.config import StylizeConfig
+from jaxstyle.images import resize, resize_wrapped
+from jaxstyle.initial import initial_picture
+from jaxstyle.job import Job, goals_of, is_tiled, mesh_of, style_padding, style_size, tiled_of
+from jaxstyle.luminance import grey, luminance, match_luminance, saturate, with_luminance
+from jaxstyle.masks import full, guides, resize_mask
+from jaxstyle.objective import Objective
+from jaxstyle.quantities import Guides, Model, Targets
+from jaxstyle.sharding import content_targets_sharded, know_style_sharded
+from jaxstyle.styles import Style, cropped
+from jaxstyle.targets import (
+    Known,
+    blended_known,
+    content_targets,
+    know_style,
+    targets_of_styles,
+)
+from jaxstyle.tiling import content_targets_tiled, know_style_tiled
+
+RGB = Float[np.ndarray, "height width 3"]
+
+
+def content_at(job: Job, level: int) -> RGB:
+    """The content picture at a level's size; black where the job has none."""
+    return _as_transferred(job.config, original_at(job, level))
+
+
+def original_at(job: Job, level: int) -> RGB:
+    """The content picture in its own colours."""
+    width, height = job.sizes[level]
+    if job.content is None:
+        return np.zeros((height, width, 3), np.float32)
+    return resize(job.content.rgb, width, height)
+
+
+def style_at(job: Job, level: int, style: Style | None = None, factor: float = 1.0) -> RGB:
+    """A style picture at the size that goes with a level; the content where the job has none.
+
+    Args:
+        style: the job's first if not given.
+        factor: over all other scales.
+    """
+    if style is None and not job.styles:
+        return content_at(job, level)
+    style = style or job.styles[0]
+    size = style_size(job.config, style, max(job.sizes[level]), factor)
+    picture = resize(cropped(style.picture.rgb, job.config.style_crop * style.crop), *size)
+    return _matched_before(job, level, picture)
+
+
+def start_of(job: Job) -> RGB:
+    """The picture that the coarsest level starts from."""
+    content = content_at(job, 0)
+    start = initial_picture(job.config.init, content, style_at(job, 0), job.config.seed)
+    return _frozen(job, 0, start)
+
+
+def enlarge(job: Job, image: np.ndarray, level: int) -> RGB:
+    """A result at the size of another level."""
+    return _frozen(job, level, _resized(job, image, level))
+
+
+def presented(job: Job, image: np.ndarray, level: int) -> RGB:
+    """What is shown of the picture of a level: in its final colours, frozen parts as they were."""
+    config = job.config
+    original = original_at(job, level) if job.content is not None else None
+    image = np.clip(image, 0, 1)
+    if config.match_histogram and job.styles:
+        style = job.styles[0]
+        image = match_histograms(image, cropped(style.picture.rgb, config.style_crop * style.crop))
+    if original is not None:
+        if config.color in ("keep", "luminance"):
+            image = with_luminance(
+                original, luminance(image, config.color_space), config.color_space
+            )
+        elif config.color == "match-after":
+            image = _matched(config, image, original, _alpha_at(job, level))
+    if config.saturation != 1:
+        image = saturate(image, config.saturation, config.color_space)
+    freeze = freeze_at(job, level)
+    if freeze is not None and original is not None:
+        share = freeze[..., None]
+        image = np.where(share == 1, original, share * original + (1 - share) * image)
+    return image.astype(np.float32)
+
+
+def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targets:
+    """What the picture of a level is compared with, for all taps of ``objective``."""
+    goals = [
+        blended_known(
+            objective,
+            [_known(job, objective, model, level, style) for style, _ in goal.styles],
+            [share for _, share in goal.styles],
+        )
+        for goal in goals_of(job)
+    ]
+    shift = jnp.asarray(job.config.style_shift, jnp.float32)
+    style = targets_of_styles(objective, goals, shift) if objective.style_layers else {}
+    return Targets(
+        _content_targets(job, objective, model, level),
+        style,
+        guides_at(job, objective, level),
+    )
+
+
+def guides_at(job: Job, objective: Objective, level: int) -> Guides:
+    """Where the picture of a level is compared, and where it may change."""
+    alpha, freeze = _alpha_at(job, level), freeze_at(job, level)
+    width, height = job.sizes[level]
+    content, style, pixels = {}, {}, {}
+    if alpha is not None:
+        content = _first_of(
+            guides(
+                alpha[None],
+                objective.content_layers,
+                padding=objective.padding,
+                architecture=job.network.architecture,
+            )
+        )
+        pixels["inside"] = jnp.asarray(alpha[..., None])
+    if job.regions or alpha is not None:
+        masks = [resize_mask(region.mask.values, width, height) for region in job.regions]
+        stacked = np.stack(masks or [np.ones((height, width), np.float32)])
+        if alpha is not None:
+            stacked = stacked * alpha
+        found = guides(stacked, objective.style_layers, job.config.guide, padding=objective.padding)
+        style = {tap: jnp.asarray(np.moveaxis(guide, 0, -1)) for tap, guide in found.items()}
+    if freeze is not None or alpha is not None:
+        free = np.ones((height, width), bool) if freeze is None else freeze < 0.5
+        free = free if alpha is None else free & (alpha > 0)
+        pixels["free"] = jnp.asarray(free[..., None], jnp.float32)
+    return Guides(content, style, pixels)
+
+
+def freeze_at(job: Job, level: int) -> Float[np.ndarray, "height width"] | None:
+    """How far each pixel is to stay the content's."""
+    return None if job.freeze is None else resize_mask(job.freeze.values, *job.sizes[level])
+
+
+def _alpha_at(job: Job, level: int) -> Float[np.ndarray, "height width"] | None:
+    if job.content is None or job.content.alpha is None or full(job.content.alpha):
+        return None
+    return resize_mask(job.content.alpha, *job.sizes[level])
+
+
+def _resized(job: Job, image: np.ndarray, level: int) -> RGB:
+    change = resize_wrapped if job.config.padding == "circular" else resize
+    return change(image, *job.sizes[level])
+
+
+def _frozen(job: Job, level: int, image: RGB) -> RGB:
+    """With the content's pixels where the picture is not to change."""
+    kept = freeze_at(job, level)
+    alpha = _alpha_at(job, level)
+    if kept is None and alpha is None:
+        return image
+    still = np.zeros(image.shape[:2], bool) if kept is None else kept >= 0.5
+    still = still if alpha is None else still | (alpha == 0)
+    return np.where(still[..., None], content_at(job, level), image)
+
+
+def _as_transferred(config: StylizeConfig, picture: RGB) -> RGB:
+    return grey(picture, config.color_space) if config.color == "luminance" else picture
+
+
+def _matched_before(job: Job, level: int, style: RGB) -> RGB:
+    """The style with the content's colours, if that is asked for."""
+    config = job.config
+    if job.content is None or config.color not in ("luminance", "match-before"):
+        return style
+    content = original_at(job, level)
+    if config.color == "match-before":
+        return _matched(config, style, content, None, _alpha_at(job, level))
+    space = config.color_space
+    luma = match_luminance(
+        luminance(style, space),
+        luminance(content, space),
+        reference_weights=_alpha_at(job, level),
+    )
+    return np.repeat(np.clip(luma, 0, 1)[..., None], 3, axis=-1)
+
+
+def _matched(
+    config: StylizeConfig,
+    picture: RGB,
+    reference: RGB,
+    weights: np.ndarray | None = None,
+    reference_weights: np.ndarray | None = None,
+) -> RGB:
+    if config.color_method == "histogram":
+        return match_histograms(picture, reference)
+    found = match_colors(
+        picture,
+        reference,
+        config.color_method,
+        weights=weights,
+        reference_weights=reference_weights if weights is None else weights,
+    )
+    return np.clip(found, 0, 1)
+
+
+def _first_of(found: dict[str, np.ndarray]) -> dict[str, jnp.ndarray]:
+    return {tap: jnp.asarray(guide[0][..., None]) for tap, guide in found.items()}
+
+
+def _content_targets(job: Job, objective: Objective, model: Model, level: int) -> dict:
+    """Features of the content; of several contents the mean.
+
+    The squared errors to several, added up, are the one to their mean and a constant.
+    """
+    if not objective.content_layers:
+        return {}
+    width, height = job.sizes[level]
+    total = sum(one.weight for one in job.contents)
+    blend: dict = {}
+    for picture, weight in job.contents:
+        seen = _as_transferred(job.config, resize(picture.rgb, width, height))
+        found = _features(job, objective, model, level, seen)
+        if len(job.contents) == 1:
+            return found
+        for tap, feature in found.items():
+            part = feature * jnp.asarray(weight / total, feature.dtype)
+            blend[tap] = part if tap not in blend else blend[tap] + part
+    return blend
+
+
+def _features(job: Job, objective: Objective, model: Model, level: int, content: RGB) -> dict:
+    if (mesh := mesh_of(job.config)) is not None:
+        return content_targets_sharded(objective, model, content, mesh)
+    if is_tiled(job, level):
+        return content_targets_tiled(tiled_of(job, objective), model, content)
+    return content_targets(objective, model, jnp.asarray(content))
+
+
+class _Pass(NamedTuple):
+    """Layers of a style that are seen at one scale."""
+
+    factor: float
+    taps: tuple[str, ...]
+
+
+def _passes(config: StylizeConfig, objective: Objective) -> Iterator[tuple[float, list[_Pass]]]:
+    """For each size that the style is averaged over, the passes that it takes."""
+    scales = config.layer_scales
+    for size in config.multiscale:
+        by_scale: dict[float, list[str]] = {}
+        for tap in objective.style_layers:
+            by_scale.setdefault(size * scales.get(tap, 1.0), []).append(tap)
+        yield size, [_Pass(factor, tuple(taps)) for factor, taps in by_scale.items()]
+
+
+def _known(job: Job, objective: Objective, model: Model, level: int, style: Style) -> Known:
+    """What is known of one style, averaged over its sizes."""
+    # The style does not wrap where the result does: its borders would be seams in its statistics.
+    plain = replace(objective, padding=style_padding(objective.padding))
+    sizes = []
+    for _, passes in _passes(job.config, objective):
+        moments, values = {}, {}
+        for factor, taps in passes:
+            picture = style_at(job, level, style, factor)
+            known = _seen(job, replace(plain, style_layers=taps), model, level, style, picture)
+            moments |= known.moments
+            values |= known.values
+        sizes.append(Known(moments, values))
+    return blended_known(objective, sizes, [1.0] * len(sizes))
+
+
+def _seen(
+    job: Job, objective: Objective, model: Model, level: int, style: Style, picture: RGB
+) -> Known:
+    height, width = picture.shape[:2]
+    mask = _style_mask(job.config, style)
+    at = {}
+    if mask is not None:
+        mask = resize_mask(mask, width, height)
+        found = guides(
+            mask[None],
+            objective.style_layers,
+            job.config.guide,
+            padding=objective.padding,
+            architecture=job.network.architecture,
+        )
+        at = _first_of(found)
+    if (mesh := mesh_of(job.config)) is not None:
+        host = {tap: np.asarray(guide) for tap, guide in at.items()}
+        return know_style_sharded(objective, model, picture, mesh, host)
+    if is_tiled(job, level):
+        return know_style_tiled(tiled_of(job, objective), model, picture, at)
+    return know_style(objective, model, jnp.asarray(picture), at)
+
+
+def _style_mask(config: StylizeConfig, style: Style) -> Float[np.ndarray, "height width"] | None:
+    """The part of the style picture that counts, at its own size."""
+    picture, mask = style.picture, None
+    if style.mask is not None:
+        mask = resize_mask(style.mask.values, *picture.size)
+    if picture.alpha is not None and not full(picture.alpha):
+        mask = picture.alpha if mask is None else mask * picture.alpha
+    return None if mask is None else cropped(mask, config.style_crop * style.crop)

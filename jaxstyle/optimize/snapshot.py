@@ -1,0 +1,76 @@
+"""A minimisation between two steps: what of it can be kept, and how it goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import Array
+
+from jaxstyle.errors import InputError
+
+
+class Snapshot(NamedTuple):
+    """All that a run needs to go on as if it had never ended.
+
+    Attributes:
+        state: the algorithm's arrays by name. As ``Progress`` gives them they live on the devices,
+            until the callback returns; ``on_host`` copies one.
+        values: what was found at each step so far.
+        seconds: time taken so far.
+        stalled: whether the algorithm has no descent left.
+    """
+
+    state: Mapping[str, Any]
+    values: list[float]
+    seconds: float
+    stalled: bool
+
+
+def on_host(x: Array) -> np.ndarray:
+    """A copy on the host, for the optimiser's arrays are donated to the next step.
+
+    Where processes share ``x``, all must call this, and each gets the whole of it.
+    """
+    if x.is_fully_addressable:
+        return np.array(x)
+    return np.array(multihost_utils.process_allgather(x, tiled=True))
+
+
+def named(state: Any) -> dict[str, Any]:
+    """The arrays of a pytree, by where they are in it: ``moments.0.mu``."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def restored(state: Any, kept: Mapping[str, np.ndarray]) -> Any:
+    """A state with the arrays that were kept, where those of ``state`` are, which is given up.
+
+    Raises:
+        InputError: they are of another algorithm or shape.
+    """
+    here = named(state)
+    needed, found = (
+        {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in leaves.items()}
+        for leaves in (here, kept)
+    )
+    for name in sorted({*needed, *found}):
+        if needed.get(name) != found.get(name):
+            raise InputError(
+                f"the optimiser's state to go on from is not of this run: {name} is "
+                f"{found.get(name, 'missing')}, needed is {needed.get(name, 'none')}"
+            )
+    return jax.tree.unflatten(
+        jax.tree.structure(state), [_in_place_of(leaf, kept[name]) for name, leaf in here.items()]
+    )
+
+
+def _in_place_of(old: Array, new: np.ndarray) -> Array:
+    there, shape, new = old.sharding, old.shape, np.asarray(new)
+    old.delete()  # memory is short: never both
+    if there.is_fully_addressable:
+        return jax.device_put(new, there, may_alias=False)
+    return jax.make_array_from_callback(shape, there, lambda index: new[index])

@@ -1,0 +1,172 @@
+"""Everything numeric that an objective takes and gives, as pytrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxstyle.network import Network, Params
+from jaxstyle.preprocess import Preprocessing
+from jaxstyle.statistics import Moments
+
+Picture = Float[Array, "height width 3"]
+Features = dict[str, Float[Array, "_h _w _c"]]
+
+
+class Model(NamedTuple):
+    """The arrays of a ``Network``."""
+
+    params: Params
+    preprocessing: Preprocessing
+
+
+class Guides(NamedTuple):
+    """Which positions count, 0 to 1; nothing is left out where a guide is missing.
+
+    Attributes:
+        content: tap -> (h, w, 1), for the content loss.
+        style: tap -> (h, w, regions), the guidance channels of Gatys et al. 2017, squared.
+        pixels: ``inside``, (height, width, 1): what counts in total variation and the like;
+            ``free``: 0 where the picture is not to change; ``previous``, (height, width, 3): what
+            it is to stay close to, and ``trust``, (height, width, 1): where.
+    """
+
+    content: Features
+    style: Features
+    pixels: dict[str, Float[Array, "height width _c"]]
+
+
+NO_GUIDES = Guides({}, {}, {})
+
+
+class Targets(NamedTuple):
+    """What the picture is compared with.
+
+    Attributes:
+        content: tap -> features (h, w, c) of the content picture.
+        style: tap -> for each goal (see ``Objective.regions``) statistic -> its target, which is
+            a mean Gram matrix (c, c) for ``gram``.
+        guides: where.
+    """
+
+    content: Features
+    style: dict[str, tuple[dict[str, Any], ...]]
+    guides: Guides = NO_GUIDES
+
+
+class Weights(NamedTuple):
+    """What each term counts, in the units of the objective's convention. All are traced.
+
+    Attributes:
+        goals: of each goal of a style layer, beside that of its region's area.
+        content_clip, style_clip: of a layer's error, see ``gradients.clipped``; 0 is no limit.
+        tv_power: of total variation of kind ``power``.
+        temporal: of the squared distance from ``Guides.pixels["previous"]``.
+    """
+
+    content: Float[Array, ""]
+    style: Float[Array, ""]
+    tv: Float[Array, ""]
+    content_layers: dict[str, Float[Array, ""]]
+    style_layers: dict[str, Float[Array, ""]]
+    goals: Float[Array, " goals"]
+    wavelet: Float[Array, ""]
+    range: Float[Array, ""]
+    content_clip: Float[Array, ""]
+    style_clip: Float[Array, ""]
+    tv_power: Float[Array, ""]
+    temporal: Float[Array, ""]
+
+
+class Sums(NamedTuple):
+    """All that the loss needs to know of a picture; but for ``values`` those of parts add up to it.
+
+    Attributes:
+        content: tap -> squared error.
+        energy: tap -> sum of squares of the content's features.
+        counted: tap -> how many positions the two are sums over.
+        style: tap -> the moments of each region.
+        values: tap -> the features of each channel in order, where a statistic needs them.
+        picture: name -> see ``regularisers``.
+    """
+
+    content: dict[str, Float[Array, ""]]
+    energy: dict[str, Float[Array, ""]]
+    counted: dict[str, Float[Array, ""]]
+    style: dict[str, tuple[Moments, ...]]
+    values: dict[str, Float[Array, "_m _c"]]
+    picture: dict[str, Float[Array, ""]]
+
+
+class Terms(NamedTuple):
+    """The parts of the loss, weighted: ``content + style + tv + other`` is the loss.
+
+    Attributes:
+        content_layers, style_layers: tap -> its share of the term.
+        other: wavelet, range and temporal.
+    """
+
+    content: Float[Array, ""]
+    style: Float[Array, ""]
+    tv: Float[Array, ""]
+    content_layers: dict[str, Float[Array, ""]]
+    style_layers: dict[str, Float[Array, ""]]
+    other: Float[Array, ""]
+
+
+class Counted(NamedTuple):
+    """Which part of what is at hand is counted, where it is a tile or padded.
+
+    Attributes:
+        at: tap -> (h, w, 1), 1 for its own positions.
+        pixels: (height, width, 1), the same of the picture.
+        inside: (height, width, 1), 0 for what is no part of the picture.
+    """
+
+    at: Callable[[str], Array]
+    pixels: Array | None = None
+    inside: Array | None = None
+
+
+def make_weights(
+    content: float,
+    style: float,
+    tv: float,
+    content_layers: Mapping[str, float],
+    style_layers: Mapping[str, float],
+    *,
+    goals: Sequence[float] = (1.0,),
+    wavelet: float = 0.0,
+    range: float = 0.0,
+    content_clip: float = 0.0,
+    style_clip: float = 0.0,
+    tv_power: float = 2.0,
+    temporal: float = 0.0,
+) -> Weights:
+    """``Weights`` of float32 arrays from plain numbers."""
+
+    def number(value: float) -> Array:
+        return jnp.asarray(value, jnp.float32)
+
+    return Weights(
+        number(content),
+        number(style),
+        number(tv),
+        {tap: number(weight) for tap, weight in content_layers.items()},
+        {tap: number(weight) for tap, weight in style_layers.items()},
+        jnp.asarray(goals, jnp.float32),
+        number(wavelet),
+        number(range),
+        number(content_clip),
+        number(style_clip),
+        number(tv_power),
+        number(temporal),
+    )
+
+
+def model_of(network: Network) -> Model:
+    """The arrays of a network, as the objective takes them."""
+    return Model(network.params, network.preprocessing)

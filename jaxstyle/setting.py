@@ -1,0 +1,89 @@
+"""What a field of a config is: its default, its help, and what values fit."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from jaxstyle.errors import InputError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field with what the command line and the checks need to know of it."""
+    limits = {"least": least, "above": above, "most": most, "below": below}
+    return field(default=default, metadata={"help": help, "choices": choices, **limits})
+
+
+def checked(entry: Any, value: Any) -> Any:
+    name, limits = entry.name, entry.metadata
+    kind, optional = kind_of(entry)
+    if value is None and optional:
+        return None
+    if (
+        kind is str
+        and name.endswith(("_layers", "_scales", "_multiscale"))
+        and not isinstance(value, str)
+    ):
+        value = _layers_text(value)
+    if kind is str and isinstance(value, Path):
+        value = str(value)
+    if kind in (int, float) and not isinstance(value, bool):
+        value = _plain_number(kind, value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name} is {value!r}; it must be {_NAMES[kind]}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} is {value}; it must be a finite number")
+    for limit, fits, words in (
+        ("least", lambda v, bound: v >= bound, "at least"),
+        ("above", lambda v, bound: v > bound, "more than"),
+        ("most", lambda v, bound: v <= bound, "at most"),
+        ("below", lambda v, bound: v < bound, "less than"),
+    ):
+        if limits[limit] is not None and not fits(value, limits[limit]):
+            raise InputError(f"{name} is {value}; it must be {words} {limits[limit]}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(limits['choices'])}")
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _plain_number(kind: type, value: Any) -> Any:
+    """NumPy's scalars as Python's, whole numbers as floats where a float is wanted."""
+    try:
+        return kind(value) if isinstance(value, _ACCEPTED[kind]) else value
+    except OverflowError:
+        return math.inf
+
+
+_ACCEPTED = {int: numbers.Integral, float: numbers.Real}
+
+
+def kind_of(entry: Any) -> tuple[type, bool]:
+    """The plain type of a field and whether it may be None."""
+    text, _, none = str(entry.type).partition(" | ")
+    return {"int": int, "float": float, "str": str, "bool": bool}[text], none == "None"
+
+
+def _layers_text(value: Any) -> str:
+    """A mapping or a sequence of layers in the notation of the command line."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{layer}:{weight}" for layer, weight in value.items())
+    try:
+        return ",".join(str(part) for part in value)
+    except TypeError:
+        raise InputError(f"layers are given as {value!r}; give text, a list or a dict") from None

@@ -1,0 +1,51 @@
+"""What of a style is compared: Gram matrices and their alternatives, one file each."""
+
+from __future__ import annotations
+
+from jaxstyle.errors import InputError
+from jaxstyle.statistics.channels import CHANNELS
+from jaxstyle.statistics.gram import GRAM, SHIFTED_GRAM
+from jaxstyle.statistics.histogram import HISTOGRAM
+from jaxstyle.statistics.mean_covariance import MEAN_COVARIANCE
+from jaxstyle.statistics.moments import Moments, blended, means, moments
+from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.statistics.wasserstein import WASSERSTEIN
+
+__all__ = [
+    "STATISTICS",
+    "Moments",
+    "Statistic",
+    "additive",
+    "blended",
+    "means",
+    "moments",
+    "parse_statistics",
+]
+
+STATISTICS = {
+    statistic.name: statistic
+    for statistic in (GRAM, SHIFTED_GRAM, MEAN_COVARIANCE, WASSERSTEIN, CHANNELS, HISTOGRAM)
+}
+
+
+def parse_statistics(text: str) -> tuple[str, ...]:
+    """Read names joined by ``+``, such as ``gram+histogram``.
+
+    Raises:
+        InputError: an unknown name, or one given twice.
+    """
+    names = tuple(name.strip() for name in text.split("+"))
+    for name in names:
+        if name not in STATISTICS:
+            raise InputError(
+                f"unknown style statistic {name!r}: choose one of {', '.join(STATISTICS)}, or "
+                "several joined by +"
+            )
+    if len(set(names)) < len(names):
+        raise InputError(f"style statistics {text!r} name one twice")
+    return names
+
+
+def additive(names: tuple[str, ...]) -> bool:
+    """Whether all are functions of sums over positions, which tiles and devices can share."""
+    return all(STATISTICS[name].needs == "moments" for name in names)

@@ -1,0 +1,245 @@
+"""The pictures that a run is told by: contents, styles, masks, as a user gives them."""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxstyle.errors import InputError
+from jaxstyle.images import Picture, as_picture
+from jaxstyle.masks import Mask, read_mask
+
+Image = Any
+"""A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
+
+
+@dataclass(frozen=True)
+class Style:
+    """One style among several, or of a part of the picture.
+
+    Attributes:
+        image: a picture as ``stylize`` takes it; a ``Picture`` once it is read.
+        weight: relative to the other styles of its region.
+        scale, crop: over ``style_scale`` and ``style_crop`` of the settings, as factors.
+        region: the region of the content that it is for, from 1; None for all.
+        mask: the part of the style picture that is used: white; None for all of it.
+    """
+
+    image: Any
+    weight: float = 1.0
+    scale: float = 1.0
+    crop: float = 1.0
+    region: int | None = None
+    mask: Any = None
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("weight", self.weight, 0, math.inf),
+            ("scale", self.scale, 1e-3, 16),
+            ("crop", self.crop, 1e-3, 1),
+        ):
+            if not (isinstance(value, int | float) and low <= value <= high and value < math.inf):
+                most = "" if high == math.inf else f" and at most {high:g}"
+                raise InputError(
+                    f"{name} of a style is {value!r}: give a number of at least {low:g}{most}"
+                )
+        if self.region is not None and self.region < 1:
+            raise InputError(f"region of a style is {self.region}: regions are counted from 1")
+
+    @property
+    def picture(self) -> Picture:
+        """The picture, once it is read."""
+        assert isinstance(self.image, Picture)
+        return self.image
+
+
+class Weighted(NamedTuple):
+    """A content picture and how much it counts among several."""
+
+    picture: Picture
+    weight: float
+
+
+class Region(NamedTuple):
+    """A part of the content picture, and what its style counts beside that of other parts."""
+
+    mask: Mask
+    weight: float
+
+
+def read_styles(style: Any) -> tuple[Style, ...]:
+    """Read what ``stylize`` is given as style.
+
+    Args:
+        style: a picture, a ``Style``, or a sequence of them. Text is a path, a directory or a
+            pattern (*, ?, [...]), each of whose pictures is a style, and may go on with a weight
+            and options, such as ``waves.jpg:0.7:scale=0.5:crop=0.8:region=2:mask=sky.png``.
+
+    Raises:
+        InputError: an option that makes no sense, a pattern without pictures, or a picture that
+            cannot be read.
+    """
+    found = [one for entry in _entries(style) for one in _expanded(entry)]
+    if not found:
+        raise InputError("no style picture is given")
+    if sum(one.weight for one in found) <= 0:
+        raise InputError("all styles have weight 0: give one a weight above 0")
+    several = len(found) > 1
+    return tuple(
+        replace(
+            one,
+            image=as_picture(one.image, name=f"style image {i + 1}" if several else "style image"),
+            mask=None if one.mask is None else _mask(one.mask, f"mask of style {i + 1}"),
+        )
+        for i, one in enumerate(found)
+    )
+
+
+def read_contents(content: Any) -> tuple[Weighted, ...]:
+    """Read what ``stylize`` is given as content: one picture, or several with weights.
+
+    Args:
+        content: a picture, text such as ``photo.jpg:0.7``, a pair (picture, weight), or a list.
+
+    Raises:
+        InputError: a weight that makes no sense, or a picture that cannot be read.
+    """
+    entries = content if isinstance(content, list) else [content]
+    found = []
+    for index, entry in enumerate(entries):
+        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
+        name = f"content image {index + 1}" if len(entries) > 1 else "content image"
+        found.append(Weighted(as_picture(source, name=name), _number(weight, f"weight of {name}")))
+    if not found or sum(one.weight for one in found) <= 0:
+        raise InputError("no content picture has a weight above 0")
+    return tuple(found)
+
+
+def read_regions(masks: Sequence[Any]) -> tuple[Region, ...]:
+    """Read the masks of the content picture.
+
+    Args:
+        masks: pictures, text such as ``sky.png:2``, or pairs (mask, weight).
+
+    Raises:
+        InputError: as ``masks.read_mask``; also a weight that makes no sense, or a black mask.
+    """
+    found = []
+    for index, entry in enumerate(masks):
+        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
+        name = f"mask {index + 1}"
+        found.append(Region(_mask(source, name), _number(weight, f"weight of {name}")))
+    return tuple(found)
+
+
+def cropped(picture: np.ndarray, fraction: float) -> np.ndarray:
+    """The middle of an array (height, width, ...)."""
+    height, width = (max(1, round(fraction * side)) for side in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
+def _mask(source: Any, name: str) -> Mask:
+    mask = source if isinstance(source, Mask) else read_mask(source, name=name)
+    if not mask.values.any():
+        raise InputError(f"{name} ({mask.source}) is black all over: white is what counts")
+    return mask
+
+
+def _entries(style: Any) -> list[Any]:
+    several = isinstance(style, Sequence) and not isinstance(style, str | os.PathLike)
+    return list(style) if several else [style]
+
+
+def _expanded(entry: Any) -> Iterator[Style]:
+    """A directory or a pattern as a style each; their weights sum to that given."""
+    if isinstance(entry, Style):
+        style = entry
+    elif isinstance(entry, str):
+        style = _parsed(entry)
+    else:
+        style = Style(entry)
+    if not isinstance(style.image, str | os.PathLike):
+        yield style
+        return
+    path = Path(style.image)
+    if path.is_dir():
+        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)
+    elif glob.has_magic(str(path)) and not path.exists():
+        paths = sorted(Path(p) for p in glob.glob(str(path)))
+    else:
+        yield style
+        return
+    if not paths:
+        raise InputError(f"there is no picture in {path}: give a file, a folder or a pattern")
+    for one in paths:
+        yield replace(style, image=str(one), weight=style.weight / len(paths))
+
+
+def _parsed(text: str) -> Style:
+    path, options = _without_options(text)
+    values: dict[str, Any] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            name, value = "weight", option
+        if name in values:
+            raise InputError(f"style {text!r} gives {name} twice")
+        if name == "mask":
+            values[name] = value
+        elif name == "region":
+            if not value.isdigit():
+                raise InputError(f"region of style {text!r} is {value!r}: give a whole number")
+            values[name] = int(value)
+        else:
+            values[name] = _number(value, f"{name} of style {text!r}")
+    return Style(path, **values)
+
+
+_OPTIONS = ("scale", "crop", "region", "mask", "weight")
+
+
+def _without_options(text: str) -> tuple[str, list[str]]:
+    """The path, and what follows it after colons; a file whose name has colons is a file."""
+    path, options = text, []
+    while not Path(path).exists() and ":" in path:
+        rest, _, option = path.rpartition(":")
+        name, equals, _ = option.partition("=")
+        if not rest or not (name in _OPTIONS if equals else _is_number(option)):
+            break
+        path, options = rest, [option, *options]
+    return path, options
+
+
+def _weighted(entry: Any) -> tuple[Any, Any]:
+    if not isinstance(entry, str):
+        return entry, 1.0
+    path, options = _without_options(entry)
+    if len(options) > 1 or any("=" in option for option in options):
+        raise InputError(f"{entry!r} is not understood: write a path, or path:weight")
+    return path, options[0] if options else 1.0
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, str) and _is_number(value):
+        value = float(value)
+    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"{what} is {value!r}: give a number of at least 0")
+    return float(value)
