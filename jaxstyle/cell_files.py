@@ -89,6 +89,14 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
         return None  # ImageErrors are ValueErrors
 
 
+def is_made(path: Path, job: Job) -> bool:
+    """Whether a picture is there whose record is of just this job, whose inputs are files."""
+    try:
+        return _essence(json.loads(read_record(path))) == _essence(json.loads(record_of(job)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
 def _essence(record: dict[str, Any]) -> dict[str, Any]:
     """What makes the pixels; the command in the note may have changed by ``--resume`` alone."""
     extra = record["extra"]
@@ -103,9 +111,9 @@ def _essence(record: dict[str, Any]) -> dict[str, Any]:
 def _arrays_of(job: Job) -> str:
     """A hash of the inputs that are of no file, which a record does not tell apart."""
     digest = hashlib.sha256()
-    pictures = [one.picture for one in job.contents] + [style.picture for style in job.styles]
+    pictures = [one.picture for one in job.contents] + [style.image for style in job.styles]
     for picture in pictures:
-        if not picture.sha256:
+        if not picture.sha256:  # no file of targets, which always has one
             for part in (picture.rgb, picture.alpha):
                 digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
     masks = [region.mask for region in job.regions] + [style.mask for style in job.styles]

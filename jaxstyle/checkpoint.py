@@ -160,7 +160,7 @@ class Keeper:
         self.next_time = now + max(
             self.checkpoint.every_seconds, LEAST_PAUSE * (now - started) if written else 0.0
         )
-        if written and progress.interrupted:
+        if written and progress.interrupted():
             path = self.checkpoint.path
             _tell(self.checkpoint, f"{path}: holds the run as it is: the same command goes on")
 
@@ -169,7 +169,7 @@ class Keeper:
             due = time.monotonic() >= self.next_time
         else:
             due = _steps(at, progress) >= self.next_step
-        due |= progress.interrupted
+        due |= progress.interrupted()
         return any(gather(due)) if self.shared else due
 
     def _write(self, at: Begun, arrays: Mapping[str, Any]) -> bool:

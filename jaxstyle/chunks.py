@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxstyle.api import run
 from jaxstyle.errors import InputError
+from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.job import (
     Job,
     algorithm_of,
@@ -38,15 +39,6 @@ from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights, model_of
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sweeping import OWN, SHARED, Sweep
-
-
-class Cell(NamedTuple):
-    """One run of a grid; ``job`` is the error where its inputs are not fit."""
-
-    place: tuple[int, ...]
-    labels: tuple[str, ...]
-    name: str
-    job: Job | InputError
 
 
 @dataclass(frozen=True)
@@ -93,61 +85,28 @@ class Portion(NamedTuple):
     programs: int
 
 
-STYLE_SETTINGS = (
-    "style_scale",
-    "style_crop",
-    "style_multiscale",
-    "style_scales",
-    "style_shift",
-    "color",
-    "color_method",
-    "color_space",
-    "guide",
-)
-"""Those that change the style's targets."""
-
-Group = Sequence[tuple[int, Job]]
-"""Cells that share programs, each with its index in the grid."""
-
-
-def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
-    """Put together what can run as one program, in the order of first appearance."""
-    groups: dict[Hashable, list[tuple[int, Job]]] = {}
-    for index, cell in cells:
-        job = cell.job
-        assert isinstance(job, Job)
-        objective = replace(objective_of_job(job), content_layers=(), style_layers=())
-        alone = index if _runs_alone(job) else None
-        key = (
-            objective,
-            alone,
-            None if alone is not None else algorithm_of(job.config),
-            steps_per_call(job.config),
-            job.config.levels,
-            job.config.max_seconds,
-            job.sizes[-1],
-            # Networks of no file: cut off at different depths, they still share their arrays.
-            job.network.sha256 or id(job.network.params["conv1_1"]["kernel"]),
-            job.config.precision,
-            not job.contents,
-            not job.styles,
-            _guide_key(job),
-        )
-        groups.setdefault(key, []).append((index, job))
-    return [_same_levels(group) for group in groups.values()]
+Load = Callable[[Job], Job]
+"""May raise InputError."""
 
 
 def run_group(
-    group: Group, limits: Limits, callback: Callable[[Progress], None] | None
+    group: Group,
+    limits: Limits,
+    callback: Callable[[Progress], None] | None,
+    load: Load = lambda job: job,
 ) -> Iterator[Portion]:
-    """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
-    if _runs_alone(group[0][1]):
-        yield Portion(_merged({index: _alone(job) for index, job in mine(group)}), 0)
+    """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved.
+
+    Args:
+        load: gives a job its pictures back, if they are put away until it runs.
+    """
+    if runs_alone(group[0][1]):
+        yield Portion(_merged({index: _alone(job, load) for index, job in mine(group)}), 0)
         return
     config = group[0][1].config
     try:
         with precision_in_force(config):
-            runner = _Runner(group, limits)
+            runner = _Runner(group, limits, load)
             size = runner.fitting_size()
     except InputError as error:
         yield Portion({index: error for index, _ in group}, 0)
@@ -166,7 +125,7 @@ def run_group(
                 raise
             if size <= runner.devices:  # alone they may still go tile by tile
                 for index, job in waiting:
-                    yield Portion({index: _alone(job)}, 0)
+                    yield Portion({index: _alone(job, load)}, 0)
                 return
             size = equal_chunks(len(waiting), size // 2, runner.devices)
             continue
@@ -178,7 +137,8 @@ def run_group(
 class _Runner:
     """What the chunks of one group have in common."""
 
-    def __init__(self, group: Group, limits: Limits) -> None:
+    def __init__(self, group: Group, limits: Limits, load: Load) -> None:
+        self.load = load
         self.jobs = [job for _, job in group]
         self.limits = limits
         first = self.jobs[0]
@@ -201,12 +161,15 @@ class _Runner:
             self.device_list,
             steps_per_call=steps_per_call(first.config),
         )
+        loaded = (_loaded(job, load) for job in self.jobs)
+        sample = next((job for job in loaded if isinstance(job, Job)), None)
+        self.sample = sample or load(first)  # which says what is wrong
         self.axes = self._axes()
         self.spent = 0.0
 
     def fitting_size(self) -> int:
         """How many cells run at once, in this and every other process."""
-        job = self.jobs[0]
+        job = self.sample
         last = len(job.sizes) - 1
         width, height = job.sizes[last]
         start = np.zeros((height, width, 3), np.float32)
@@ -242,6 +205,12 @@ class _Runner:
         callback: Callable[[Progress], None] | None,
     ) -> dict[int, Stylized | InputError]:
         """Work some cells out, level by level."""
+        results: dict[int, Stylized | InputError] = {}
+        loaded = [(index, _loaded(job, self.load)) for index, job in cells]
+        results |= {index: job for index, job in loaded if isinstance(job, InputError)}
+        cells = [(index, job) for index, job in loaded if isinstance(job, Job)]
+        if not cells:
+            return results
         jobs = [job for _, job in cells]
         sizes = jobs[0].sizes
         images = [start_of(job) for job in jobs]
@@ -273,7 +242,6 @@ class _Runner:
                     outcomes = [_cut_short(outcome) for outcome in outcomes]
                 break
         self.spent += spent
-        results: dict[int, Stylized | InputError] = {}
         for place, (index, job) in enumerate(cells):
             outcome = errors.get(place, outcomes[place])
             results[index] = (
@@ -285,11 +253,11 @@ class _Runner:
 
     def _axes(self) -> tuple[Any, ...]:
         jobs = self.jobs
-        content = SHARED if len({_content_key(job) for job in jobs}) == 1 else OWN
-        style = SHARED if len({_style_key(job) for job in jobs}) == 1 else OWN
-        guides = SHARED if len({_guide_key(job) for job in jobs}) == 1 else OWN
+        content = SHARED if len({content_key(job) for job in jobs}) == 1 else OWN
+        style = SHARED if len({style_key(job) for job in jobs}) == 1 else OWN
+        guides = SHARED if len({guide_key(job) for job in jobs}) == 1 else OWN
         # Of the smallest level: all have targets of one structure.
-        model, targets, weights = self._arguments([jobs[0]], 0)[0]
+        model, targets, weights = self._arguments([self.sample], 0)[0]
         axes = Targets(
             jax.tree.map(lambda _: content, targets.content),
             jax.tree.map(lambda _: style, targets.style),
@@ -307,7 +275,7 @@ class _Runner:
         guides: dict[Hashable, Any] = {}
         arguments = []
         for job in jobs:
-            keys = _content_key(job), _style_key(job), _guide_key(job)
+            keys = content_key(job), style_key(job), guide_key(job)
             if keys[0] not in content or keys[1] not in style or keys[2] not in guides:
                 found = targets_at(job, self.objective, self.model, level)
                 content.setdefault(keys[0], found.content)
@@ -330,45 +298,6 @@ class _Runner:
         )
 
 
-def _content_key(job: Job) -> Hashable:
-    """Equal for cells with the same content targets."""
-    coloured = job.config.color == "luminance" and job.config.color_space
-    return tuple((id(one.picture), one.weight) for one in job.contents), coloured
-
-
-def _style_key(job: Job) -> Hashable:
-    """Equal for cells with the same style targets."""
-    styles = tuple(
-        (id(s.image), s.weight, s.scale, s.crop, s.region, id(s.mask)) for s in job.styles
-    )
-    matched = _content_key(job) if job.config.color in ("luminance", "match-before") else None
-    return styles, matched, tuple(getattr(job.config, name) for name in STYLE_SETTINGS)
-
-
-def _guide_key(job: Job) -> Hashable:
-    """Equal for cells that count the same positions."""
-    alpha = None if job.content is None or job.content.alpha is None else id(job.content)
-    regions = tuple(id(region.mask) for region in job.regions)
-    return regions, id(job.freeze), alpha, job.config.guide if regions else ""
-
-
-def _same_levels(group: Group) -> Group:
-    """Deep layers forbid the coarsest levels; a common program has those that suit all cells.
-
-    The number is put into the settings, so that a cell's record says what was done.
-    """
-    levels = min(len(job.sizes) for _, job in group)
-    return [
-        (index, job)
-        if len(job.sizes) == levels
-        else (
-            index,
-            replace(job, config=replace(job.config, levels=levels), sizes=job.sizes[-levels:]),
-        )
-        for index, job in group
-    ]
-
-
 def _cut_short(outcome: Outcome | InputError) -> Outcome | InputError:
     return outcome._replace(reason="interrupted") if isinstance(outcome, Outcome) else outcome
 
@@ -387,17 +316,18 @@ def _merged(results: dict[int, Stylized | InputError]) -> dict[int, Stylized | I
     return {index: one for part in gather(results) for index, one in part.items()}
 
 
-def _runs_alone(job: Job) -> bool:
-    """Whether a job has no program to share: scipy's loop, or tiles."""
-    config = job.config
-    return config.optimizer == "scipy" or config.strategy == "tiled" or config.mesh is not None
+def _loaded(job: Job, load: Load) -> Job | InputError:
+    try:
+        return load(job)
+    except InputError as error:
+        return error
 
 
-def _alone(job: Job) -> Stylized | InputError:
+def _alone(job: Job, load: Load) -> Stylized | InputError:
     if job.config.mesh is not None and jax.process_count() > 1:
         return InputError("the processes share the cells: none is left to share a picture by mesh")
     try:
-        return run(job)
+        return run(load(job))
     except InputError as error:
         return error
     except Exception as error:

@@ -42,6 +42,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """As ``parse_args``, but styles may also follow after options."""
+    arguments, rest = parser.parse_known_args(argv)
+    late_styles = "more_styles" in arguments and not any(text.startswith("-") for text in rest)
+    if rest and not late_styles:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.style = [*arguments.style, *rest]
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -49,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for input that cannot be used (one line on standard error), 130 after
         Ctrl-C.
     """
-    arguments = build_parser().parse_args(argv)
+    arguments = _parsed(build_parser(), argv)
     try:
         return arguments.run(arguments)
     except InputError as error:

@@ -144,6 +144,12 @@ class StylizeConfig:
     range_weight: float = setting(
         0.0, "weight of values below black or above white; for --no-clamp", least=0
     )
+    temporal_weight: float = setting(
+        0.0,
+        "weight of the squared distance from the last frame, moved along with the picture; used by "
+        "video",
+        least=0,
+    )
     content_clip: float = setting(
         0.0,
         "error of a content layer from which on it pulls no harder, as in Huber's loss; 0: none",

@@ -12,10 +12,11 @@ import jax
 
 from jaxstyle.axes import Axis, combinations
 from jaxstyle.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.chunks import Cell, Group, Limits, Portion, Progress, grouped, run_group
+from jaxstyle.chunks import Limits, Portion, Progress, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.job import Image, Job, prepare, replace_settings
 from jaxstyle.masks import read_mask
 from jaxstyle.network import Network

@@ -17,17 +17,19 @@ from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.initial import initial_picture
-from jaxstyle.layers import least_side, order_taps
+from jaxstyle.layers import least_side, order_taps, style_padding
 from jaxstyle.masks import Mask, read_mask
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam
 from jaxstyle.pyramid import level_sizes
 from jaxstyle.quantities import Weights, make_weights
+from jaxstyle.saved_style import SavedStyle, check_saved_style
 from jaxstyle.sharding import parse_mesh
 from jaxstyle.statistics import additive
 from jaxstyle.strategy import choose
 from jaxstyle.styles import Image, Region, Style, Weighted, read_contents, read_regions, read_styles
+from jaxstyle.targets import Kept
 from jaxstyle.tiling import TiledObjective
 from jaxstyle.vgg import check_depth, check_size
 
@@ -45,6 +47,9 @@ class Job:
         styles: none where nothing of a style picture is used.
         regions: parts of the content with styles of their own; none if it has one for all of it.
         freeze: white where the content is to stay as it is; None if nowhere.
+        previous: of a video, what the run starts from and stays close to, (height, width, 3) in
+            [0, 1] at full size, and how far that is to be trusted, (height, width).
+        kept: what is known of the styles, for jobs that share them.
         config: resolved settings.
         network: cut off below the deepest tap.
         sizes: (width, height) of each level, coarsest first.
@@ -61,6 +66,8 @@ class Job:
     plan: str = ""
     regions: tuple[Region, ...] = ()
     freeze: Mask | None = None
+    previous: tuple[np.ndarray, np.ndarray] | None = None
+    kept: Kept | None = None
 
     @property
     def content(self) -> Picture | None:
@@ -69,8 +76,9 @@ class Job:
 
     @property
     def style(self) -> Picture | None:
-        """The style picture; of several the first."""
-        return self.styles[0].picture if self.styles else None
+        """The style picture; of several the first. None also where it is known by a file alone."""
+        image = self.styles[0].image if self.styles else None
+        return image if isinstance(image, Picture) else None
 
 
 class Goal(NamedTuple):
@@ -165,8 +173,11 @@ def objective_of(config: StylizeConfig) -> Objective:
 
 def objective_of_job(job: Job) -> Objective:
     """The static part of a job's loss."""
+    objective = objective_of(job.config)
     regions = tuple(goal.region for goal in goals_of(job))
-    return replace(objective_of(job.config), regions=regions)
+    temporal = job.previous is not None and job.config.temporal_weight > 0
+    regularisers = (*objective.regularisers, "temporal") if temporal else objective.regularisers
+    return replace(objective, regions=regions, regularisers=regularisers)
 
 
 def goals_of(job: Job) -> list[Goal]:
@@ -222,6 +233,7 @@ def weights_of(config: StylizeConfig) -> Weights:
         content_clip=config.content_clip,
         style_clip=config.style_clip,
         tv_power=config.tv_power,
+        temporal=config.temporal_weight,
     )
 
 
@@ -304,7 +316,10 @@ def _read_freeze(freeze: Image | None) -> Mask | None:
 def _check_parts(job: Job) -> None:
     """Whether masks, transparency and statistics go together."""
     count = max(1, len(job.regions))
-    for style in job.styles:
+    sides = [max(size) for size in job.sizes]
+    for place, style in enumerate(job.styles):
+        if isinstance(style.image, SavedStyle):
+            check_saved_style(style.image, job.config, job.network, sides, first=place == 0)
         if style.region is not None and style.region > count:
             have = f"{len(job.regions)} masks" if job.regions else "no masks"
             raise InputError(f"a style is for region {style.region}, but there are {have}")
@@ -329,10 +344,9 @@ def _sizes(
     shape: tuple[int, int] | None,
 ) -> list[tuple[int, int]]:
     content = contents[0].picture if contents else None
-    leader = content or (styles[0].picture if styles else None)
-    if leader is None:
+    if content is None and not styles:
         raise InputError("neither a content nor a style picture is given")
-    width, height = shape or fit_longest_side(*leader.size, config.size)
+    width, height = shape or fit_longest_side(*(content or styles[0].picture).size, config.size)
     multiple = 1
     if config.padding == "circular":
         multiple = CIRCULAR_MULTIPLE
@@ -351,6 +365,8 @@ def _sizes(
     levels = config.levels or None
     sizes = level_sizes(width, height, levels=levels, least_side=least, multiple=multiple)
     for style in styles if style_taps else ():
+        if isinstance(style.image, SavedStyle):
+            continue
         for tap, scale in {**dict.fromkeys(style_taps, 1.0), **config.layer_scales}.items():
             factor = min(config.multiscale) * scale
             width, height = style_size(config, style, max(sizes[0]), factor)
@@ -370,11 +386,6 @@ def style_size(
     width, height = (max(1, round(fraction * n)) for n in style.picture.size)
     scale = config.style_scale * style.scale * factor
     return fit_longest_side(width, height, max(1, round(scale * side)))
-
-
-def style_padding(padding: str) -> str:
-    """How a style picture is padded: it need not wrap where the result does."""
-    return "reflect" if padding == "circular" else padding
 
 
 def _check_start(job: Job) -> None:

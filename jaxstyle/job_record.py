@@ -23,7 +23,7 @@ def record_of(job: Job) -> str:
     first, *others = job.contents or [None]
     inputs: dict[str, Any] = {
         "content": None if first is None else entry(first.picture),
-        "styles": [_style_entry(style) for style in job.styles],
+        "styles": [record_of_style(style) for style in job.styles],
         "init": initial_files(job.config.init),
         "weights": {
             "sha256": job.network.sha256,
@@ -42,9 +42,9 @@ def record_of(job: Job) -> str:
     return make_record(job.config.as_dict(), inputs, extra)
 
 
-def _style_entry(style: Style) -> dict[str, Any]:
+def record_of_style(style: Style) -> dict[str, Any]:
     """What a record says of a style; what is as usual is left out."""
-    found: dict[str, Any] = {"path": style.picture.source, "sha256": style.picture.sha256}
+    found: dict[str, Any] = {"path": style.image.source, "sha256": style.image.sha256}
     plain = Style(None)
     for name in ("weight", "scale", "crop", "region"):
         if getattr(style, name) != getattr(plain, name):

@@ -124,6 +124,11 @@ def stride(layer: str) -> int:
     return 2**poolings
 
 
+def style_padding(padding: str) -> str:
+    """How a style picture is padded: it need not wrap where the result does."""
+    return "reflect" if padding == "circular" else padding
+
+
 def least_side(taps: Iterable[str], padding: str = "zeros") -> int:
     """The smallest height and width, in pixels, for which every tap has a position."""
     # A convolution that reflects at the border needs two positions; pooling may leave one.

@@ -14,11 +14,13 @@ from jaxstyle.color import match_colors, match_histograms
 from jaxstyle.config import StylizeConfig
 from jaxstyle.images import resize, resize_wrapped
 from jaxstyle.initial import initial_picture
-from jaxstyle.job import Job, goals_of, is_tiled, mesh_of, style_padding, style_size, tiled_of
+from jaxstyle.job import Goal, Job, goals_of, is_tiled, mesh_of, style_size, tiled_of
+from jaxstyle.layers import style_padding
 from jaxstyle.luminance import grey, luminance, match_luminance, saturate, with_luminance
 from jaxstyle.masks import full, guides, resize_mask
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Guides, Model, Targets
+from jaxstyle.saved_style import SavedStyle
 from jaxstyle.sharding import content_targets_sharded, know_style_sharded
 from jaxstyle.styles import Style, cropped
 from jaxstyle.targets import (
@@ -53,7 +55,7 @@ def style_at(job: Job, level: int, style: Style | None = None, factor: float = 1
         style: the job's first if not given.
         factor: over all other scales.
     """
-    if style is None and not job.styles:
+    if style is None and job.style is None:
         return content_at(job, level)
     style = style or job.styles[0]
     size = style_size(job.config, style, max(job.sizes[level]), factor)
@@ -63,6 +65,8 @@ def style_at(job: Job, level: int, style: Style | None = None, factor: float = 1
 
 def start_of(job: Job) -> RGB:
     """The picture that the coarsest level starts from."""
+    if job.previous is not None:
+        return enlarge(job, job.previous[0], 0)
     content = content_at(job, 0)
     start = initial_picture(job.config.init, content, style_at(job, 0), job.config.seed)
     return _frozen(job, 0, start)
@@ -99,14 +103,7 @@ def presented(job: Job, image: np.ndarray, level: int) -> RGB:
 
 def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targets:
     """What the picture of a level is compared with, for all taps of ``objective``."""
-    goals = [
-        blended_known(
-            objective,
-            [_known(job, objective, model, level, style) for style, _ in goal.styles],
-            [share for _, share in goal.styles],
-        )
-        for goal in goals_of(job)
-    ]
+    goals = [known_of_goal(job, objective, model, level, goal) for goal in goals_of(job)]
     shift = jnp.asarray(job.config.style_shift, jnp.float32)
     style = targets_of_styles(objective, goals, shift) if objective.style_layers else {}
     return Targets(
@@ -114,6 +111,12 @@ def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targ
         style,
         guides_at(job, objective, level),
     )
+
+
+def known_of_goal(job: Job, objective: Objective, model: Model, level: int, goal: Goal) -> Known:
+    """What is known of the styles of a goal, blended."""
+    parts = [_known(job, objective, model, level, style) for style, _ in goal.styles]
+    return blended_known(objective, parts, [share for _, share in goal.styles])
 
 
 def guides_at(job: Job, objective: Objective, level: int) -> Guides:
@@ -142,6 +145,10 @@ def guides_at(job: Job, objective: Objective, level: int) -> Guides:
         free = np.ones((height, width), bool) if freeze is None else freeze < 0.5
         free = free if alpha is None else free & (alpha > 0)
         pixels["free"] = jnp.asarray(free[..., None], jnp.float32)
+    if job.previous is not None and "temporal" in objective.regularisers:
+        picture, trust = job.previous
+        pixels["previous"] = jnp.asarray(_resized(job, picture, level))
+        pixels["trust"] = jnp.asarray(resize_mask(trust, width, height)[..., None])
     return Guides(content, style, pixels)
 
 
@@ -264,6 +271,20 @@ def _passes(config: StylizeConfig, objective: Objective) -> Iterator[tuple[float
 
 def _known(job: Job, objective: Objective, model: Model, level: int, style: Style) -> Known:
     """What is known of one style, averaged over its sizes."""
+    side = max(job.sizes[level])
+    if isinstance(style.image, SavedStyle):
+        return style.image.known_at(side, objective)
+    if job.kept is None or job.config.color in ("luminance", "match-before"):
+        return _averaged(job, objective, model, level, style)
+    looks = id(style.image), style.scale, style.crop, id(style.mask)
+    asked = objective.style_layers, objective.statistics, job.config.tile, is_tiled(job, level)
+    key = side, looks, asked
+    if key not in job.kept.known:
+        job.kept.known[key] = _averaged(job, objective, model, level, style)
+    return job.kept.known[key]
+
+
+def _averaged(job: Job, objective: Objective, model: Model, level: int, style: Style) -> Known:
     # The style does not wrap where the result does: its borders would be seams in its statistics.
     plain = replace(objective, padding=style_padding(objective.padding))
     sizes = []

@@ -117,13 +117,13 @@ def curves_svg(curves: Curves, width: int = 320, height: int = 200) -> str:
     if not values:
         return ""
     high = max(values)
-    low = max(min(values), high * 1e-6)
+    low = max(min(values), high * 1e-4)
     first, last = curves.points[0][0] or 0, curves.points[-1][0] or 0
     left, top, bottom = 8.0, 16.0, height - 8.0
 
     def place(step: float, value: float) -> str:
         across = (step - first) / max(1.0, last - first)
-        up = np.log(max(value, low) / low) / max(1e-9, np.log(high / low))
+        up = np.log(value / low) / max(1e-9, np.log(high / low))
         return f"{left + across * (width - 2 * left):.1f} {bottom - up * (bottom - top):.1f}"
 
     def level_lines() -> Iterator[str]:
@@ -137,7 +137,9 @@ def curves_svg(curves: Curves, width: int = 320, height: int = 200) -> str:
     def lines() -> Iterator[str]:
         for index in reversed(range(len(curves.names))):
             points = [
-                place(row[0] or 0, value) for row in rows if (value := row[index + 1]) and value > 0
+                place(row[0] or 0, value)
+                for row in rows
+                if (value := row[index + 1]) and value >= low
             ]
             if points:
                 path, colour = "L".join(points), _COLOURS[index % len(_COLOURS)]
@@ -151,6 +153,6 @@ def curves_svg(curves: Curves, width: int = 320, height: int = 200) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'role="img" aria-label="loss by term over the steps">{"".join(level_lines())}'
-        f'{"".join(lines())}</svg><div style="font-size:85%">{names}</div>'
+        f'style="overflow:visible" role="img" aria-label="loss by term over the steps">'
+        f'{"".join(level_lines())}{"".join(lines())}</svg><div style="font-size:85%">{names}</div>'
     )

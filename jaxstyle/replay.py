@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,20 @@ from typing import Any
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
-from jaxstyle.images import as_picture, read_record
+from jaxstyle.images import read_record
 from jaxstyle.job import Job, mesh_of, prepare
 from jaxstyle.metadata import parse_record, versions
+from jaxstyle.styles import Style
+
+STYLE_OPTIONS = ("weight", "scale", "crop", "region")
 
 
 def prepare_replay(
     picture: str | os.PathLike[str],
     *,
     content: str | None = None,
-    style: str | None = None,
+    style: str | Sequence[str] | None = None,
+    masks: str | Sequence[str] | None = None,
     weights: str | None = None,
 ) -> tuple[Job, dict[str, str]]:
     """Make the job that is recorded in a picture; ``api.run`` runs it.
@@ -28,7 +34,7 @@ def prepare_replay(
 
     Args:
         picture: made by jaxstyle.
-        content, style, weights: where the inputs are now, if not where they were.
+        content, style, masks, weights: where the inputs are now, if not where they were.
 
     Returns:
         The job, and the packages whose version was another then, as name -> version.
@@ -37,7 +43,9 @@ def prepare_replay(
         InputError: no record, or an input is missing or is not the one that was used.
     """
     record = parse_record(read_record(picture))
-    return prepare_recorded(record, picture, content=content, style=style, weights=weights)
+    return prepare_recorded(
+        record, picture, content=content, style=style, masks=masks, weights=weights
+    )
 
 
 def prepare_recorded(
@@ -45,7 +53,8 @@ def prepare_recorded(
     where: str | os.PathLike[str],
     *,
     content: str | None = None,
-    style: str | None = None,
+    style: str | Sequence[str] | None = None,
+    masks: str | Sequence[str] | None = None,
     weights: str | None = None,
 ) -> tuple[Job, dict[str, str]]:
     """``prepare_replay`` of a record that has been read.
@@ -59,11 +68,25 @@ def prepare_recorded(
     inputs = record["inputs"]
     folder = Path(where).parent
     config = config_from(record["config"], f"the record of {where}")
-    style_entry = inputs["styles"][0] if inputs["styles"] else None
-    found_content = _find("content", content, inputs["content"], folder)
-    found_style = _find("style", style, style_entry, folder)
+    given = {"content": _listed(content), "style": _listed(style), "masks": _listed(masks)}
+
+    def find(what: str, entry: dict[str, Any]) -> str:
+        return _find(what, given.get(what, []), entry, folder)
+
     for file in inputs.get("init", []):
-        _find("init", None, file, folder)
+        find("init", file)
+    contents = [inputs["content"], *inputs.get("contents", [])] if inputs["content"] else []
+    styles = [
+        Style(
+            find("style", entry),
+            **{
+                name: entry[name] for name in ("weight", "scale", "crop", "region") if name in entry
+            },
+            mask=find("masks", entry["mask"]) if "mask" in entry else None,
+        )
+        for entry in inputs["styles"]
+    ]
+    regions = [(find("masks", entry), entry["weight"]) for entry in inputs.get("masks", [])]
     network = load_weights(weights or config.weights)
     if network.sha256 != inputs["weights"]["sha256"]:
         raise InputError(
@@ -79,8 +102,10 @@ def prepare_recorded(
         config = replace(config, mesh=None)
     extra = record.get("extra", {})
     job = prepare(
-        found_content,
-        found_style,
+        [(find("content", entry), entry.get("weight", 1.0)) for entry in contents] or None,
+        styles or None,
+        masks=regions,
+        freeze=find("masks", inputs["freeze"]) if "freeze" in inputs else None,
         shape=_shape(extra.get("shape")),
         config=config,
         network=network,
@@ -97,13 +122,28 @@ def _shape(value: Any) -> tuple[int, int] | None:
     return value[0], value[1]
 
 
-def _find(what: str, given: str | None, entry: dict[str, Any] | None, folder: Path) -> str | None:
-    if entry is None:
-        return None
-    if given is None and not entry["sha256"]:
-        raise InputError(f"the {what} was an array, not a file: save it and name it by --{what}")
-    candidates = [given] if given else [entry["path"], str(folder / entry["path"])]
-    path = next((path for path in candidates if Path(path).is_file()), candidates[0])
-    if as_picture(path, name=f"{what} image").sha256 != entry["sha256"]:
-        raise InputError(f"{path} is not the {what} picture that was used: give that by --{what}")
-    return path
+def _listed(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else list(given or [])
+
+
+def _sha256(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _find(what: str, given: Sequence[str], entry: dict[str, Any], folder: Path) -> str:
+    """The file that was used: one of those given, or where it was, or beside the result."""
+    name = {"masks": "mask", "init": "initial"}.get(what, what)
+    if not given and not entry["sha256"]:
+        raise InputError(f"the {name} was an array, not a file: save it and name it by --{what}")
+    old = entry["path"]
+    candidates = [*given, old, str(folder / old), str(folder / Path(old).name)]
+    there = [path for path in candidates if Path(path).is_file()]
+    for path in there:
+        if not entry["sha256"] or _sha256(path) == entry["sha256"]:
+            return path
+    if there:
+        raise InputError(
+            f"{there[0]} is not the {name} picture that was used: give that by --{what}"
+        )
+    raise InputError(f"the {name} picture {old} is not there: say where it is by --{what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
 
 from jaxstyle.config import StylizeConfig
-from jaxstyle.images import resize_picture, save_image
+from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of
 from jaxstyle.levels import enlarge, presented
 from jaxstyle.optimize import Outcome
 from jaxstyle.quantities import Terms
+
+_LONGEST_SHOWN = 1024
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ class Stylized:
             exif=self.exif,
             record=self.record,
         )
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the picture in 8 bits, no side longer than 1024 px."""
+        layers = [self.image] if self.alpha is None else [self.image, self.alpha]
+        height, width = self.image.shape[:2]
+        if max(width, height) > _LONGEST_SHOWN:
+            width, height = fit_longest_side(width, height, _LONGEST_SHOWN)
+            layers = [resize(layer, width, height) for layer in layers]
+        pixels = np.rint(np.clip(np.dstack(layers), 0, 1) * 255).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
 
 
 def finished(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,11 @@ def checked(entry: Any, value: Any) -> Any:
     kind, optional = kind_of(entry)
     if value is None and optional:
         return None
-    if (
-        kind is str
-        and name.endswith(("_layers", "_scales", "_multiscale"))
-        and not isinstance(value, str)
-    ):
-        value = _layers_text(value)
+    if kind is str and not isinstance(value, str):
+        if name.endswith(("_layers", "_scales")):
+            value = _layers_text(value)
+        elif name.endswith("_multiscale"):
+            value = _numbers_text(value)
     if kind is str and isinstance(value, Path):
         value = str(value)
     if kind in (int, float) and not isinstance(value, bool):
@@ -84,6 +83,11 @@ def _layers_text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{layer}:{weight}" for layer, weight in value.items())
     try:
-        return ",".join(str(part) for part in value)
+        return ",".join(value)
     except TypeError:
         raise InputError(f"layers are given as {value!r}; give text, a list or a dict") from None
+
+
+def _numbers_text(value: Any) -> str:
+    """A number or a sequence of numbers in the notation of the command line."""
+    return ",".join(map(str, value)) if isinstance(value, Sequence) else str(value)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.masks import Mask, read_mask
+from jaxstyle.saved_style import SavedStyle, is_saved_style, read_saved_style
 
 Image = Any
 """A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
@@ -27,7 +28,8 @@ class Style:
     """One style among several, or of a part of the picture.
 
     Attributes:
-        image: a picture as ``stylize`` takes it; a ``Picture`` once it is read.
+        image: a picture as ``stylize`` takes it, or a file of ``jaxstyle targets``; a ``Picture``
+            or a ``SavedStyle`` once it is read.
         weight: relative to the other styles of its region.
         scale, crop: over ``style_scale`` and ``style_crop`` of the settings, as factors.
         region: the region of the content that it is for, from 1; None for all.
@@ -58,6 +60,8 @@ class Style:
     @property
     def picture(self) -> Picture:
         """The picture, once it is read."""
+        if isinstance(self.image, SavedStyle):
+            raise InputError(f"{self.image.source} holds targets alone: give the style picture")
         assert isinstance(self.image, Picture)
         return self.image
 
@@ -97,7 +101,7 @@ def read_styles(style: Any) -> tuple[Style, ...]:
     return tuple(
         replace(
             one,
-            image=as_picture(one.image, name=f"style image {i + 1}" if several else "style image"),
+            image=_image(one, f"style image {i + 1}" if several else "style image"),
             mask=None if one.mask is None else _mask(one.mask, f"mask of style {i + 1}"),
         )
         for i, one in enumerate(found)
@@ -148,6 +152,17 @@ def cropped(picture: np.ndarray, fraction: float) -> np.ndarray:
     return picture[top : top + height, left : left + width]
 
 
+def _image(style: Style, name: str) -> Picture | SavedStyle:
+    if not isinstance(style.image, SavedStyle) and not is_saved_style(style.image):
+        return as_picture(style.image, name=name)
+    if style.scale != 1 or style.crop != 1 or style.mask is not None:
+        raise InputError(
+            f"{name} is a file of targets, whose scale, crop and mask were decided when it was "
+            "made: give them to `jaxstyle targets`"
+        )
+    return style.image if isinstance(style.image, SavedStyle) else read_saved_style(style.image)
+
+
 def _mask(source: Any, name: str) -> Mask:
     mask = source if isinstance(source, Mask) else read_mask(source, name=name)
     if not mask.values.any():
@@ -186,7 +201,7 @@ def _expanded(entry: Any) -> Iterator[Style]:
 
 
 def _parsed(text: str) -> Style:
-    path, options = _without_options(text)
+    path, options = without_options(text)
     values: dict[str, Any] = {}
     for option in options:
         name, equals, value = option.partition("=")
@@ -208,7 +223,7 @@ def _parsed(text: str) -> Style:
 _OPTIONS = ("scale", "crop", "region", "mask", "weight")
 
 
-def _without_options(text: str) -> tuple[str, list[str]]:
+def without_options(text: str) -> tuple[str, list[str]]:
     """The path, and what follows it after colons; a file whose name has colons is a file."""
     path, options = text, []
     while not Path(path).exists() and ":" in path:
@@ -223,7 +238,7 @@ def _without_options(text: str) -> tuple[str, list[str]]:
 def _weighted(entry: Any) -> tuple[Any, Any]:
     if not isinstance(entry, str):
         return entry, 1.0
-    path, options = _without_options(entry)
+    path, options = without_options(entry)
     if len(options) > 1 or any("=" in option for option in options):
         raise InputError(f"{entry!r} is not understood: write a path, or path:weight")
     return path, options[0] if options else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,13 @@ from jaxstyle.statistics.histogram import COUNT, quantiles, values
 def content_targets(objective: Objective, model: Model, content: Picture) -> Features:
     """The features that the picture is to keep: ``Targets.content``."""
     return objective.features(model, content, objective.content_layers)
+
+
+class Kept:
+    """What is known of styles, kept for further runs: a dict that no other part looks into."""
+
+    def __init__(self) -> None:
+        self.known: dict[Hashable, Known] = {}
 
 
 class Known(NamedTuple):

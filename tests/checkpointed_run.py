@@ -20,8 +20,8 @@ from jaxstyle.job import prepare
 SETTINGS: dict[str, Any] = {
     "size": 64,
     "steps": 10,
-    "content_layers": "relu1_2",
-    "style_layers": "relu1_1,relu2_1",
+    "content_layers": "relu1_1",
+    "style_layers": "relu1_1",
     "weights": "slim",
     "levels": 2,
 }

@@ -28,13 +28,13 @@ from jaxstyle.result import Stylized
 
 SETTINGS: dict[str, Any] = {
     "size": 64, "steps": 5, "levels": 2, "weights": "slim",
-    "content_layers": "relu1_2", "style_layers": "relu1_1",
+    "content_layers": "relu1_1", "style_layers": "relu1_1",
 }  # fmt: skip
 WAYS: dict[str, dict[str, Any]] = {
     "lbfgs": {"optimizer": "lbfgs", "init": "content+noise:0.3", "seed": 4},
     "adam": {"optimizer": "adam"},
     "tiled": {"optimizer": "lbfgs", "strategy": "tiled", "tile": 32},
-    "fused": {"optimizer": "lbfgs", "steps_per_call": 3},
+    "fused": {"optimizer": "lbfgs", "steps_per_call": 2, "steps": 4},
     "mesh": {"optimizer": "lbfgs", "mesh": "2x1"},
     "scipy": {"optimizer": "scipy"},
 }
@@ -92,13 +92,15 @@ def test_cut_off_again_and_again_it_ends_in_the_same_bits(path, way):
     job = job_of(**WAYS[way])
     unbroken, told = run(job), []
     checkpoint = Checkpoint(path, every_steps=1, say=told.append)
-    for step in (3, 5, 7, 10):
+    for step in (2, 5, 8):
         run_until(step, job, checkpoint)
-    result = run(job, None, checkpoint)
-    same(result, unbroken)
-    steps = {"scipy": ["2 of 2 after step 0"] * 2, "fused": ["2 of 2 after step 3"]}
-    assert told[-1].endswith(steps.get(way, ["2 of 2 after step 4"])[-1])
-    assert len(told) == (2 if way == "scipy" else 4)
+    same(run(job, None, checkpoint), unbroken)
+    went_on = ["1 of 2 after step 1", "1 of 2 after step 4", "2 of 2 after step 2"]
+    if way == "fused":
+        went_on = ["1 of 2 after step 4", "2 of 2 after step 2"]
+    if way == "scipy":
+        went_on = ["2 of 2 after step 0"]
+    assert [line.partition(" level ")[2] for line in told] == went_on
 
 
 def test_stylize_removes_what_is_finished(path, expected):
@@ -316,5 +318,4 @@ def test_writing_takes_a_tenth_of_the_time_at_most(path, monkeypatch):
         keeper.after_step(
             start, Progress(step, 1.0, None, 1.0, 0.0, lambda: CONTENT, lambda taken=taken: taken)
         )
-    assert written == [10, 50, 90, 130 - 40 + 40][: len(written)]
-    assert len(written) >= 2
+    assert written == [10, 50, 90]

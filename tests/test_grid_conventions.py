@@ -10,7 +10,8 @@ from grids import CONTENT, SMALL, STYLE, results, small
 
 from jaxstyle.axes import Axis
 from jaxstyle.conventions import CONVENTIONS
-from jaxstyle.job import Job, objective_of, prepare, start_of, targets_at, weights_of
+from jaxstyle.job import Job, objective_of, prepare, weights_of
+from jaxstyle.levels import start_of, targets_at
 from jaxstyle.quantities import Terms, model_of
 
 

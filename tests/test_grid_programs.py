@@ -12,7 +12,8 @@ from grids import CONTENT, SMALL, STYLE, picture, results, small
 import jaxstyle.grid
 from jaxstyle import stylize
 from jaxstyle.axes import Axis
-from jaxstyle.chunks import Cell, Progress, grouped
+from jaxstyle.chunks import Progress
+from jaxstyle.grouping import Cell, grouped
 from jaxstyle.formats import load_weights
 from jaxstyle.job import prepare
 

@@ -55,10 +55,11 @@ def test_shapes_are_those_of_the_pictures():
     picture, model, targets = run()
     assert targets.content["relu2_2"].shape == (10, 14, 5)
     assert targets.content["conv2_1"].shape == (10, 14, 5)
-    assert {tap: gram.shape for tap, gram in targets.style.items()} == {
-        "relu1_1": (4, 4),
-        "conv2_1": (5, 5),
-        "pool2": (5, 5),
+    shapes = jax.tree.map(jnp.shape, targets.style)
+    assert shapes == {
+        "relu1_1": ({"gram": (4, 4)},),
+        "conv2_1": ({"gram": (5, 5)},),
+        "pool2": ({"gram": (5, 5)},),
     }
     (loss, terms), gradient = evaluate()(picture, model, targets, weights_of(SMALL))
     assert loss.shape == ()
@@ -194,7 +195,7 @@ def test_bfloat16_stays_close_on_the_slim_network():
     found = {}
     for objective in (exact, short):
         targets = targets_of(objective, model, content, style)
-        assert targets.style["relu1_1"].dtype == jnp.float32
+        assert targets.style["relu1_1"][0]["gram"].dtype == jnp.float32
         found[objective.dtype] = jax.jit(objective)(picture, model, targets, weights)
     (loss, terms), gradient = found["float32"]
     (short_loss, short_terms), short_gradient = found["bfloat16"]
@@ -220,6 +221,8 @@ def test_too_small_a_picture_and_too_deep_a_tap_are_refused():
 
 
 def test_make_weights_gives_traceable_numbers():
-    weights = make_weights(1, 2.5, 0, {"conv1_1": 3}, {})
-    assert all(leaf.dtype == jnp.float32 and leaf.shape == () for leaf in jax.tree.leaves(weights))
+    weights = make_weights(1, 2.5, 0, {"conv1_1": 3}, {}, goals=(0.5, 2))
+    assert {leaf.dtype for leaf in jax.tree.leaves(weights)} == {jnp.dtype("float32")}
+    assert {leaf.shape for leaf in jax.tree.leaves(weights._replace(goals=weights.tv))} == {()}
+    assert weights.goals.tolist() == [0.5, 2]
     assert (weights.content, weights.style, weights.content_layers["conv1_1"]) == (1, 2.5, 3)

@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-import http.client
 import io
-import itertools
-import json
 import socket
 import threading
 import time
-import webbrowser
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
+from preview_events import CONTENT, STYLE, ask, event
 
-from jaxstyle import images, stylize
+from jaxstyle import stylize
 from jaxstyle.api import LevelProgress
-from jaxstyle.commands.watching import add_watch_options, preview_from
 from jaxstyle.errors import InputError
-from jaxstyle.job import prepare
-from jaxstyle.optimize import Progress
 from jaxstyle.preview import Preview, watched
-from jaxstyle.preview.curves import Curves
-from jaxstyle.preview.pace import Pace
-from jaxstyle.preview.pages import Pages
-from jaxstyle.preview.pictures import jpeg, small
-from jaxstyle.usage import memory_in_use
-
-CONTENT = np.linspace(0, 1, 24 * 32 * 3).reshape(24, 32, 3).astype(np.float32)
-STYLE = np.random.default_rng(0).random((32, 32, 3), np.float32)
 
 
 @pytest.fixture(autouse=True)
 def _short_goodbye(monkeypatch):
     monkeypatch.setattr(watched, "LAST_WORD", 0.2)
-
-
-class Terms(NamedTuple):
-    content: float
-    style: float
-    style_layers: dict[str, float]
-
-
-def event(
-    total: int,
-    value: float = 1.5,
-    *,
-    level: int = 1,
-    levels: int = 1,
-    step: int | None = None,
-    current: Callable[[], np.ndarray] = lambda: CONTENT,
-) -> LevelProgress:
-    progress = Progress(total, value, Terms(1.0, 0.5, {"relu1_1": 0.5}), value, 0.1, current)
-    return LevelProgress(level, levels, 32, 24, step or total, total, progress)
 
 
 def preview(**changes: Any) -> Preview:
@@ -73,30 +35,6 @@ def preview(**changes: Any) -> Preview:
         "output": "out.png",
     }
     return Preview(**(own | changes))
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(url: str, path: str = "", method: str = "GET", **headers: str) -> Answer:
-    """One request; ``path`` is below the page's, or from the root if it starts with a slash."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
-    try:
-        where = path if path.startswith("/") else parts.path + path
-        connection.request(method, where, headers=headers)
-        answer = connection.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, found, answer.read())
-    finally:
-        connection.close()
 
 
 def state(url: str, since: int = -1) -> Any:
@@ -304,128 +242,3 @@ def test_asking_to_stop_ends_a_real_run():
         result = stylize(CONTENT, STYLE, size=32, steps=50, callback=watch, **taps)
         assert result.steps == 3 and result.reason == "stopped"
         assert len(state(shown.url)["curves"]["points"]) == 3
-
-
-@given(st.integers(1, 700), st.integers(2, 40))
-def test_long_curves_are_thinned_evenly(steps, most):
-    curves = Curves(most=most)
-    for step in range(5, 5 + steps):
-        curves.add(event(step, float(step)))
-    kept = [point[0] for point in curves.points]
-    assert kept[0] == 5 and len(kept) <= most
-    assert len({after - before for before, after in itertools.pairwise(kept)}) <= 1
-    assert len(kept) > min(steps, most) // 2 - 1
-    assert curves.since(4) == curves.points and curves.since(kept[-1]) == []
-
-
-def test_a_level_that_starts_again_does_not_lead_the_curves_back():
-    curves = Curves()
-    for total in (1, 2, 3, 1, 2):
-        curves.add(event(total))
-    assert [point[0] for point in curves.points] == [1, 2, 3, 4, 5]
-    assert len(curves.breaks) == 1
-
-
-def pace_of(steps: float | None, events: list[tuple[float, LevelProgress]]) -> Pace:
-    now = [0.0]
-    pace = Pace(steps, clock=lambda: now[0])
-    for seconds, each in events:
-        now[0] = seconds
-        pace.add(each)
-    return pace
-
-
-def test_the_time_left():
-    # Each level has twice the pixels, so each step takes twice the time: 10 s and then 20 s.
-    first = [(float(n), event(n, levels=2)) for n in range(1, 11)]
-    second = [(10 + 2.0 * n, event(10 + n, level=2, levels=2, step=n)) for n in range(1, 6)]
-    pace = pace_of(10, first[:5])
-    assert pace.share == pytest.approx(5 / 30) and pace.left == pytest.approx(25)
-    assert pace.rate == pytest.approx(1)
-    pace = pace_of(10, first + second)
-    assert pace.left == pytest.approx(10) and pace.rate == pytest.approx(0.5)
-    # Nobody said how many steps there are: the first level shows it.
-    assert pace_of(None, first).left is None
-    assert pace_of(None, first + second).left == pytest.approx(10)
-
-
-def test_the_time_left_of_a_run_that_was_resumed():
-    resumed = [(float(n - 50), event(n)) for n in range(51, 76)]
-    assert pace_of(100, resumed).left == pytest.approx(25)
-
-
-def test_pages_are_forgotten_when_they_fall_silent():
-    now = [0.0]
-    pages = Pages(lambda: now[0])
-    pages.heard("seen", sees=True)
-    pages.heard("hidden", sees=False)
-    assert pages.seen and pages.lack(0)
-    for name in ("seen", "hidden"):
-        pages.got(name, picture=2, end=True)
-    assert not pages.lack(2) and pages.lack(3)
-    now[0] = 10.0
-    assert not pages.seen and not pages.lack(3)
-    for number in range(1000):
-        pages.heard(str(number), sees=True)
-    assert len(pages._pages) <= 50
-
-
-def test_small_pictures():
-    picture = np.random.default_rng(1).random((90, 120, 3), np.float32)
-    picture = images.resize(images.resize(picture, 12, 9), 480, 360)  # smooth
-    seen = small(picture, 160)
-    assert seen.shape == (120, 160, 3)
-    assert np.abs(seen / 255 - images.resize(picture, 160, 120)).max() < 0.01
-    own = np.array([[[np.nan, -1.0, 2.0]]], np.float32)
-    assert small(own, 160).tolist() == [[[0, 0, 255]]]
-    assert np.isnan(own[0, 0, 0])  # the run's own array stays as it was
-    assert Image.open(io.BytesIO(jpeg(seen))).size == (160, 120)
-
-
-class Device(NamedTuple):
-    statistics: dict[str, int] | None
-
-    def memory_stats(self) -> dict[str, int] | None:
-        return self.statistics
-
-
-def test_memory_in_use(tmp_path):
-    before = memory_in_use().host
-    block = np.ones(40_000_000, np.uint8)
-    after = memory_in_use().host
-    assert before is not None and after is not None and after - before > 0.9 * block.nbytes
-    two = [Device({"bytes_in_use": 2**30, "bytes_limit": 2**33})] * 2
-    assert str(memory_in_use(two)).endswith("iB, on the device 2 GiB of 16 GiB")
-    assert memory_in_use([Device(None)]).devices is None
-    elsewhere = memory_in_use([Device(None)], tmp_path / "missing")
-    assert elsewhere.peak and (elsewhere.host or 0) >= block.nbytes
-
-
-def arguments_of(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    parser.add_argument("content")
-    parser.add_argument("style")
-    add_watch_options(parser)
-    return parser.parse_args([*words])
-
-
-def test_the_options(monkeypatch):
-    opened = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
-    job = prepare(CONTENT, STYLE, size=32, steps=7, levels=1)
-    assert preview_from(arguments_of("a.jpg", "b.jpg"), job, Path("out.png")) is None
-    for words in (["--preview"], ["--open"], ["--preview", "--open"]):
-        shown = preview_from(arguments_of("a.jpg", "d/b.jpg", *words), job, Path("out.png"))
-        assert shown is not None
-        with shown:
-            about = ask(shown.url, "about").json
-            assert about["title"] == "a in the style of b" and about["output"] == "out.png"
-            assert about["settings"]["steps"] == "7" and about["content"] and about["style"]
-            assert opened == ([shown.url] if "--open" in words else [])
-        opened.clear()
-    with pytest.raises(argparse.ArgumentError, match="is no port"):
-        arguments_of("--preview", "a.jpg", "b.jpg")
-    several = arguments_of("a.jpg", "b.jpg", "--preview")
-    several.distributed = True
-    with pytest.raises(InputError, match="leave out --distributed"):
-        preview_from(several, job, Path("out.png"))

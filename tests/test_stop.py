@@ -87,7 +87,7 @@ def test_processes_know_the_reason(reason):
 
 SETTINGS = {
     "size": 64, "steps": 4, "levels": 3, "weights": "slim",
-    "content_layers": "relu1_2", "style_layers": "relu1_1",
+    "content_layers": "relu1_1", "style_layers": "relu1_1",
 }  # fmt: skip
 
 

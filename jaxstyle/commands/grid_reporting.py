@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from jaxstyle.chunks import Progress
-from jaxstyle.commands.reporting import PLAIN_EVERY, Display, share_done
+from jaxstyle.commands.reporting import PLAIN_EVERY, Display
+from jaxstyle.preview.pace import share_done
 
 
 class GridReporter(Display):

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.settings import add_settings, settings_from
 from jaxstyle.planner import HEADROOM, format_bytes, parse_bytes
 
@@ -20,8 +21,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "short measurement, kept for later.",
         epilog="Example: jaxstyle plan photo.jpg painting.jpg --size 4000",
     )
-    parser.add_argument("content", help="the picture to paint")
-    parser.add_argument("style", help="the picture to take the style from")
+    add_input_options(parser)
     add_memory_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_settings(parser)
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.strategy import free_memory, ways
 
     config, limit = settings_from(arguments), memory_from(arguments)
-    job = prepare(arguments.content, arguments.style, config=config, max_memory=limit)
+    job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
     keep_compiled_programs()
     each = seconds_per_pixel(job)
     last = len(job.sizes) - 1

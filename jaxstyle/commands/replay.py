@@ -16,7 +16,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("picture", help="a result of jaxstyle stylize")
     parser.add_argument("--content", help="the content picture, if it is not where it was")
-    parser.add_argument("--style", help="the style picture, if it is not where it was")
+    parser.add_argument(
+        "--style", nargs="+", default=[], help="the style pictures that are not where they were"
+    )
+    parser.add_argument(
+        "--masks", nargs="+", default=[], help="the masks that are not where they were"
+    )
     parser.add_argument("--weights", help="the weight file, if it is not where it was")
     add_output_options(parser, required=True)
     parser.set_defaults(run=run)
@@ -31,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.picture,
         content=arguments.content,
         style=arguments.style,
+        masks=arguments.masks,
         weights=arguments.weights,
     )
     check_writable(arguments.output, bits=job.config.bits)

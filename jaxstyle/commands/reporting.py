@@ -10,9 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxstyle.api import LevelProgress
+from jaxstyle.preview.pace import share_done
+from jaxstyle.usage import memory_in_use
 
 PLAIN_EVERY = 25
 """Steps between two plain lines."""
+ROOMY = 120
+"""Columns of a terminal that hold the bar and the terms of the loss."""
 
 
 class Display(AbstractContextManager["Display"]):
@@ -65,20 +69,6 @@ class Display(AbstractContextManager["Display"]):
         self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)
 
 
-def share_done(level: int, levels: int, steps_done: float) -> float:
-    """The part of a run that is done, from 0 to 1.
-
-    Work is counted in pixels and steps, so that the time left is right across the levels: each
-    level has twice the pixels of the one before.
-
-    Args:
-        level: from 1.
-        steps_done: part of this level's steps.
-    """
-    pixels = [2.0**index for index in range(levels)]
-    return (sum(pixels[: level - 1]) + pixels[level - 1] * steps_done) / sum(pixels)
-
-
 class Reporter(Display):
     """A callback for ``stylize``.
 
@@ -96,10 +86,13 @@ class Reporter(Display):
         if self.quiet:
             return
         terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
-        loss = (
-            f"loss {event.progress.best:.4g} = content {terms.content:.3g} + style "
-            f"{terms.style:.3g} + tv {terms.tv:.3g}, {rate:.3g} steps/s"
+        # Where there is little room, what is left of the run counts more than the terms.
+        parts = (
+            f" = content {terms.content:.3g} + style {terms.style:.3g} + tv {terms.tv:.3g}"
+            if self.bar is None or self.console.width >= ROOMY
+            else ""
         )
+        loss = f"loss {event.progress.best:.4g}{parts}, {rate:.3g} steps/s, {memory_in_use()}"
         place = f"{event.width}x{event.height} ({event.level}/{event.levels})"
         if self.bar is not None:
             done = share_done(event.level, event.levels, event.step / self.steps)

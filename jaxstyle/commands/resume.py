@@ -22,7 +22,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("checkpoint", type=Path, help="a file of jaxstyle stylize --checkpoint")
     parser.add_argument("--content", help="the content picture, if it is not where it was")
-    parser.add_argument("--style", help="the style picture, if it is not where it was")
+    parser.add_argument(
+        "--style", nargs="+", default=[], help="the style pictures that are not where they were"
+    )
+    parser.add_argument(
+        "--masks", nargs="+", default=[], help="the masks that are not where they were"
+    )
     parser.add_argument("--weights", help="the weight file, if it is not where it was")
     add_output_options(parser, required=False, default="where the run was to write it")
     add_checkpoint_options(parser, named=False)
@@ -52,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         path,
         content=arguments.content,
         style=arguments.style,
+        masks=arguments.masks,
         weights=arguments.weights,
     )
     if "mesh" in changed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.commands.outputs import (
     add_process_options,
     command_line,
@@ -17,6 +19,7 @@ from jaxstyle.commands.outputs import (
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.recording import Recorder, add_recording_options
 from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.commands.watching import add_watch_options, preview_from
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,8 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Paint a content picture in the style of another.",
         epilog="Example: jaxstyle stylize photo.jpg painting.jpg -o out.png --size 512",
     )
-    parser.add_argument("content", help="the picture to paint")
-    parser.add_argument("style", help="the picture to take the style from")
+    add_input_options(parser)
     add_output_options(parser, required=False)
     add_memory_option(parser)
     add_process_options(
@@ -61,14 +63,14 @@ def add_output_options(
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     parser.add_argument("--json", action="store_true", help="print the result's figures as JSON")
     add_recording_options(parser)
+    add_watch_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Stylize, report, save."""
     config = settings_from(arguments)
-    output = arguments.output or Path(
-        f"{Path(arguments.content).stem}-{Path(arguments.style).stem}.png"
-    )
+    inputs = inputs_from(arguments)
+    output = arguments.output or default_output(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.images import check_writable
     from jaxstyle.job import prepare
@@ -79,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     join_if_asked(arguments)
     note = {"command": command_line()}
     memory = memory_from(arguments)
-    job = prepare(arguments.content, arguments.style, config=config, note=note, max_memory=memory)
+    job = prepare(**inputs, config=config, note=note, max_memory=memory)
     return run_and_save(job, output, arguments)
 
 
@@ -102,27 +104,44 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     for line in filter(None, (note, preset_note(arguments, job.network))):
         reporter.say(line)
 
-    def tell(event: LevelProgress) -> None:
+    preview = preview_from(arguments, job, output) if first else None
+
+    def tell(event: LevelProgress) -> bool:
         recorder(event)
         reporter(event)
+        return preview is not None and preview(event)
 
-    with reporter:
-        result = run(job, tell)
-    code = 130 if result.reason == "interrupted" else 0
-    if not first:
-        return code
-    result.save(output)
+    with preview or nullcontext():
+        with reporter:
+            result = run(job, tell)
+        if first:
+            result.save(output)
+        if preview is not None:
+            preview.finish(result.image, f"saved to {output}")
+    if first:
+        _leave_and_say(result, output, arguments, recorder, reporter)
+    return 130 if result.reason == "interrupted" else 0
+
+
+def _leave_and_say(
+    result: Stylized,
+    output: Path,
+    arguments: argparse.Namespace,
+    recorder: Recorder,
+    reporter: Reporter,
+) -> None:
+    """Write what a run leaves besides its result, and say what there is."""
     for path in recorder.finish(result.image, command_line()):
         reporter.say(str(path))
     width, height = result.image.shape[1::-1]
+    early = f" ({result.reason})" if result.reason in ("interrupted", "stopped") else ""
     reporter.say(
         f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "
-        f"{result.seconds:.1f} s" + (" (interrupted)" if result.reason == "interrupted" else "")
+        f"{result.seconds:.1f} s{early}"
     )
     if arguments.json:
         json.dump(summary(result, output), sys.stdout, indent=2)
         print()
-    return code
 
 
 def summary(result: Stylized, output: Path) -> dict:

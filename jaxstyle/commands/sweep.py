@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxstyle.axes import parse_axis
 from jaxstyle.commands.grid_sheet import run_grid
+from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.outputs import add_limit_options, picture_of, save_sheet, sheet_of
 from jaxstyle.commands.settings import add_settings
 
@@ -27,8 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog="Example: jaxstyle sweep photo.jpg painting.jpg --axis style_weight=0.1,1,10 "
         "--axis seed=0..3 --init noise -o out/",
     )
-    parser.add_argument("content", help="the picture to paint")
-    parser.add_argument("style", help="the picture to take the style from")
+    add_input_options(parser)
     parser.add_argument(
         "--axis",
         action="append",
@@ -65,11 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0; 1 if a cell has failed; 130 if interrupted.
     """
     axes = [parse_axis(text) for text in arguments.axis]
+    inputs = inputs_from(arguments)
 
     def make(**options: Any) -> Grid:
         from jaxstyle.grid import sweep
 
-        return sweep(arguments.content, arguments.style, axes, resume=arguments.resume, **options)
+        return sweep(axes=axes, resume=arguments.resume, **inputs, **options)
 
     def write(grid: Grid, command: str, settings: dict[str, Any]) -> str:
         write_folder(arguments.output, grid, command, settings, arguments.cell_size)

@@ -66,7 +66,7 @@ class Progress(NamedTuple):
         current: gives the result as it would be now; costs a copy, so call it only when needed.
         snapshot: gives all that is needed to go on from here; None where that cannot be had: in
             the middle of fused steps, and under scipy.
-        interrupted: whether Ctrl-C has been pressed, so that no further step will be begun.
+        interrupted: says whether Ctrl-C has been pressed, so that no further step will be begun.
     """
 
     step: int
@@ -76,7 +76,7 @@ class Progress(NamedTuple):
     seconds: float
     current: Callable[[], np.ndarray]
     snapshot: Callable[[], Snapshot] | None = None
-    interrupted: bool = False
+    interrupted: Callable[[], bool] = lambda: False
 
 
 class Outcome(NamedTuple):
@@ -248,7 +248,7 @@ class Watch:
 
         progress = Progress(
             len(self.values), value, terms, self.bests[-1], self.seconds, current,
-            None if state is None else snapshot, interrupted.is_set(),
+            None if state is None else snapshot, interrupted.is_set,
         )  # fmt: skip
         # Only what is really True: callbacks that return something by chance are many.
         answer = callback(progress)

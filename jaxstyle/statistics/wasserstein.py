@@ -15,24 +15,32 @@ from jaxstyle.statistics.moments import Moments, covariance
 from jaxstyle.statistics.statistic import Statistic
 
 FLOOR = 1e-5
-"""Of eigenvalues, relative to the largest: where a covariance has no extent, its root has no
-finite slope. Layers with fewer positions than channels are always so."""
+"""Of eigenvalues, relative to the largest: from there down to 0 their root is taken to be linear.
+At 0 it has no finite slope, and it would make much of what is rounding there: a layer with fewer
+positions than channels has no extent at all in most directions."""
 
 
 @jax.custom_vjp
 def trace_of_root(a: Float[Array, "c c"]) -> Float[Array, ""]:
     """tr A^1/2 of a symmetric matrix without negative eigenvalues, but for rounding."""
-    values = jnp.linalg.eigvalsh(_symmetric(a))
-    return jnp.sum(jnp.sqrt(jnp.maximum(values, 0)))
+    return jnp.sum(_roots(jnp.linalg.eigvalsh(_symmetric(a)))[0])
+
+
+def _roots(values: Float[Array, " c"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+    """The roots of ascending values, and their slopes."""
+    tiny = jnp.asarray(jnp.finfo(values.dtype).tiny, values.dtype)
+    floor = jnp.maximum(FLOOR * values[-1], tiny)
+    roots, steepest = jnp.sqrt(jnp.maximum(values, floor)), 1 / jnp.sqrt(floor)
+    return (
+        jnp.where(values > floor, roots, values * steepest),
+        jnp.where(values > floor, 0.5 / roots, steepest),
+    )
 
 
 def _forward(a: Array) -> tuple[Array, Array]:
     values, vectors = jnp.linalg.eigh(_symmetric(a))
-    tiny = jnp.asarray(jnp.finfo(values.dtype).tiny, values.dtype)
-    floor = jnp.maximum(FLOOR * values[-1], tiny)
-    roots = jnp.sqrt(jnp.maximum(values, floor))
-    slope = _product(vectors * (0.5 / roots), vectors.T)
-    return jnp.sum(jnp.sqrt(jnp.maximum(values, 0))), slope
+    roots, slopes = _roots(values)
+    return jnp.sum(roots), _product(vectors * slopes[None, :], vectors.T)
 
 
 def _backward(slope: Array, cotangent: Array) -> tuple[Array]:
@@ -53,7 +61,7 @@ def _product(a: Float[Array, "c c"], b: Float[Array, "c c"]) -> Float[Array, "c 
 
 def _root(a: Float[Array, "c c"]) -> Float[Array, "c c"]:
     values, vectors = jnp.linalg.eigh(_symmetric(a))
-    return _product(vectors * jnp.sqrt(jnp.maximum(values, 0)), vectors.T)
+    return _product(vectors * jnp.sqrt(jnp.maximum(values, 0))[None, :], vectors.T)
 
 
 def _target(mean: Moments, _shift: Float[Array, ""]) -> dict[str, Array]:

@@ -1,0 +1,258 @@
+"""``stylize_many``: many contents in the same style, those of one shape as one program."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxstyle.chunks import Limits, Progress, run_group
+from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import InputError
+from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.grouping import Cell, grouped
+from jaxstyle.images import Picture, as_picture
+from jaxstyle.job import Job, prepare, replace_settings
+from jaxstyle.masks import full
+from jaxstyle.network import Network
+from jaxstyle.processes import gather
+from jaxstyle.result import Stylized
+from jaxstyle.styles import PICTURE_ENDINGS, Weighted, read_styles
+from jaxstyle.targets import Kept
+
+Results = dict[int, Stylized | InputError]
+"""Index of an entry -> what it gave."""
+
+
+class Entry(NamedTuple):
+    """One content of a batch.
+
+    Attributes:
+        name: for its result, without ending; no two of a batch are alike, also where capitals and
+            small letters are the same.
+        source: the picture as given.
+        job: the error where it cannot be used.
+    """
+
+    name: str
+    source: Any
+    job: Job | InputError
+
+
+def stylize_many(
+    contents: Any,
+    style: Any,
+    *,
+    config: StylizeConfig | None = None,
+    network: Network | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    callback: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> Iterator[tuple[str, Stylized | InputError]]:
+    """Paint many pictures in one style, each as ``stylize`` would, up to rounding.
+
+    Pictures of one shape run together under ``vmap``, as many as the memory holds, spread over all
+    devices; what is known of the style is computed once. Results come chunk by chunk, not in the
+    order given.
+
+    >>> import numpy as np
+    >>> from jaxstyle import stylize_many
+    >>> rng = np.random.default_rng(0)
+    >>> contents, style = [rng.random((32, 48, 3)) for _ in range(3)], rng.random((48, 48, 3))
+    >>> for name, result in stylize_many(contents, style, size=48, steps=3):
+    ...     print(name, result.image.shape)
+    picture-1 (32, 48, 3)
+    picture-2 (32, 48, 3)
+    picture-3 (32, 48, 3)
+
+    Args:
+        contents: a picture, a folder or a pattern, or a list of them.
+        style, config, network, **settings: as in ``stylize``. ``max_seconds`` is for all pictures
+            of one shape together.
+        limits: memory, pictures at once, devices.
+        callback: told after every step, see ``chunks.Progress``.
+
+    Yields:
+        The name of each picture, and its result; or the error of one that cannot be read or used,
+        which does not stop the others.
+
+    Raises:
+        InputError: there is no content, or style or settings cannot be used.
+    """
+    entries = prepare_many(
+        contents,
+        style,
+        config=config,
+        network=network,
+        max_memory=limits.max_memory,
+        **settings,
+    )
+    for entry in entries:
+        if isinstance(entry.job, InputError):
+            yield entry.name, entry.job
+    for results in run_many(entries, limits, callback):
+        for index, result in sorted(results.items()):
+            yield entries[index].name, result
+
+
+def prepare_many(
+    contents: Any,
+    style: Any,
+    *,
+    config: StylizeConfig | None = None,
+    network: Network | None = None,
+    note: Mapping[str, Any] | None = None,
+    max_memory: int | None = None,
+    **settings: Any,
+) -> list[Entry]:
+    """Read and check all that ``stylize_many`` is given, which see.
+
+    Contents that are files are put away again: a folder of photographs would fill the memory.
+
+    Raises:
+        InputError: as there; also where no content at all can be used, for the first one's reason.
+    """
+    config = replace_settings(config or StylizeConfig(), settings)
+    config = replace(config, weights=config.weights or (None if network else default_weights()))
+    network = network or load_weights(config.weights)
+    styles, kept = read_styles(style), Kept()
+    sources = listed(contents)
+    entries = []
+    for name, source in zip(names_of(sources), sources, strict=True):
+        try:
+            job: Any = prepare(
+                [(source, 1.0)],
+                styles,
+                config=config,
+                network=network,
+                note=note,
+                max_memory=max_memory,
+            )
+            job = replace(_put_away(job), kept=kept)
+        except InputError as error:
+            job = error
+        entries.append(Entry(name, source, job))
+    errors = [entry.job for entry in entries if isinstance(entry.job, InputError)]
+    if len(errors) == len(entries):
+        raise errors[0]
+    return entries
+
+
+def run_many(
+    entries: Sequence[Entry],
+    limits: Limits,
+    callback: Callable[[Progress], None] | None = None,
+    skip: frozenset[int] = frozenset(),
+) -> Iterator[Results]:
+    """Run what can be run, and give it chunk by chunk; Ctrl-C ends it with the chunk in hand.
+
+    Args:
+        skip: indices of entries that are not to be run.
+    """
+    # Some settings hang on the memory that is free: all processes take those of the first.
+    jobs = [None if isinstance(entry.job, InputError) else entry.job for entry in entries]
+    configs = gather([job and job.config for job in jobs])
+    able = [index for index in range(len(jobs)) if all(found[index] for found in configs)]
+    cells = []
+    for index in able:
+        job = jobs[index]
+        if index not in skip and job is not None:
+            job = replace(job, config=configs[0][index])
+            cells.append((index, Cell((index,), (), entries[index].name, job)))
+    done = len(entries) - len(cells)
+
+    def tell(progress: Progress) -> None:
+        assert callback is not None
+        callback(progress._replace(cells=len(entries), done=before + progress.done))
+
+    for group in grouped(cells):
+        before = done
+        for portion in run_group(group, limits, tell if callback else None, _with_pictures):
+            done += len(portion.results)
+            yield portion.results
+            found = [one for one in portion.results.values() if isinstance(one, Stylized)]
+            if any(one.reason == "interrupted" for one in found):
+                return
+
+
+def listed(contents: Any) -> list[Any]:
+    """The pictures of folders and patterns, in their places, each file once.
+
+    Raises:
+        InputError: there is none.
+    """
+    found: list[Any] = []
+    for entry in contents if isinstance(contents, list | tuple) else [contents]:
+        if not isinstance(entry, str | os.PathLike):
+            found.append(entry)
+            continue
+        path = Path(entry)
+        if path.is_dir():
+            paths = [one for one in path.iterdir() if one.suffix.lower() in PICTURE_ENDINGS]
+        elif glob.has_magic(str(path)) and not path.exists():
+            paths = [Path(one) for one in glob.glob(str(path), recursive=True)]
+        else:
+            found.append(str(path))
+            continue
+        if not paths:
+            raise InputError(f"there is no picture in {path}: give files, folders or patterns")
+        found += [str(one) for one in sorted(paths)]
+    if not found:
+        raise InputError("no content picture is given")
+    unique = {
+        os.path.realpath(one) if isinstance(one, str) else id(one): one for one in reversed(found)
+    }
+    return list(reversed(unique.values()))
+
+
+def names_of(sources: Sequence[Any]) -> list[str]:
+    """A name for each result: the file's own without its ending, and more where that is taken."""
+    ways: list[Callable[[Path], str]] = [
+        lambda path: path.stem,
+        lambda path: path.name.replace(".", "_"),
+        lambda path: f"{path.resolve().parent.name}_{path.name.replace('.', '_')}",
+    ]
+    paths = [
+        Path(one if isinstance(one, str) else f"picture-{place}")
+        for place, one in enumerate(sources, 1)
+    ]
+    names = [ways[0](path) for path in paths]
+    for way in ways[1:]:
+        alike = _alike(names)
+        names = [way(path) if alike[i] else names[i] for i, path in enumerate(paths)]
+    alike = _alike(names)
+    return [f"{name}_{place}" if alike[place] else name for place, name in enumerate(names)]
+
+
+def _alike(names: Sequence[str]) -> list[bool]:
+    folded = [name.casefold() for name in names]
+    return [folded.count(name) > 1 for name in folded]
+
+
+def _put_away(job: Job) -> Job:
+    """With the shapes of its content in the place of the pixels, where these can be read again."""
+    ((picture, weight),) = job.contents
+    if not picture.sha256:
+        return job
+    shape = picture.rgb.shape
+    alpha = picture.alpha
+    if alpha is not None:
+        alpha = None if full(alpha) else np.broadcast_to(np.float32(0.5), shape[:2])
+    empty = np.broadcast_to(np.float32(0), shape)
+    light = replace(picture, rgb=empty, alpha=alpha, exif=None)
+    return replace(job, contents=(Weighted(light, weight),))
+
+
+def _with_pictures(job: Job) -> Job:
+    ((picture, weight),) = job.contents
+    if not picture.sha256:
+        return job
+    found: Picture = as_picture(picture.source, name="content image")
+    if found.sha256 != picture.sha256:
+        raise InputError(f"{picture.source} has changed since the batch began: run it again")
+    return replace(job, contents=(Weighted(found, weight),))

@@ -1,0 +1,276 @@
+"""Files of style targets: all that is known of a style, for runs that go without its picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import InputError
+from jaxstyle.images.files import write_bytes
+from jaxstyle.layers import style_padding
+from jaxstyle.network import Network
+from jaxstyle.objective import Objective
+from jaxstyle.statistics import Moments, additive
+from jaxstyle.statistics.histogram import COUNT
+from jaxstyle.targets import Known
+
+ENDING = ".npz"
+FORMAT, VERSION = "jaxstyle-style", 1
+AGAIN = "make it again with `jaxstyle targets`"
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RecursionError,
+           NotImplementedError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
+class SavedStyle:
+    """What a file says of a style, or of several blended.
+
+    Attributes:
+        source: the file's path as given.
+        sha256: of the file's bytes.
+        network: SHA-256 of the weight file.
+        settings: those of ``StylizeConfig`` that decided what is known, with the names there.
+        inputs: the style pictures, as in a record.
+        known: longest side of the result -> tap -> ``products`` (c, c) and ``total`` (c,), see
+            ``Moments``, and perhaps ``quantiles`` (COUNT, c).
+    """
+
+    source: str
+    sha256: str
+    network: str
+    settings: Mapping[str, Any]
+    inputs: Sequence[Mapping[str, Any]]
+    known: Mapping[int, Mapping[str, Mapping[str, Float[np.ndarray, "..."]]]]
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Of all sides."""
+        return tuple(next(iter(self.known.values())))
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether statistics of ranks can be had."""
+        return all("quantiles" in of for taps in self.known.values() for of in taps.values())
+
+    def known_at(self, side: int, objective: Objective) -> Known:
+        """What an objective needs to know for a result whose longest side is ``side``."""
+        found, one = self.known[side], jnp.ones((), jnp.float32)
+        moments, values = {}, {}
+        for tap in objective.style_layers:
+            of = found[tap]
+            moments[tap] = Moments(jnp.asarray(of["products"]), jnp.asarray(of["total"]), one)
+            if not additive(objective.statistics):
+                values[tap] = jnp.asarray(of["quantiles"])
+        return Known(moments, values)
+
+
+def settings_that_matter(config: StylizeConfig) -> dict[str, Any]:
+    """The settings that decide what is known of a style."""
+    settings = {
+        name: getattr(config, name)
+        for name in ("pooling", "precision", "style_scale", "style_crop", "style_multiscale")
+    }
+    return {**settings, "padding": style_padding(config.padding), "color": "style"}
+
+
+def write_saved_style(
+    path: str | os.PathLike[str],
+    network: str,
+    settings: Mapping[str, Any],
+    inputs: Sequence[Mapping[str, Any]],
+    known: Mapping[int, Known],
+) -> None:
+    """Write a file of style targets; the same ones make the same file.
+
+    Args:
+        settings: see ``settings_that_matter``, and ``scales``, tap -> its ``style_scales``.
+        known: longest side of the result -> what is known, with at most ``COUNT`` quantiles.
+
+    Raises:
+        InputError: it does not end in .npz, or cannot be written.
+    """
+    check_ending(path)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": network,
+        "settings": dict(settings),
+        "inputs": list(inputs),
+        "sides": sorted(known),
+        "taps": list(next(iter(known.values())).moments),
+    }
+    arrays = {"header": np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)}
+    for side, one in known.items():
+        for tap, moments in one.moments.items():
+            arrays[f"{side}/{tap}/products"] = np.asarray(moments.products)
+            arrays[f"{side}/{tap}/total"] = np.asarray(moments.total)
+        for tap, values in one.values.items():
+            arrays[f"{side}/{tap}/quantiles"] = np.asarray(values)
+    file = io.BytesIO()
+    # Not numpy.savez: it writes the time of day too.
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    write_bytes(path, file.getvalue())
+
+
+def check_ending(path: str | os.PathLike[str]) -> None:
+    """Refuse a name that would not be known again as one of style targets."""
+    if not is_saved_style(path):
+        raise InputError(f"{Path(path)} is no name for style targets: let it end in {ENDING}")
+
+
+def is_saved_style(source: Any) -> bool:
+    """Whether a style is given as a file of targets."""
+    return isinstance(source, str | os.PathLike) and os.fsdecode(source).lower().endswith(ENDING)
+
+
+def read_saved_style(path: str | os.PathLike[str]) -> SavedStyle:
+    """Read what ``write_saved_style`` wrote. Nothing in it is run.
+
+    Raises:
+        InputError: no such file; or it is damaged, or of another kind or a later version.
+    """
+    name = os.fsdecode(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read style targets from {name}: {error.strerror}") from None
+    try:
+        arrays = _arrays(data)
+        header = json.loads(arrays.pop("header").tobytes())
+        if header["format"] != FORMAT:
+            raise ValueError
+        version = header["version"]
+        if isinstance(version, int) and version > VERSION:
+            raise InputError(
+                f"style targets {name} are of version {version}, this jaxstyle reads up to "
+                f"{VERSION}: upgrade jaxstyle"
+            )
+        settings = {str(key): value for key, value in header["settings"].items()}
+        if not isinstance(settings["scales"], dict) or version != VERSION:
+            raise ValueError
+        return SavedStyle(
+            name,
+            hashlib.sha256(data).hexdigest(),
+            str(header["network"]),
+            settings,
+            [dict(entry) for entry in header["inputs"]],
+            _by_side(arrays, header["sides"], header["taps"]),
+        )
+    except InputError:
+        raise
+    except _DAMAGE:
+        raise InputError(
+            f"{name} is no file of style targets, or damaged: {AGAIN}, or give the style picture"
+        ) from None
+
+
+def check_saved_style(
+    saved: SavedStyle, config: StylizeConfig, network: Network, sides: Sequence[int], *, first: bool
+) -> None:
+    """Refuse a file that a run cannot use, or that would give it another picture.
+
+    Args:
+        config: the run's, resolved.
+        sides: the longest side of each level.
+        first: whether it is the first style, whose picture some settings look at.
+
+    Raises:
+        InputError: its message says what to do.
+    """
+    name = saved.source
+    if config.color in ("luminance", "match-before"):
+        raise InputError(
+            f"--color {config.color} changes the style by the content, which {name} knows nothing "
+            "of: give the style picture, or another --color"
+        )
+    by = "--match-histogram" if config.match_histogram else f"--init {config.init}"
+    if first and (config.match_histogram or "style" in config.init.replace("+", ":").split(":")):
+        raise InputError(f"{by} needs the style picture: {name} holds its targets alone")
+    if saved.network != network.sha256:
+        raise InputError(
+            f"{name} was made with another network than {network.source}: {AGAIN} and the "
+            "--weights in use"
+        )
+    taps = config.style_loss_layers
+    if missing := [tap for tap in taps if tap not in saved.taps]:
+        raise InputError(
+            f"{name} has targets for {','.join(saved.taps)} and none for {','.join(missing)}: "
+            f"{AGAIN} and --style-layers {','.join(taps)}"
+        )
+    for setting, value in settings_that_matter(config).items():
+        if saved.settings.get(setting) != value:
+            raise InputError(
+                f"{name} was made with {setting} {saved.settings.get(setting)}, not {value}: "
+                f"{AGAIN}, or use the same here"
+            )
+    if saved.settings.get("guide", config.guide) != config.guide:
+        raise InputError(
+            f"{name} was made of masked pictures with guide {saved.settings['guide']}, not "
+            f"{config.guide}: {AGAIN}, or use the same here"
+        )
+    ours, theirs = config.layer_scales, saved.settings["scales"]
+    for tap in taps:
+        if ours.get(tap, 1.0) != theirs.get(tap, 1.0):
+            raise InputError(
+                f"{name} was made with style_scales {theirs.get(tap, 1.0):g} for {tap}, not "
+                f"{ours.get(tap, 1.0):g}: {AGAIN}, or use the same here"
+            )
+    if not additive(config.statistics) and not saved.has_quantiles:
+        raise InputError(
+            f"{name} has none of the ranks that statistic {config.statistic} compares: {AGAIN} "
+            f"and --statistic {config.statistic}"
+        )
+    if missing := [side for side in sides if side not in saved.known]:
+        raise InputError(
+            f"{name} has targets for results of {', '.join(map(str, saved.known))} px on the "
+            f"longest side, and none for {missing[-1]} px: {AGAIN} and --size {max(sides)}"
+        )
+    widths = {tap: network.architecture.width(tap) for tap in taps}
+    if any(len(of[tap]["total"]) != width for of in saved.known.values()
+           for tap, width in widths.items()):  # fmt: skip
+        raise InputError(f"{name} does not fit the network that it names: {AGAIN}")
+
+
+def _arrays(data: bytes) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        # Written as they are: what is packed may unfold to any size.
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _by_side(arrays: dict[str, np.ndarray], sides: Any, taps: Any) -> dict[int, Any]:
+    known: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+    for side in sorted(int(side) for side in sides):
+        known[side] = {}
+        for tap in taps:
+            total = arrays[f"{side}/{tap}/total"]
+            of = {"products": arrays[f"{side}/{tap}/products"], "total": total}
+            shapes = {"products": total.shape * 2, "total": total.shape}
+            if (ranks := arrays.get(f"{side}/{tap}/quantiles")) is not None:
+                of["quantiles"], shapes["quantiles"] = ranks, (COUNT, *total.shape)
+            for part, array in of.items():
+                fits = array.shape == shapes[part] and array.dtype == np.float32
+                if total.ndim != 1 or not fits or not np.isfinite(array).all():
+                    raise ValueError
+            known[side][tap] = of
+    if not known or not known[min(known)]:
+        raise ValueError
+    return known
