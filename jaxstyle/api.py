@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from jaxstyle.job import (
     tiled_of,
     weights_of_job,
 )
-from jaxstyle.levels import enlarge, start_of, targets_at
+from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
@@ -48,7 +48,9 @@ class LevelProgress(NamedTuple):
         width, height: of this level.
         step: at this level, from 1.
         total_step: since the start.
-        progress: loss, terms, time and the picture so far; see ``optimize.Progress``.
+        progress: loss, terms, time and the picture so far, in its final colours; see
+            ``optimize.Progress``.
+        steps: that each level has at most.
     """
 
     level: int
@@ -58,6 +60,7 @@ class LevelProgress(NamedTuple):
     step: int
     total_step: int
     progress: Progress
+    steps: int = 0
 
 
 Callback = Callable[[LevelProgress], bool | None]
@@ -65,9 +68,11 @@ Callback = Callable[[LevelProgress], bool | None]
 
 
 def stylize(
-    content: Image,
-    style: Image,
+    content: Any,
+    style: Any,
     *,
+    masks: Sequence[Any] = (),
+    freeze: Image | None = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
     callback: Callback | None = None,
@@ -85,7 +90,12 @@ def stylize(
     (32, 48, 3)
 
     Args:
-        content, style: paths, ``PIL.Image`` objects, or arrays; see ``images.as_picture``.
+        content: a path, a ``PIL.Image`` or an array, see ``images.as_picture``; or several, see
+            ``styles.read_contents``.
+        style: the same, a ``Style``, or several of them; see ``styles.read_styles``.
+        masks: of the regions of the content picture, white where they are; region k takes style k
+            where there are as many, else those styles that name it. See ``styles.read_regions``.
+        freeze: a mask, white where the content is to stay as it is.
         config: settings; the defaults if not given.
         network: use this instead of what ``config.weights`` names.
         callback: called after every step, see ``LevelProgress``; where it returns True the run ends
@@ -97,7 +107,9 @@ def stylize(
     Raises:
         InputError: something given cannot be used; its message says what to do.
     """
-    job = prepare(content, style, config=config, network=network, **settings)
+    job = prepare(
+        content, style, masks=masks, freeze=freeze, config=config, network=network, **settings
+    )
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     result = run(job, callback, checkpoint)
@@ -239,7 +251,17 @@ def _level_callback(
 
     def tell(progress: Progress) -> bool | None:
         step = progress.step
-        event = LevelProgress(at.level + 1, levels, width, height, step, before + step, progress)
+        shown = progress._replace(current=lambda: presented(at.job, progress.current(), at.level))
+        event = LevelProgress(
+            at.level + 1,
+            levels,
+            width,
+            height,
+            step,
+            before + step,
+            shown,
+            at.job.config.steps,
+        )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.
         if keeper is not None:

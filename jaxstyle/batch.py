@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -225,13 +226,16 @@ def names_of(sources: Sequence[Any]) -> list[str]:
     for way in ways[1:]:
         alike = _alike(names)
         names = [way(path) if alike[i] else names[i] for i, path in enumerate(paths)]
-    alike = _alike(names)
-    return [f"{name}_{place}" if alike[place] else name for place, name in enumerate(names)]
+    place = 0
+    while any(alike := _alike(names)):
+        place = alike.index(True, place)
+        names[place] += f"_{place + 1}"
+    return names
 
 
 def _alike(names: Sequence[str]) -> list[bool]:
-    folded = [name.casefold() for name in names]
-    return [folded.count(name) > 1 for name in folded]
+    count = Counter(name.casefold() for name in names)
+    return [count[name.casefold()] > 1 for name in names]
 
 
 def _put_away(job: Job) -> Job:

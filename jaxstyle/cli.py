@@ -15,6 +15,7 @@ from jaxstyle.commands import (
     plan,
     reconstruct,
     replay,
+    resume,
     stylize,
     sweep,
     texture,
@@ -22,7 +23,18 @@ from jaxstyle.commands import (
 from jaxstyle.errors import InputError
 from jaxstyle.planner import is_out_of_memory
 
-COMMANDS = (stylize, convert_weights, plan, sweep, figure3, reconstruct, texture, compare, replay)
+COMMANDS = (
+    stylize,
+    convert_weights,
+    plan,
+    sweep,
+    figure3,
+    reconstruct,
+    texture,
+    compare,
+    replay,
+    resume,
+)
 
 
 class Parser(argparse.ArgumentParser):

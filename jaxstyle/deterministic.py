@@ -48,7 +48,7 @@ def told() -> str:
 
 def _has_started() -> bool:
     """Whether JAX has looked for devices; its only public sign is that this may not change."""
-    count: int = getattr(jax.config, "jax_num_cpu_devices")  # noqa: B009  (not in its type)
+    count = jax.config.values["jax_num_cpu_devices"]
     try:
         jax.config.update("jax_num_cpu_devices", count + 1 if count > 0 else 1)
     except RuntimeError:

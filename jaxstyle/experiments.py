@@ -84,7 +84,7 @@ def reconstruct_content(
         result = run(job, _told(callback, layer, job))
         original = content_at(job, len(job.sizes) - 1)
         panels.append(Panel(layer, result, psnr(result.image, original)))
-        if result.reason == "interrupted":
+        if result.reason in ("interrupted", "stopped"):
             break
     return panels
 
@@ -116,7 +116,7 @@ def reconstruct_style(
         job = prepare(None, picture, **settings_here)
         result = run(job, _told(callback, label, job))
         panels.append(Panel(label, result, float("nan")))
-        if result.reason == "interrupted":
+        if result.reason in ("interrupted", "stopped"):
             break
     return panels
 

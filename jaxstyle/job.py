@@ -100,7 +100,7 @@ def prepare(
     style: Any,
     *,
     masks: Sequence[Any] = (),
-    freeze: Image | None = None,
+    freeze: Image | Mask | None = None,
     shape: tuple[int, int] | None = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
@@ -309,8 +309,10 @@ def _check_needed(config: StylizeConfig, has_content: bool, has_style: bool) -> 
             raise InputError(f"init is {config.init!r}, but there is no {name} picture: try noise")
 
 
-def _read_freeze(freeze: Image | None) -> Mask | None:
-    return None if freeze is None else read_mask(freeze, name="freeze mask")
+def _read_freeze(freeze: Image | Mask | None) -> Mask | None:
+    if freeze is None or isinstance(freeze, Mask):
+        return freeze
+    return read_mask(freeze, name="freeze mask")
 
 
 def _check_parts(job: Job) -> None:

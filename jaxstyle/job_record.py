@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxstyle.images import Picture
 from jaxstyle.initial import initial_files
@@ -38,6 +40,11 @@ def record_of(job: Job) -> str:
         inputs["masks"] = [entry(region.mask, weight=region.weight) for region in job.regions]
     if job.freeze is not None:
         inputs["freeze"] = entry(job.freeze)
+    if job.previous is not None:
+        digest = hashlib.sha256()
+        for array in job.previous:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        inputs["previous"] = {"sha256": digest.hexdigest()}
     extra = {"backend": jax.default_backend(), "shape": list(job.sizes[-1]), **job.note}
     return make_record(job.config.as_dict(), inputs, extra)
 

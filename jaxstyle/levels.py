@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from jaxstyle.color import match_colors, match_histograms
 from jaxstyle.config import StylizeConfig
-from jaxstyle.images import resize, resize_wrapped
+from jaxstyle.images import resize, resize_picture, resize_wrapped
 from jaxstyle.initial import initial_picture
 from jaxstyle.job import Goal, Job, goals_of, is_tiled, mesh_of, style_size, tiled_of
 from jaxstyle.layers import style_padding
@@ -45,7 +45,7 @@ def original_at(job: Job, level: int) -> RGB:
     width, height = job.sizes[level]
     if job.content is None:
         return np.zeros((height, width, 3), np.float32)
-    return resize(job.content.rgb, width, height)
+    return resize_picture(job.content, width, height).rgb
 
 
 def style_at(job: Job, level: int, style: Style | None = None, factor: float = 1.0) -> RGB:
@@ -80,25 +80,30 @@ def enlarge(job: Job, image: np.ndarray, level: int) -> RGB:
 def presented(job: Job, image: np.ndarray, level: int) -> RGB:
     """What is shown of the picture of a level: in its final colours, frozen parts as they were."""
     config = job.config
-    original = original_at(job, level) if job.content is not None else None
-    image = np.clip(image, 0, 1)
+    image = np.clip(image, 0, 1).astype(np.float32, copy=False)
     if config.match_histogram and job.styles:
         style = job.styles[0]
         image = match_histograms(image, cropped(style.picture.rgb, config.style_crop * style.crop))
-    if original is not None:
-        if config.color in ("keep", "luminance"):
-            image = with_luminance(
-                original, luminance(image, config.color_space), config.color_space
-            )
-        elif config.color == "match-after":
-            image = _matched(config, image, original, _alpha_at(job, level))
+    if job.content is not None:
+        image = _recoloured(job, image, level)
     if config.saturation != 1:
         image = saturate(image, config.saturation, config.color_space)
-    freeze = freeze_at(job, level)
-    if freeze is not None and original is not None:
-        share = freeze[..., None]
+    if job.freeze is not None:
+        share = resize_mask(job.freeze.values, *job.sizes[level])[..., None]
+        original = original_at(job, level)
         image = np.where(share == 1, original, share * original + (1 - share) * image)
-    return image.astype(np.float32)
+    return image.astype(np.float32, copy=False)
+
+
+def _recoloured(job: Job, image: RGB, level: int) -> RGB:
+    """A result with the content's colours, if those are to be had afterwards."""
+    config = job.config
+    if config.color in ("keep", "luminance"):
+        space = config.color_space
+        return with_luminance(original_at(job, level), luminance(image, space), space)
+    if config.color == "match-after":
+        return _matched(config, image, original_at(job, level), _alpha_at(job, level))
+    return image
 
 
 def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targets:
@@ -139,7 +144,13 @@ def guides_at(job: Job, objective: Objective, level: int) -> Guides:
         stacked = np.stack(masks or [np.ones((height, width), np.float32)])
         if alpha is not None:
             stacked = stacked * alpha
-        found = guides(stacked, objective.style_layers, job.config.guide, padding=objective.padding)
+        found = guides(
+            stacked,
+            objective.style_layers,
+            job.config.guide,
+            padding=objective.padding,
+            architecture=job.network.architecture,
+        )
         style = {tap: jnp.asarray(np.moveaxis(guide, 0, -1)) for tap, guide in found.items()}
     if freeze is not None or alpha is not None:
         free = np.ones((height, width), bool) if freeze is None else freeze < 0.5
@@ -234,7 +245,7 @@ def _content_targets(job: Job, objective: Objective, model: Model, level: int) -
     total = sum(one.weight for one in job.contents)
     blend: dict = {}
     for picture, weight in job.contents:
-        seen = _as_transferred(job.config, resize(picture.rgb, width, height))
+        seen = _as_transferred(job.config, resize_picture(picture, width, height).rgb)
         found = _features(job, objective, model, level, seen)
         if len(job.contents) == 1:
             return found

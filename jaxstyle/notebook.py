@@ -67,6 +67,8 @@ class NotebookProgress:
         if event.total_step == 1 and self._curves.names:  # used for a second run
             self._handle, self._curves, self._pace = None, Curves(most=400), Pace(self.steps)
             self._next = 0.0
+        if self._pace.steps is None and event.steps:
+            self._pace = Pace(event.steps)
         self._curves.add(event)
         self._pace.add(event)
         start = time.monotonic()

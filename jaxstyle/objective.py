@@ -290,11 +290,10 @@ def _content_sums(
     if guide is None:
         energy = losses.energy(target)
         return losses.squared_error(found, target), energy, jnp.asarray(positions, energy.dtype)
+    found, target = losses.wide(found), losses.wide(target)
     guide = guide.astype(target.dtype)
-    root = jnp.sqrt(guide)
-    energy = losses.energy(root * target)
-    error = losses.squared_error(root * found, root * target)
-    return error, energy, jnp.sum(losses.wide(guide))
+    error = jnp.sum(guide * jnp.square(found - target))
+    return error, jnp.sum(guide * jnp.square(target)), jnp.sum(guide)
 
 
 def _shares(

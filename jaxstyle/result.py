@@ -31,7 +31,8 @@ class Stylized:
         image: (height, width, 3) float32 in [0, 1], sRGB.
         alpha: (height, width), the content's own; None if it was opaque.
         config: all settings as they were in force.
-        terms: the loss at the result, by term: ``content``, ``style``, ``tv``, and each layer's.
+        terms: the loss at the result, by term: ``content``, ``style``, ``tv``, ``other`` (wavelet,
+            range and temporal), and each layer's.
         loss: their sum.
         steps: evaluations made, over all levels.
         seconds: time taken.
@@ -118,6 +119,7 @@ def plain_terms(terms: Terms) -> dict[str, Any]:
         "content": terms.content,
         "style": terms.style,
         "tv": terms.tv,
+        "other": terms.other,
         "content_layers": dict(terms.content_layers),
         "style_layers": dict(terms.style_layers),
     }

@@ -152,7 +152,10 @@ def evaluation_sharded(
     guides = Guides(
         _shared_at(padded, at_content, picture.shape),
         _shared_at(padded, at_style, picture.shape),
-        {name: _shared(array, (*picture.shape[:2], array.shape[-1]), mesh) for name, array in pixels.items()},
+        {
+            name: _shared(array, (*picture.shape[:2], array.shape[-1]), mesh)
+            for name, array in pixels.items()
+        },
     )
     targets = Targets(content, _copied(targets.style, mesh), guides)
     return padded, picture, (_copied(model, mesh), targets, _copied(weights, mesh))

@@ -281,7 +281,7 @@ def test_a_full_disk_is_told_once_and_the_run_goes_on(path, expected, monkeypatc
 
 def test_a_folder_that_is_not_there_is_refused_at_once(tmp_path):
     with pytest.raises(InputError, match="there is no folder"):
-        run(job_of(), pytest.fail, Checkpoint(tmp_path / "none" / "run.ckpt"))
+        run(job_of(), lambda _: pytest.fail("it ran"), Checkpoint(tmp_path / "none" / "run.ckpt"))
 
 
 @pytest.mark.parametrize("wrong", [{"every_steps": 0}, {"every_seconds": -1.0}])

@@ -38,8 +38,8 @@ def pictures(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
-    images.save_image("content.png", landscape(36, 48))
-    images.save_image("style.png", waves(40))
+    images.save_image("content.png", np.asarray(landscape(36, 48)))
+    images.save_image("style.png", np.asarray(waves(40)))
     return tmp_path
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -37,8 +38,8 @@ def test_two_processes_write_the_same_bytes(tmp_path):
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
-        save_image(folder / "content.png", landscape(36, 48))
-        save_image(folder / "style.png", waves(40))
+        save_image(folder / "content.png", np.asarray(landscape(36, 48)))
+        save_image(folder / "style.png", np.asarray(waves(40)))
         # Each compiles for itself.
         done = python("-m", "jaxstyle.cli", *STYLIZE, folder=folder, XDG_CACHE_HOME=str(folder))
         assert done.returncode == 0, done.stderr
@@ -77,12 +78,12 @@ def test_flags_set_by_then_are_read_by_xla(tmp_path):
 
 def test_too_late_is_refused(monkeypatch):
     jax.devices()
-    count = jax.config.jax_num_cpu_devices
+    count = jax.config.values["jax_num_cpu_devices"]
     monkeypatch.setenv("XLA_FLAGS", "")
     with pytest.raises(InputError, match=f"too late .* XLA_FLAGS={FLAG}=true"):
         set_flags()
     assert os.environ["XLA_FLAGS"] == ""
-    assert jax.config.jax_num_cpu_devices == count
+    assert jax.config.values["jax_num_cpu_devices"] == count
 
 
 def test_what_is_set_already_is_never_too_late(monkeypatch):

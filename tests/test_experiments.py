@@ -27,7 +27,8 @@ from jaxstyle.experiments import (
     texture,
 )
 from jaxstyle.images import fit_longest_side, load_image, resize
-from jaxstyle.job import objective_of, targets_at, weights_of
+from jaxstyle.job import objective_of, weights_of
+from jaxstyle.levels import targets_at
 from jaxstyle.layers import parse_layers
 from jaxstyle.quantities import model_of
 

@@ -133,4 +133,4 @@ result = stylize(content, style, size=32, steps=4, callback=NotebookProgress(eve
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     shown = [out for out in notebook.cells[0].outputs if out.output_type == "display_data"]
-    assert len(shown) == 1 and "step 4," in shown[0].data["text/html"]
+    assert len(shown) == 1 and "step 4/4," in shown[0].data["text/html"]

@@ -9,7 +9,8 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 from jaxstyle import StylizeConfig, stylize
-from jaxstyle.job import objective_of, precision_in_force, prepare, targets_at, weights_of
+from jaxstyle.job import objective_of, precision_in_force, prepare, weights_of
+from jaxstyle.levels import targets_at
 from jaxstyle.quantities import model_of
 
 SETTINGS = {"size": 64, "levels": 1, "steps": 4}

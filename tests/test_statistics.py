@@ -33,7 +33,8 @@ SHIFT = -0.7
 def features(height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
     """Of channels that go together, each with its own mean; in float64."""
     chance = np.random.default_rng(seed)
-    mixed = chance.normal(size=(height, width, channels)) @ chance.normal(size=(channels, channels))
+    mixing = 2 * np.eye(channels) + chance.normal(size=(channels, channels)) / channels**0.5
+    mixed = chance.normal(size=(height, width, channels)) @ mixing
     return mixed + chance.normal(size=channels)
 
 

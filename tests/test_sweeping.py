@@ -51,7 +51,7 @@ def problem() -> Problem:
     first = arguments[0]
     axes = (
         jax.tree.map(lambda _: SHARED, model),
-        Targets(dict.fromkeys(first[1].content, OWN), dict.fromkeys(style, SHARED)),
+        Targets(dict.fromkeys(first[1].content, OWN), jax.tree.map(lambda _: SHARED, style)),
         jax.tree.map(lambda _: OWN, first[2]),
     )
     return Problem(pictures[::-1], arguments, axes)

@@ -96,13 +96,16 @@ class Recorder:
         self.frames: list[tuple[int, np.ndarray]] = []
         self.curves: dict[str, list[float]] = {"content": [], "style": [], "tv": [], "total": []}
         self.breaks: list[int] = []
+        self.last = 0
         self._check()
 
     def __call__(self, event: LevelProgress) -> None:
         """Keep one step."""
         step, terms = event.total_step, event.progress.terms
-        if event.step == 1:
-            self.breaks.append(step - 1)
+        # Not counted by steps: a run that goes on from a checkpoint has some before the first.
+        if event.step == 1 and self.curves["total"]:
+            self.breaks.append(len(self.curves["total"]))
+        self.last = step
         values = terms.content, terms.style, terms.tv, event.progress.value
         for curve, value in zip(self.curves.values(), values, strict=True):
             curve.append(float(value))
@@ -130,7 +133,7 @@ class Recorder:
 
         height, width = image.shape[:2]
         # A snapshot of the last step is the result, but for colours matched at the end.
-        ways = [(step, frame) for step, frame in self.frames if step < len(self.curves["total"])]
+        ways = [(step, frame) for step, frame in self.frames if step < self.last]
         frames = [(f"step {step}", resize(frame, width, height)) for step, frame in ways]
         frames.append(("result", image))
         written = []
@@ -145,7 +148,7 @@ class Recorder:
             save_animation(self.animation, [frame for _, frame in frames])
             written.append(self.animation)
         if self.loss_plot:
-            save_loss_plot(self.loss_plot, self.curves, breaks=self.breaks[1:])
+            save_loss_plot(self.loss_plot, self.curves, breaks=self.breaks)
             written.append(self.loss_plot)
         return written
 

@@ -9,6 +9,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxstyle.commands.checkpointing import (
+    add_checkpoint_options,
+    checkpoint_from,
+    deterministic_note,
+    set_deterministic,
+)
 from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.commands.outputs import (
     add_process_options,
@@ -40,6 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_input_options(parser)
     add_output_options(parser, required=False)
     add_memory_option(parser)
+    add_checkpoint_options(parser)
     add_process_options(
         parser.add_argument_group("several processes"),
         "one of several processes whose devices share the picture by --mesh; process 0 writes",
@@ -68,6 +75,7 @@ def add_output_options(
 
 def run(arguments: argparse.Namespace) -> int:
     """Stylize, report, save."""
+    set_deterministic(arguments)
     config = settings_from(arguments)
     inputs = inputs_from(arguments)
     output = arguments.output or default_output(arguments)
@@ -101,7 +109,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     keep_compiled_programs()
     reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
     _introduce(reporter, job)
-    for line in filter(None, (note, preset_note(arguments, job.network))):
+    checkpoint = checkpoint_from(arguments, output, reporter.say)
+    notes = note, preset_note(arguments, job.network), deterministic_note(arguments)
+    for line in filter(None, notes):
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None
@@ -113,9 +123,11 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
 
     with preview or nullcontext():
         with reporter:
-            result = run(job, tell)
+            result = run(job, tell, checkpoint)
         if first:
             result.save(output)
+        if checkpoint is not None and result.reason != "interrupted":
+            checkpoint.remove()
         if preview is not None:
             preview.finish(result.image, f"saved to {output}")
     if first:

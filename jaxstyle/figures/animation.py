@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -180,12 +181,33 @@ def _webp(frames: Sequence[Frame], seconds: Sequence[float]) -> bytes:
 def _write_mp4(
     path: str | os.PathLike[str], frames: Sequence[Frame], seconds: Sequence[float]
 ) -> None:
-    height, width = frames[0].shape[:2]
-    odd = ((0, height % 2), (0, width % 2), (0, 0))
-    even = [np.pad(frame, odd, mode="edge") for frame in frames]
-    even += [even[-1]] * (math.ceil(seconds[-1] / seconds[0]) - 1)
-    height, width = even[0].shape[:2]
+    held = [frames[-1]] * (math.ceil(seconds[-1] / seconds[0]) - 1)
     rate = 1 / Fraction(seconds[0]).limit_denominator(1000)
+    write_mp4(path, [*frames, *held], rate, least_rate=_VIDEO_RATE)
+
+
+def write_mp4(
+    path: str | os.PathLike[str],
+    frames: Iterable[Frame],
+    rate: Fraction,
+    *,
+    least_rate: int = 0,
+) -> None:
+    """Write an MP4 frame by frame: H.264 (yuv420p, BT.709).
+
+    Args:
+        frames: of one size; odd sides get one more row or column, as the one beside it.
+        rate: frames per second.
+        least_rate: repeat frames up to a rate of at least this; 0 leaves them as they are.
+
+    Raises:
+        ImageError: there is no frame, or ffmpeg fails.
+    """
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        raise ImageError(f"cannot write {quoted(path)}: there are no frames: give at least one")
+    height, width = (side + side % 2 for side in first.shape[:2])
     program = find_ffmpeg()
     assert program is not None  # check_animation_path has seen to it
     with new_file(path) as temporary:
@@ -193,16 +215,22 @@ def _write_mp4(
         command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
         command += ["-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"]
         matrix = "scale=in_range=full:out_range=tv:out_color_matrix=bt709"
-        command += ["-vf", f"{matrix},fps={max(_VIDEO_RATE, math.ceil(rate))}"]
+        more = f",fps={max(least_rate, math.ceil(rate))}" if least_rate else ""
+        command += ["-vf", matrix + more]
         command += ["-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p"]
         # Named, since players guess by the size of the picture where it is not.
         command += ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
         command += ["-color_range", "tv", "-movflags", "+faststart", "-f", "mp4", str(temporary)]
-        _pipe(path, command, even, temporary)
+        _pipe(path, command, map(_even, itertools.chain([first], coming)), temporary)
+
+
+def _even(frame: Frame) -> Frame:
+    height, width = frame.shape[:2]
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def _pipe(
-    path: str | os.PathLike[str], command: list[str], frames: Sequence[Frame], output: Path
+    path: str | os.PathLike[str], command: list[str], frames: Iterable[Frame], output: Path
 ) -> None:
     try:
         process = subprocess.Popen(

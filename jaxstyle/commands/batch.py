@@ -1,0 +1,261 @@
+"""``jaxstyle batch``: many pictures in the same style."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxstyle.commands.outputs import (
+    add_limit_options,
+    command_line,
+    limits_from,
+    ready_folder,
+)
+from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.config import config_from
+from jaxstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxstyle.batch import Entry
+    from jaxstyle.result import Stylized
+
+FORMAT = "jaxstyle-batch"
+MANIFEST = "manifest.json"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "batch",
+        help="many pictures in the same style",
+        description="Paint many pictures in the same style, with the same settings. Pictures of "
+        "one shape are one program and run together, spread over all devices. A picture that "
+        "cannot be read or used does not stop the others, and is listed at the end. Leaves a "
+        "folder of pictures and manifest.json, with all settings, hashes and losses.",
+        epilog="Example: jaxstyle batch photos/ --style painting.jpg -o painted/ --size 512. "
+        "--max-seconds is for all pictures of one shape together.",
+    )
+    parser.add_argument("contents", nargs="+", help="pictures, folders, patterns")
+    parser.add_argument(
+        "--style",
+        dest="styles",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="STYLE",
+        help="as in stylize; several are blended: --style a.jpg:0.7 b.jpg:0.3",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("batch"), help="the folder (default: batch)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("png", "jpg", "webp", "tif"),
+        default="png",
+        help="of the results (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep what an earlier run finished in the folder"
+    )
+    parser.add_argument("--json", action="store_true", help="print the manifest")
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    add_limit_options(parser)
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Paint all, write each when it is finished.
+
+    Returns:
+        The exit code: 0; 1 if a picture has failed; 130 if interrupted.
+    """
+    settings = given_settings(arguments)
+    config_from(settings)  # a wrong setting is refused at once
+    limits = limits_from(arguments)
+    # Imported late: a wrong option or --help should not wait for Flax.
+    from jaxstyle.batch import prepare_many, run_many
+    from jaxstyle.cell_files import is_made
+    from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.processes import gather, is_first
+
+    keep_compiled_programs()
+    command = command_line()
+    entries = prepare_many(
+        arguments.contents,
+        arguments.styles,
+        note={"command": command},
+        max_memory=limits.max_memory,
+        **settings,
+    )
+    ready_folder(arguments.output)
+    outputs = [arguments.output / f"{entry.name}.{arguments.format}" for entry in entries]
+    _check_outputs(entries, outputs)
+    manifest = Manifest(arguments.output, entries, outputs, command)
+    made = [
+        index
+        for index, entry in enumerate(entries)
+        if arguments.resume
+        and not isinstance(entry.job, InputError)
+        and is_made(outputs[index], entry.job)
+    ]
+    skip = frozenset(gather(made)[0])
+    for index in skip:
+        manifest.keep(index)
+    interrupted, writes = False, is_first()
+    with GridReporter(quiet=arguments.quiet or not writes) as reporter:
+        if skip:
+            reporter.say(f"{len(skip)} of {len(entries)} are there already")
+        try:
+            for results in run_many(entries, limits, reporter, skip):
+                for index, result in results.items():
+                    interrupted |= manifest.take(index, result, writes)
+                if writes:
+                    manifest.write()
+        except KeyboardInterrupt:  # while a program was compiled, or the second one
+            interrupted = True
+    if not writes:
+        return 130 if interrupted else 0
+    manifest.write()
+    failures = manifest.failures()
+    for line in failures:
+        print(line, file=sys.stderr)
+    waiting = sum(row["message"] == Manifest.WAITING for row in manifest.rows)
+    reporter.say(
+        f"{arguments.output}: {len(entries) - len(failures) - waiting} of {len(entries)} pictures"
+        + ("; go on with --resume" if interrupted else "")
+    )
+    if arguments.json:
+        print(manifest.path.read_text(encoding="utf-8"), end="")
+    if interrupted:
+        return 130
+    return 1 if failures else 0
+
+
+class Manifest:
+    """What a batch has made so far, as ``manifest.json``.
+
+    Attributes:
+        rows: one per picture; ``message`` is empty once it is finished.
+    """
+
+    WAITING = "not finished"
+
+    def __init__(
+        self, folder: Path, entries: Sequence[Entry], outputs: Sequence[Path], command: str
+    ) -> None:
+        from jaxstyle.metadata import versions
+
+        self.path, self.outputs = folder / MANIFEST, outputs
+        before = _rows_of(self.path)
+        self.before = {row.get("output"): row for row in before if isinstance(row, dict)}
+        self.rows: list[dict[str, Any]] = []
+        self.head: dict[str, Any] = {"format": FORMAT, "versions": versions(), "command": command}
+        for entry, output in zip(entries, outputs, strict=True):
+            row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": output.name}
+            row["message"] = self.WAITING
+            if isinstance(entry.job, InputError):
+                row |= {"output": "", "message": str(entry.job)}
+            else:
+                self._describe(entry)
+                row["sha256"] = entry.job.contents[0].picture.sha256
+            self.rows.append(row)
+
+    def _describe(self, entry: Entry) -> None:
+        """Settings and inputs that all pictures have in common, from the first one's record."""
+        if "settings" in self.head:
+            return
+        from jaxstyle.job import Job
+        from jaxstyle.job_record import record_of
+
+        assert isinstance(entry.job, Job)
+        record = json.loads(record_of(entry.job))
+        self.head |= {"settings": record["config"], "backend": record["extra"]["backend"]}
+        self.head |= {name: record["inputs"][name] for name in ("styles", "weights", "init")}
+
+    def keep(self, index: int) -> None:
+        """Note a picture that an earlier run has made."""
+        row = self.rows[index]
+        old = self.before.get(row["output"], {})
+        same = old.get("sha256") == row["sha256"] and old.get("message") == ""
+        self.rows[index] = {**(old if same else {}), **row, "message": ""}
+
+    def take(self, index: int, result: Stylized | InputError, writes: bool) -> bool:
+        """Write what a picture has become.
+
+        Returns:
+            Whether it was interrupted, and has nothing to be written.
+        """
+        row = self.rows[index]
+        if isinstance(result, InputError):
+            row |= {"output": "", "message": str(result)}
+            return False
+        if result.reason == "interrupted":
+            return True
+        try:
+            if writes:
+                result.save(self.outputs[index])
+        except InputError as error:
+            row |= {"output": "", "message": str(error)}
+            return False
+        height, width = result.image.shape[:2]
+        row |= {
+            "width": width,
+            "height": height,
+            "loss": result.loss,
+            "terms": result.terms,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 3),
+            "reason": result.reason,
+            "losses": [losses[-1] for losses in result.losses],  # where each level ended
+            "message": "",
+        }
+        return False
+
+    def write(self) -> None:
+        """Write the file."""
+        from jaxstyle.figures import write_json
+
+        write_json(self.path, {**self.head, "files": self.rows})
+
+    def failures(self) -> list[str]:
+        """A line for every picture that has failed."""
+        return [
+            f"{row['input']}: {' '.join(row['message'].split())}"
+            for row in self.rows
+            if row["message"] not in ("", self.WAITING)
+        ]
+
+
+def _rows_of(path: Path) -> list[Any]:
+    """The rows of a manifest that an earlier run has left, if it can be read."""
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return rows if isinstance(rows, list) else []
+
+
+def _check_outputs(entries: Sequence[Entry], outputs: Sequence[Path]) -> None:
+    """Refuse to write over what is read, and find out early whether anything can be written."""
+    from jaxstyle.images import check_writable
+    from jaxstyle.job import Job
+
+    sources: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry.source, str):
+            sources[os.path.realpath(entry.source)] = entry.source
+        if isinstance(entry.job, Job):
+            files = [style.image.source for style in entry.job.styles]
+            sources |= {os.path.realpath(file): file for file in files}
+    for output in outputs:
+        if (source := sources.get(os.path.realpath(output))) is not None:
+            raise InputError(f"{output} would take the place of the input {source}: use another -o")
+    jobs = [entry.job for entry in entries if isinstance(entry.job, Job)]
+    check_writable(outputs[0], bits=jobs[0].config.bits)

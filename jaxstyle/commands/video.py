@@ -1,0 +1,219 @@
+"""``jaxstyle video``: the frames of a video in the style of a picture, without flicker."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxstyle.commands.outputs import command_line, ready_folder
+from jaxstyle.commands.plan import add_memory_option, memory_from
+from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.config import config_from
+from jaxstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxstyle.job import Job
+    from jaxstyle.result import Stylized
+    from jaxstyle.video import Frame
+
+CLIPS = (".mp4", ".gif", ".webp")
+DEFAULT_FPS = 25.0
+TEMPORAL_WEIGHT = 100.0
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "video",
+        help="the frames of a video, each from the last",
+        description="Paint the frames of a video. The first one is worked out as by stylize; each "
+        "other one starts from the last result, moved by optical flow, and is held there by a "
+        "temporal loss wherever the flow can be trusted (Ruder et al. 2016). For the flow: pip "
+        "install 'jaxstyle[flow]'; for clips: 'jaxstyle[video]'. Sound is left out.",
+        epilog="Example: jaxstyle video clip.mp4 painting.jpg -o painted.mp4 --size 512",
+    )
+    parser.add_argument("frames", help="a folder of numbered pictures, or a clip")
+    parser.add_argument("style", nargs="*", help="as in stylize; several are blended")
+    parser.add_argument(
+        "--style",
+        dest="more_styles",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="STYLE",
+        help="styles, as above: --style a.jpg:0.7 b.jpg:0.3",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("video"),
+        help="a folder for frame-000001.png and so on, or .mp4, .gif or .webp (default: video)",
+    )
+    parser.add_argument(
+        "--steps-next",
+        type=int,
+        default=30,
+        metavar="INT",
+        help="steps of all frames that start from the last one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--levels-next",
+        type=int,
+        default=1,
+        metavar="INT",
+        help="sizes that these are worked out at (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        metavar="NUMBER",
+        help="of the clip that is written (default: as the clip that is read, else 25)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on after the last frame that an earlier run finished",
+    )
+    parser.add_argument("--json", action="store_true", help="print figures of each frame as JSON")
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
+    add_memory_option(parser)
+    add_settings(parser, {"temporal_weight": TEMPORAL_WEIGHT})
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Paint frame by frame; a clip is made of them in the end.
+
+    Returns:
+        The exit code: 0, or 130 if interrupted; what is finished stays for ``--resume``.
+    """
+    settings = given_settings(arguments)
+    config_from(settings)  # a wrong setting is refused at once
+    styles = [*arguments.style, *arguments.more_styles]
+    if not styles:
+        raise InputError("no style picture is given: name one after the frames, or by --style")
+    if arguments.fps is not None and not 0 < arguments.fps <= 1000:
+        raise InputError(f"--fps is {arguments.fps:g}: give a number above 0 and up to 1000")
+    # Imported late: a wrong option or --help should not wait for Flax.
+    from jaxstyle.commands.video_reporting import FrameReporter
+    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.flow import opencv
+    from jaxstyle.video import stylize_video
+    from jaxstyle.video_files import check_clip, read_frames, write_clip
+
+    output, clip = arguments.output, arguments.output.suffix.lower() in CLIPS
+    if clip:
+        check_clip(output)
+    store = Store(output.with_name(f"{output.stem}-frames") if clip else output, arguments.resume)
+    source = read_frames(arguments.frames)
+    if store.folder.resolve() == Path(arguments.frames).resolve():
+        raise InputError(f"{store.folder} holds the frames to be read: choose another -o")
+    ready_folder(store.folder)
+    keep_compiled_programs()
+    with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
+        if opencv() is None:
+            reporter.say(
+                "no optical flow without OpenCV: each frame starts from the last one as it is "
+                "(pip install 'jaxstyle[flow]')"
+            )
+        done: list[Frame] = []
+        try:
+            for frame in stylize_video(
+                source.each,
+                styles,
+                steps_next=arguments.steps_next,
+                levels_next=arguments.levels_next,
+                note={"command": command_line()},
+                max_memory=memory_from(arguments),
+                callback=reporter,
+                keep=store.keep,
+                find=store.find,
+                **settings,
+            ):
+                reporter.finished(frame)
+                done.append(frame._replace(picture=frame.picture[:0]))  # a film fills the memory
+        except KeyboardInterrupt:
+            reporter.say(f"{len(done)} frames in {store.folder}; go on with --resume")
+            return 130
+        if not done:
+            raise InputError(f"{arguments.frames} has no frames")
+        if clip:
+            write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
+            store.remove()
+        unsteady = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
+        told = f", {np.mean(unsteady):.4f} from frame to frame" if unsteady else ""
+        reporter.say(f"{output}: {len(done)} frames{told}")
+    if arguments.json:
+        json.dump({"output": str(output), "frames": [_figures(f) for f in done]}, sys.stdout)
+        print()
+    return 0
+
+
+@dataclass
+class Store:
+    """The frames that are finished, as files.
+
+    Attributes:
+        resume: whether those of an earlier run are taken; up to the first one that does not fit.
+    """
+
+    folder: Path
+    resume: bool
+
+    def __post_init__(self) -> None:
+        self.paths: list[Path] = []
+
+    def find(self, index: int, job: Job) -> Any:
+        """A frame that an earlier run has finished; see ``stylize_video``."""
+        from jaxstyle.cell_files import is_made
+
+        path = self._path(index)
+        self.resume = self.resume and is_made(path, job)
+        if not self.resume:
+            return None
+        self.paths.append(path)
+        return _read(path)
+
+    def keep(self, index: int, result: Stylized) -> Any:
+        """Write a frame, and read it again: what it has lost in 8 bits the next one never sees."""
+        path = self._path(index)
+        result.save(path)
+        self.paths.append(path)
+        return _read(path)
+
+    def remove(self) -> None:
+        """Take away the frames, which are in a clip now."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # there is something else in it
+            self.folder.rmdir()
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"frame-{index + 1:06d}.png"
+
+
+def _read(path: Path) -> Any:
+    from jaxstyle.images import load_image
+
+    return load_image(path, name="frame").rgb
+
+
+def _figures(frame: Frame) -> dict[str, Any]:
+    result = frame.result
+    return {
+        "frame": frame.index + 1,
+        "anew": frame.anew,
+        "flicker": None if math.isnan(frame.flicker) else frame.flicker,
+        "loss": None if result is None else result.loss,
+        "steps": None if result is None else result.steps,
+        "seconds": None if result is None else round(result.seconds, 3),
+    }

@@ -1,0 +1,184 @@
+"""``stylize_video``: frames one after another, each from the last, moved along with the picture.
+
+After Ruder, Dosovitskiy and Brox, "Artistic style transfer for videos" (2016): each frame starts
+from the result of the last, warped by optical flow, and a temporal loss keeps it there wherever the
+flow can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxstyle.api import LevelProgress, run
+from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import InputError
+from jaxstyle.flow import Motion, flicker, motion_between, warped
+from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.job import Job, prepare, replace_settings
+from jaxstyle.levels import content_at, original_at
+from jaxstyle.luminance import grey
+from jaxstyle.network import Network
+from jaxstyle.result import Stylized
+from jaxstyle.styles import read_styles
+from jaxstyle.targets import Kept
+
+RGB = Float[np.ndarray, "height width 3"]
+
+VIDEO = MappingProxyType({"temporal_weight": 100.0})
+"""What a video sets, where it differs from the defaults of ``StylizeConfig``."""
+STEPS_NEXT, LEVELS_NEXT = 30, 1
+"""Of all frames but the first, which have the last one to start from."""
+LEAST_TRUST = 0.25
+"""Share of a frame that must be known from the one before; else it begins anew, as after a cut."""
+CUT = 0.2
+"""Where there is no optical flow: mean difference of two frames from which on it is a cut."""
+
+
+class Frame(NamedTuple):
+    """One frame of ``stylize_video``.
+
+    Attributes:
+        index: from 0.
+        picture: the result, as it was kept.
+        result: None if an earlier run had it.
+        anew: whether it began without the last frame.
+        flicker: see ``flow.flicker``; nan if it began anew.
+    """
+
+    index: int
+    picture: RGB
+    result: Stylized | None
+    anew: bool
+    flicker: float
+
+
+def stylize_video(
+    frames: Iterable[Any],
+    style: Any,
+    *,
+    steps_next: int = STEPS_NEXT,
+    levels_next: int = LEVELS_NEXT,
+    config: StylizeConfig | None = None,
+    network: Network | None = None,
+    note: Mapping[str, Any] | None = None,
+    max_memory: int | None = None,
+    callback: Callable[[int, LevelProgress], bool | None] | None = None,
+    keep: Callable[[int, Stylized], RGB] = lambda _, result: result.image,
+    find: Callable[[int, Job], RGB | None] = lambda _, job: None,
+    **settings: Any,
+) -> Iterator[Frame]:
+    """Paint the frames of a video in one style.
+
+    The first frame, and the first after a cut, is worked out as by ``stylize``. All others begin
+    with the last result, moved as the picture has moved, and with the frame itself where that is
+    not known; they share their compiled program, and all frames share what is known of the style.
+
+    Args:
+        frames: pictures of one size.
+        style, config, network, **settings: as in ``stylize``, over ``VIDEO``.
+        steps_next, levels_next: steps and levels of all frames that do not begin anew.
+        note, max_memory: as in ``prepare``.
+        callback: told after every step: the frame's index, and as in ``stylize``.
+        keep: saves a result and gives it as it will be read again, so that a run that goes on
+            later sees just what this one sees.
+        find: gives the result of a job that an earlier run has kept, or None.
+
+    Raises:
+        InputError: something given cannot be used, or frames differ in size.
+        KeyboardInterrupt: Ctrl-C ended a frame before it was done.
+    """
+    if steps_next < 1 or levels_next < 1:
+        raise InputError("steps_next and levels_next must be at least 1")
+    config = replace_settings(config or StylizeConfig(), {**VIDEO, **settings})
+    _check_colors(config)
+    config = replace(config, weights=config.weights or (None if network else default_weights()))
+    network = network or load_weights(config.weights)
+    styles, kept = read_styles(style), Kept()
+    before = last = None
+    size: tuple[int, int] | None = None
+    for index, source in enumerate(frames):
+        job = prepare(
+            [(source, 1.0)],
+            styles,
+            config=config,
+            network=network,
+            note={**(note or {}), "frame": index + 1},
+            max_memory=max_memory,
+        )
+        assert job.content is not None
+        if size is not None and job.content.size != size:
+            raise InputError(
+                f"frame {index + 1} is {_told(job.content.size)}, the first one {_told(size)}: "
+                "give frames of one size"
+            )
+        size = job.content.size
+        config = job.config  # free memory is looked at once
+        job = replace(job, kept=kept)
+        here = original_at(job, len(job.sizes) - 1)
+        motion = None
+        if before is not None and last is not None:
+            found = motion_between(before, here)
+            motion = None if _is_cut(before, here, found) else found
+            if motion is not None:
+                job = _going_on(job, last, motion, steps_next, levels_next)
+        picture, result = find(index, job), None
+        if picture is None:
+            result = run(job, None if callback is None else _told_of(index, callback))
+            if result.reason == "interrupted":
+                raise KeyboardInterrupt
+            picture = keep(index, result)
+        unsteady = float("nan")
+        if motion is not None and last is not None:
+            unsteady = flicker(last, picture, motion)
+        yield Frame(index, picture, result, motion is None, unsteady)
+        before, last = here, picture
+
+
+def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> Job:
+    """A frame's job, beginning with the result of the frame before."""
+    moved = warped(last, motion)
+    if job.config.color == "luminance":
+        moved = grey(moved, job.config.color_space)
+    if motion.flow is not None:
+        known = motion.trust[..., None]
+        moved = known * moved + (1 - known) * content_at(job, len(job.sizes) - 1)
+    sizes = job.sizes[-levels:]
+    config = replace(job.config, steps=steps, levels=len(sizes))
+    return replace(job, config=config, sizes=sizes, previous=(moved, motion.trust))
+
+
+def _is_cut(before: RGB, here: RGB, motion: Motion) -> bool:
+    if motion.flow is None:
+        return float(np.abs(here - before).mean()) > CUT
+    return float(motion.trust.mean()) < LEAST_TRUST
+
+
+def _check_colors(config: StylizeConfig) -> None:
+    """Refuse what changes a result's colours in the end: the next frame starts from them."""
+    after = {
+        f"color {config.color}": config.color in ("keep", "match-after"),
+        "match_histogram": config.match_histogram,
+        "saturation": config.saturation != 1,
+    }
+    for name, used in after.items():
+        if used:
+            raise InputError(
+                f"{name} changes colours after the run, and the next frame of a video starts from "
+                "the last result: use color luminance or match-before"
+            )
+
+
+def _told_of(
+    index: int, callback: Callable[[int, LevelProgress], bool | None]
+) -> Callable[[LevelProgress], bool | None]:
+    return lambda event: callback(index, event)
+
+
+def _told(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,56 @@
+"""What tests of controls share: small pictures, a tiny network, one evaluation of a job's loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from samples import landscape, noise, random_network, waves
+
+from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
+from jaxstyle.levels import targets_at
+from jaxstyle.quantities import Targets, Terms, model_of
+
+HEIGHT, WIDTH = 48, 40
+SETTINGS: dict[str, Any] = {
+    "size": 48,
+    "levels": 1,
+    "steps": 3,
+    "content_layers": "relu2_1",
+    "style_layers": "relu1_1,relu2_1",
+    "network": random_network(),
+}
+
+CONTENT = np.asarray(landscape(HEIGHT, WIDTH))
+STYLE = np.asarray(waves(48, 36))
+OTHER = np.asarray(noise(40, 48, seed=4)) ** 2
+
+_call = jax.jit(lambda objective, *arguments: objective(*arguments), static_argnums=0)
+
+
+def job_of(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Job:
+    """``prepare`` with what is not said taken from ``SETTINGS``."""
+    return prepare(content, style, **{**SETTINGS, **settings})
+
+
+def targets_of(job: Job) -> Targets:
+    """At the job's last level."""
+    return targets_at(job, objective_of_job(job), model_of(job.network), len(job.sizes) - 1)
+
+
+def evaluated(job: Job, picture: Any = None) -> tuple[float, Terms, np.ndarray]:
+    """Loss, terms and gradient of a job at some picture, half noise if not given."""
+    width, height = job.sizes[-1]
+    picture = (landscape(height, width) + noise(height, width)) / 2 if picture is None else picture
+    arguments = model_of(job.network), targets_of(job), weights_of_job(job)
+    (loss, terms), gradient = _call(objective_of_job(job), jnp.asarray(picture), *arguments)
+    return float(loss), terms, np.asarray(gradient)
+
+
+def assert_alike(one: Any, other: Any, most: float = 1e-5) -> None:
+    """Trees of arrays whose relative differences are small."""
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+        assert np.linalg.norm(a - b) <= most * max(np.linalg.norm(b), 1e-30)

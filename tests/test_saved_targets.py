@@ -1,0 +1,257 @@
+"""Style targets as files: they do as the picture does, or say why they cannot."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from grids import picture
+
+from jaxstyle import InputError, axis, stylize, sweep
+from jaxstyle.api import run
+from jaxstyle.commands import targets
+from jaxstyle.images import save_image
+from jaxstyle.replay import prepare_replay
+from jaxstyle.saved_style import read_saved_style
+from jaxstyle.saved_targets import save_targets
+from jaxstyle.styles import Style
+
+SETTINGS = {
+    "size": 64,
+    "levels": 2,
+    "steps": 3,
+    "content_layers": "relu2_1",
+    "style_layers": "relu1_1,relu2_1",
+    "weights": "slim",
+}
+CONTENT = picture(0, 48, 64)
+
+
+@pytest.fixture
+def style(tmp_path) -> str:
+    path = tmp_path / "style.png"
+    save_image(path, picture(1, 60, 80))
+    return str(path)
+
+
+@pytest.fixture
+def file(tmp_path, style) -> Path:
+    path = tmp_path / "style.npz"
+    save_targets(path, style, **SETTINGS)
+    return path
+
+
+def same(one, other):
+    assert one.losses == other.losses
+    np.testing.assert_array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("statistic", ["gram", "wasserstein", "channels", "gram+histogram"])
+def test_a_file_gives_the_pixels_that_the_picture_gives(tmp_path, style, statistic):
+    path = tmp_path / "style.npz"
+    settings = {**SETTINGS, "statistic": statistic}
+    save_targets(path, style, **settings)
+    same(stylize(CONTENT, path, **settings), stylize(CONTENT, style, **settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"style_multiscale": "0.5,1"},
+        {"style_scales": "relu1_1:0.5", "style_scale": 0.8},
+        {"padding": "reflect", "pooling": "max"},
+        {"color": "keep"},
+    ],
+)
+def test_with_other_settings_too(tmp_path, style, settings):
+    path = tmp_path / "style.npz"
+    settings = {**SETTINGS, **settings}
+    save_targets(path, style, **settings)
+    same(stylize(CONTENT, path, **settings), stylize(CONTENT, style, **settings))
+
+
+def test_moments_serve_other_statistics_and_fewer_layers(file, style):
+    other = {**SETTINGS, "statistic": "mean-covariance", "style_layers": "relu2_1:2"}
+    from_file, from_picture = stylize(CONTENT, file, **other), stylize(CONTENT, style, **other)
+    np.testing.assert_allclose(from_file.losses, from_picture.losses, rtol=1e-5)
+
+
+def test_content_of_any_shape(file, style):
+    for shape in ((64, 32), (40, 64), (64, 64)):
+        content = picture(2, *shape)
+        same(stylize(content, file, **SETTINGS), stylize(content, style, **SETTINGS))
+
+
+def test_several_styles_in_a_file_and_beside_it(tmp_path, style, file):
+    other = str(tmp_path / "other.png")
+    save_image(other, picture(3, 70, 70))
+    both = [f"{style}:0.3", f"{other}:0.7:scale=0.5"]
+    blend = tmp_path / "blend.npz"
+    save_targets(blend, both, **SETTINGS)
+    wanted = stylize(CONTENT, both, **SETTINGS)
+    same(stylize(CONTENT, blend, **SETTINGS), wanted)
+    same(stylize(CONTENT, [f"{file}:0.3", both[1]], **SETTINGS), wanted)
+
+
+def test_a_mask_of_the_style_is_in_the_file(tmp_path, style):
+    mask = np.zeros((60, 80), np.float32)
+    mask[:, :30] = 1
+    masked, path = Style(style, mask=mask), tmp_path / "masked.npz"
+    save_targets(path, masked, **SETTINGS)
+    same(stylize(CONTENT, path, **SETTINGS), stylize(CONTENT, masked, **SETTINGS))
+    with pytest.raises(InputError, match="masked pictures with guide simple, not all"):
+        stylize(CONTENT, path, **SETTINGS, guide="all")
+
+
+def test_in_a_sweep_each_cell_needs_its_own_layers_alone(tmp_path, file, style):
+    less = tmp_path / "less.npz"
+    save_targets(less, style, **{**SETTINGS, "style_layers": "relu1_1"})
+    layers = axis("style_layers", ["relu1_1", "relu1_1,relu2_1"])
+    grid = sweep(CONTENT, style, [axis("style", [str(less), str(file)]), layers], **SETTINGS)
+    messages = [cell.message for cell in grid.cells]
+    assert messages[0] == messages[2] == messages[3] == ""
+    assert "has targets for relu1_1 and none for relu2_1" in messages[1]
+    wanted = stylize(CONTENT, style, **{**SETTINGS, "style_layers": "relu1_1"})
+    for cell in (grid.cells[0], grid.cells[2]):
+        assert cell.result is not None
+        np.testing.assert_allclose(cell.result.losses, wanted.losses, rtol=1e-3)
+
+
+def test_its_result_can_be_made_again(tmp_path, file):
+    content = tmp_path / "content.png"
+    save_image(content, CONTENT)
+    result = stylize(content, file, **SETTINGS)
+    (entry,) = json.loads(result.record)["inputs"]["styles"]
+    assert entry == {"path": str(file), "sha256": read_saved_style(file).sha256}
+    result.save(tmp_path / "result.png")
+    job, changed = prepare_replay(tmp_path / "result.png")
+    assert changed == {}
+    same(run(job), result)
+
+
+def test_the_same_style_makes_the_same_file(tmp_path, file, style):
+    again = tmp_path / "again.npz"
+    save_targets(again, style, **SETTINGS)
+    assert again.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"size": 80}, "none for 80 px: make it again .* --size 80"),
+        ({"style_layers": "relu1_1,relu3_1"}, "none for relu3_1: .* --style-layers relu1_1,relu3"),
+        ({"statistic": "histogram"}, "none of the ranks .* --statistic histogram"),
+        ({"pooling": "max"}, "made with pooling avg, not max"),
+        ({"style_scale": 0.5}, "made with style_scale 1.0, not 0.5"),
+        ({"style_scales": "relu2_1:2"}, "made with style_scales 1 for relu2_1, not 2"),
+        ({"precision": "bf16"}, "made with precision high, not bf16"),
+        ({"color": "match-before"}, "--color match-before changes the style by the content"),
+        ({"color": "luminance"}, "--color luminance changes the style"),
+        ({"match_histogram": True}, "--match-histogram needs the style picture"),
+        ({"init": "content+style:0.5"}, r"--init content\+style:0.5 needs the style picture"),
+    ],
+)
+def test_what_it_does_not_fit_is_refused(file, settings, message):
+    with pytest.raises(InputError, match=message) as caught:
+        stylize(CONTENT, file, **{**SETTINGS, **settings})
+    assert "\n" not in str(caught.value)
+
+
+def test_options_that_are_in_the_file_already_are_refused(file):
+    with pytest.raises(InputError, match="scale, crop and mask were decided when it was made"):
+        stylize(CONTENT, f"{file}:scale=0.5", **SETTINGS)
+
+
+def test_another_network_is_refused(tmp_path, file):
+    changed = rewritten(file, tmp_path / "other.npz", network="0" * 64)
+    with pytest.raises(InputError, match="another network than vgg19-slim"):
+        stylize(CONTENT, changed, **SETTINGS)
+
+
+def test_a_later_version_is_refused(tmp_path, file):
+    changed = rewritten(file, tmp_path / "later.npz", version=2)
+    with pytest.raises(InputError, match="of version 2, this jaxstyle reads up to 1: upgrade"):
+        stylize(CONTENT, changed, **SETTINGS)
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path, file):
+    data = file.read_bytes()
+    foreign, packed, loaded = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.savez(foreign, kernel=np.zeros(3))
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.npy", data)
+    np.savez(loaded, header=np.array({"a": 1}, dtype=object), allow_pickle=True)
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 0xFF
+    wrong = {
+        "cut": data[: len(data) // 2],
+        "flipped": bytes(flipped),
+        "empty": b"",
+        "text": b"no archive",
+        "pickle": pickle.dumps({"a": 1}),
+        "foreign": foreign.getvalue(),
+        "packed": packed.getvalue(),
+        "objects": loaded.getvalue(),
+    }
+    for name, content in wrong.items():
+        path = tmp_path / f"{name}.npz"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="no file of style targets, or damaged: make it"):
+            read_saved_style(path)
+    with pytest.raises(InputError, match="No such file"):
+        read_saved_style(tmp_path / "absent.npz")
+
+
+def test_values_that_no_style_has_are_refused(tmp_path, file):
+    for name, change in (
+        ("nan", lambda array: np.full_like(array, np.nan)),
+        ("shape", lambda array: array[:-1]),
+        ("dtype", lambda array: array.astype(np.float64)),
+    ):
+        changed = rewritten(file, tmp_path / f"{name}.npz", change={"64/relu1_1/total": change})
+        with pytest.raises(InputError, match="or damaged"):
+            read_saved_style(changed)
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path, style, file):
+    for arguments, settings, message in (
+        ((tmp_path / "style.png", style), {}, "let it end in .npz"),
+        ((tmp_path / "new.npz", str(file)), {}, "are made from pictures"),
+        ((tmp_path / "new.npz", style), {"color": "match-before"}, "by the content"),
+        ((tmp_path / "new.npz", [style, style]), {"blend": "losses"}, "one of each style"),
+        ((tmp_path / "no" / "new.npz", style), {}, "there is no folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            save_targets(*arguments, **{**SETTINGS, **settings})
+    assert not (tmp_path / "new.npz").exists()
+
+
+def test_the_command(tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    targets.add_parser(parser.add_subparsers())
+    output = tmp_path / "style.npz"
+    options = ["--size", "64", "--levels", "2", "--style-layers", "relu1_1,relu2_1"]
+    given = ["targets", str(ROOT / "examples/style.jpg"), "-o", str(output), "--weights", "slim"]
+    arguments = parser.parse_args([*given, *options])
+    assert arguments.run(arguments) == 0
+    assert "1 style, relu1_1,relu2_1 for results of 45, 64 px" in capsys.readouterr().err
+    stylize(CONTENT, output, **SETTINGS)
+
+
+def rewritten(file: Path, to: Path, *, change=(), **header) -> Path:
+    """A copy with another header, or other arrays."""
+    with np.load(file) as found:
+        arrays = {name: found[name] for name in found.files}
+    told = {**json.loads(arrays["header"].tobytes()), **header}
+    arrays["header"] = np.frombuffer(json.dumps(told).encode(), np.uint8)
+    for name, how in dict(change).items():
+        arrays[name] = how(arrays[name])
+    np.savez(to, **arrays)
+    return to
