@@ -3,9 +3,13 @@
 ``stylize`` does the main job; the modules hold its parts:
 
 - ``layers``, ``vgg``, ``network``, ``formats``: the feature network and its weight files
-- ``losses``, ``conventions``, ``objective``: Gram matrices, what weights mean, the gradient
+- ``losses``, ``statistics``, ``regularisers``, ``conventions``: Gram matrices and their kin, what
+  weights mean
+- ``quantities``, ``objective``, ``targets``, ``tiling``, ``sharding``: loss and gradient, whole or
+  in parts
 - ``optimize``, ``pyramid``: L-BFGS, Adam, scipy; coarse to fine
-- ``config``, ``api``, ``replay``, ``cli``: settings, the main job, and the command line
+- ``config``, ``styles``, ``masks``, ``job``, ``levels``, ``api``: settings, inputs, the main job
+- ``grid``, ``batch``, ``video``, ``checkpoint``, ``replay``, ``cli``: many runs, long runs, again
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from jaxstyle._version import __version__
 if TYPE_CHECKING:
     from jaxstyle.api import LevelProgress, stylize
     from jaxstyle.axes import Axis, axis
+    from jaxstyle.batch import stylize_many
     from jaxstyle.config import StylizeConfig
     from jaxstyle.errors import InputError
     from jaxstyle.experiments import (
@@ -29,13 +34,18 @@ if TYPE_CHECKING:
         texture,
     )
     from jaxstyle.grid import Grid, sweep
+    from jaxstyle.notebook import NotebookProgress
     from jaxstyle.result import Stylized
+    from jaxstyle.saved_targets import save_targets
+    from jaxstyle.styles import Style
 
 __all__ = [
     "Axis",
     "Grid",
     "InputError",
     "LevelProgress",
+    "NotebookProgress",
+    "Style",
     "StylizeConfig",
     "Stylized",
     "__version__",
@@ -45,7 +55,9 @@ __all__ = [
     "figure3",
     "reconstruct_content",
     "reconstruct_style",
+    "save_targets",
     "stylize",
+    "stylize_many",
     "sweep",
     "texture",
 ]
@@ -55,10 +67,14 @@ _HOME = {
     "Grid": "jaxstyle.grid",
     "InputError": "jaxstyle.errors",
     "LevelProgress": "jaxstyle.api",
+    "NotebookProgress": "jaxstyle.notebook",
+    "Style": "jaxstyle.styles",
     "Stylized": "jaxstyle.result",
     "StylizeConfig": "jaxstyle.config",
     "axis": "jaxstyle.axes",
+    "save_targets": "jaxstyle.saved_targets",
     "stylize": "jaxstyle.api",
+    "stylize_many": "jaxstyle.batch",
     "sweep": "jaxstyle.grid",
     "compare_scales": "jaxstyle.experiments",
     "compare_starts": "jaxstyle.experiments",

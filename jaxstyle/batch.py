@@ -205,10 +205,10 @@ def listed(contents: Any) -> list[Any]:
         found += [str(one) for one in sorted(paths)]
     if not found:
         raise InputError("no content picture is given")
-    unique = {
-        os.path.realpath(one) if isinstance(one, str) else id(one): one for one in reversed(found)
-    }
-    return list(reversed(unique.values()))
+    unique: dict[Any, Any] = {}
+    for one in found:
+        unique.setdefault(os.path.realpath(one) if isinstance(one, str) else id(one), one)
+    return list(unique.values())
 
 
 def names_of(sources: Sequence[Any]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from jaxstyle._version import __version__
 from jaxstyle.commands import (
+    batch,
     compare,
     convert_weights,
     figure3,
@@ -18,7 +19,9 @@ from jaxstyle.commands import (
     resume,
     stylize,
     sweep,
+    targets,
     texture,
+    video,
 )
 from jaxstyle.errors import InputError
 from jaxstyle.planner import is_out_of_memory
@@ -27,6 +30,9 @@ COMMANDS = (
     stylize,
     convert_weights,
     plan,
+    batch,
+    video,
+    targets,
     sweep,
     figure3,
     reconstruct,

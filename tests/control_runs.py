@@ -18,6 +18,7 @@ SETTINGS: dict[str, Any] = {
     "size": 48,
     "levels": 1,
     "steps": 3,
+    "optimizer": "adam",  # a smaller program than L-BFGS
     "content_layers": "relu2_1",
     "style_layers": "relu1_1,relu2_1",
     "network": random_network(),

@@ -151,7 +151,9 @@ def test_black_pictures_stay_finite():
     targets = Targets(
         content_targets(objective, model, grey), style_targets(objective, model, grey)
     )
-    assert not np.any(targets.content["relu1_1"]) and not np.any(targets.style["conv1_1"][0]["gram"])
+    assert not np.any(targets.content["relu1_1"]) and not np.any(
+        targets.style["conv1_1"][0]["gram"]
+    )
     weights = make_weights(1, 1, 1, {"relu1_1": 1}, {"conv1_1": 1})
     evaluate = jax.jit(objective)
     for picture in (grey, landscape(16)):

@@ -69,7 +69,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "api",
         ),
     ),
-    (("replay", "chunks", "grid", "cell_files"),),
+    (("replay", "grouping", "chunks", "grid", "cell_files"),),
     (("experiments",), ("batch*", "video*", "flow"), ("preview*", "notebook")),
     (("__init__",),),
     (("compilation_cache", "deterministic"),),

@@ -24,14 +24,15 @@ from jaxstyle.saved_targets import save_targets
 from jaxstyle.styles import Style
 
 SETTINGS = {
-    "size": 64,
-    "levels": 2,
-    "steps": 3,
+    "size": 48,
+    "levels": 1,
+    "steps": 2,
+    "optimizer": "adam",
     "content_layers": "relu2_1",
     "style_layers": "relu1_1,relu2_1",
     "weights": "slim",
 }
-CONTENT = picture(0, 48, 64)
+CONTENT = picture(0, 36, 48)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def same(one, other):
     np.testing.assert_array_equal(one.image, other.image)
 
 
-@pytest.mark.parametrize("statistic", ["gram", "wasserstein", "channels", "gram+histogram"])
+@pytest.mark.parametrize("statistic", ["gram", "gram+histogram"])
 def test_a_file_gives_the_pixels_that_the_picture_gives(tmp_path, style, statistic):
     path = tmp_path / "style.npz"
     settings = {**SETTINGS, "statistic": statistic}
@@ -64,10 +65,8 @@ def test_a_file_gives_the_pixels_that_the_picture_gives(tmp_path, style, statist
 @pytest.mark.parametrize(
     "settings",
     [
-        {"style_multiscale": "0.5,1"},
-        {"style_scales": "relu1_1:0.5", "style_scale": 0.8},
-        {"padding": "reflect", "pooling": "max"},
-        {"color": "keep"},
+        {"style_multiscale": "0.5,1", "style_scales": "relu1_1:0.5", "style_scale": 0.8},
+        {"padding": "reflect", "pooling": "max", "color": "keep"},
     ],
 )
 def test_with_other_settings_too(tmp_path, style, settings):
@@ -83,10 +82,12 @@ def test_moments_serve_other_statistics_and_fewer_layers(file, style):
     np.testing.assert_allclose(from_file.losses, from_picture.losses, rtol=1e-5)
 
 
-def test_content_of_any_shape(file, style):
-    for shape in ((64, 32), (40, 64), (64, 64)):
-        content = picture(2, *shape)
-        same(stylize(content, file, **SETTINGS), stylize(content, style, **SETTINGS))
+def test_content_of_another_shape_at_all_levels(tmp_path, style):
+    path, content = tmp_path / "style.npz", picture(2, 48, 32)
+    settings = {**SETTINGS, "levels": 3, "steps": 1}
+    saved = save_targets(path, style, **settings)
+    assert list(saved.known) == [24, 34, 48]
+    same(stylize(content, path, **settings), stylize(content, style, **settings))
 
 
 def test_several_styles_in_a_file_and_beside_it(tmp_path, style, file):
@@ -215,7 +216,7 @@ def test_values_that_no_style_has_are_refused(tmp_path, file):
         ("shape", lambda array: array[:-1]),
         ("dtype", lambda array: array.astype(np.float64)),
     ):
-        changed = rewritten(file, tmp_path / f"{name}.npz", change={"64/relu1_1/total": change})
+        changed = rewritten(file, tmp_path / f"{name}.npz", change={"48/relu1_1/total": change})
         with pytest.raises(InputError, match="or damaged"):
             read_saved_style(changed)
 
@@ -237,11 +238,11 @@ def test_the_command(tmp_path, capsys):
     parser = argparse.ArgumentParser()
     targets.add_parser(parser.add_subparsers())
     output = tmp_path / "style.npz"
-    options = ["--size", "64", "--levels", "2", "--style-layers", "relu1_1,relu2_1"]
+    options = ["--size", "48", "--levels", "2", "--style-layers", "relu1_1,relu2_1"]
     given = ["targets", str(ROOT / "examples/style.jpg"), "-o", str(output), "--weights", "slim"]
     arguments = parser.parse_args([*given, *options])
     assert arguments.run(arguments) == 0
-    assert "1 style, relu1_1,relu2_1 for results of 45, 64 px" in capsys.readouterr().err
+    assert "1 style, relu1_1,relu2_1 for results of 34, 48 px" in capsys.readouterr().err
     stylize(CONTENT, output, **SETTINGS)
 
 

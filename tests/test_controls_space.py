@@ -1,0 +1,312 @@
+"""Masks, freeze, transparency, colour, borders: each control by what defines it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from control_runs import (
+    CONTENT,
+    OTHER,
+    SETTINGS,
+    STYLE,
+    assert_alike,
+    evaluated,
+    job_of,
+    targets_of,
+)
+from samples import landscape, noise, waves
+
+from jaxstyle import stylize
+from jaxstyle.color import COLOR_MAPS
+from jaxstyle.errors import InputError
+from jaxstyle.images import load_image, resize
+from jaxstyle.job import goals_of
+from jaxstyle.levels import content_at, style_at
+from jaxstyle.luminance import luminance
+from jaxstyle.styles import Style
+
+HEIGHT, WIDTH = CONTENT.shape[:2]
+REACH = 6
+"""How far a gradient of relu2_1 goes beyond the pixels that its positions cover."""
+
+
+def run(content=CONTENT, style=STYLE, **settings):
+    return stylize(content, style, **{**SETTINGS, **settings})
+
+
+def columns(first: int, last: int) -> np.ndarray:
+    """White from one column up to another."""
+    mask = np.zeros((HEIGHT, WIDTH), np.float32)
+    mask[:, first:last] = 1
+    return mask
+
+
+@pytest.mark.parametrize("guide", ["simple", "inside", "all"])
+def test_a_full_mask_is_no_mask(guide):
+    full = np.ones((9, 9), np.float32)
+    style = Style(STYLE, mask=full)
+    found = evaluated(job_of(style=style, masks=[full], guide=guide))
+    assert_alike(found, evaluated(job_of()))
+
+
+def test_a_run_with_a_full_mask_is_one_without():
+    full = np.ones((9, 9), np.float32)
+    settings = {"optimizer": "lbfgs"}
+    masked = run(masks=[full], freeze=np.zeros((5, 5), np.float32), **settings)
+    np.testing.assert_allclose(masked.image, run(**settings).image, atol=1e-5)
+
+
+def test_a_region_feels_its_own_style_alone():
+    """Far enough from the other, its gradient is that of its style in both."""
+    settings = {"content_layers": "", "tv_weight": 0.0, "init": "noise"}
+    left, right = columns(0, 20), columns(20, 40)
+    both = evaluated(job_of(style=[STYLE, OTHER], masks=[left, right], **settings))[2]
+    for style, masks, part in (
+        (Style(STYLE, region=1), [left, right], slice(0, 20 - REACH)),
+        (Style(OTHER, region=2), [left, right], slice(20 + REACH, 40)),
+    ):
+        _, terms, gradient = evaluated(job_of(style=style, masks=masks, **settings))
+        assert_alike(gradient[:, part], both[:, part], most=1e-4)
+        assert terms.style > 0
+        elsewhere = slice(20 + REACH, 40) if part.start == 0 else slice(0, 20 - REACH)
+        assert not gradient[:, elsewhere].any()
+        assert np.abs(gradient[:, part]).min(axis=-1).max() > 0
+
+
+def test_a_region_of_weight_0_has_no_style_loss():
+    settings = {"content_layers": "", "tv_weight": 0.0, "init": "noise"}
+    masks = [columns(0, 20), (columns(20, 40), 0.0)]
+    _, _, gradient = evaluated(job_of(style=[STYLE, OTHER], masks=masks, **settings))
+    assert not gradient[:, 20 + REACH :].any()
+    assert gradient[:, : 20 - REACH].any()
+
+
+def test_regions_count_by_their_area_and_weight():
+    settings = {"content_layers": "", "tv_weight": 0.0, "style_layers": "relu1_1"}
+    tile = np.asarray(noise(HEIGHT, WIDTH // 2))
+    picture = np.concatenate([tile, tile], axis=1)
+    whole = evaluated(job_of(**settings), picture)[1].style
+    for masks, expected in (
+        ([columns(0, 20), columns(20, 40)], 1.0),
+        ([(columns(0, 20), 2.0), (columns(20, 40), 0.5)], 1.25),
+    ):
+        found = evaluated(job_of(masks=masks, **settings), picture)[1].style
+        # The halves differ from the whole by what their borders see.
+        assert found == pytest.approx(float(expected * whole), rel=0.05)
+
+
+def test_which_style_goes_to_which_region():
+    def told(style, count, **settings):
+        masks = [columns(8 * k, 8 * k + 8) for k in range(count)]
+        goals = goals_of(job_of(style=style, masks=masks, **settings))
+        names = {STYLE.shape: "s", OTHER.shape: "o"}
+        return [(g.region, "".join(names[s.picture.rgb.shape] for s, _ in g.styles)) for g in goals]
+
+    assert told([STYLE, OTHER], 2) == [(0, "s"), (1, "o")]
+    assert told([STYLE], 3) == [(0, "s"), (1, "s"), (2, "s")]
+    assert told([STYLE, OTHER], 3) == [(0, "so"), (1, "so"), (2, "so")]
+    assert told([STYLE, OTHER], 1, blend="losses") == [(0, "s"), (0, "o")]
+    assert told([Style(OTHER, region=2), STYLE], 3) == [(0, "s"), (1, "os"), (2, "s")]
+    assert told([Style(OTHER, region=2)], 2) == [(1, "o")]
+    assert told([STYLE, Style(OTHER, 0)], 2) == [(0, "s")]
+
+
+def test_a_style_without_its_other_half_is_that_half():
+    """Where the two meet, the other half begins as the padding would go on."""
+    half = np.asarray(waves(48, 24))
+    other = np.array(noise(48, 24))
+    other[:, :1] = half[:, -1:]
+    both, mask = np.concatenate([half, other], axis=1), np.zeros((48, 48), np.float32)
+    mask[:, :24] = 1
+    settings = {"style_layers": "relu1_1", "padding": "replicate"}
+    found = targets_of(job_of(style=Style(both, mask=mask), **settings)).style
+    assert_alike(found, targets_of(job_of(style=half, **settings)).style)
+    unmasked = targets_of(job_of(style=both, **settings)).style["relu1_1"][0]["gram"]
+    with pytest.raises(AssertionError):
+        assert_alike(found["relu1_1"][0]["gram"], unmasked, most=0.01)
+
+
+FREEZES = {
+    "plain": {},
+    "luminance": {"color": "luminance"},
+    "keep": {"color": "keep", "color_space": "linear"},
+    "match-after": {"color": "match-after"},
+    "saturation": {"saturation": 3.0},
+    "histogram": {"match_histogram": True},
+    "noise": {"init": "noise"},
+    "two levels": {"levels": 2, "size": 64, "style_layers": "relu1_1"},
+}
+
+
+@pytest.mark.parametrize("case", FREEZES)
+def test_what_is_frozen_is_the_content_bit_for_bit(case):
+    content = np.asarray(landscape(96, 80))
+    mask = np.zeros((96, 80), np.float32)
+    mask[30:70, 20:60] = 1
+    result = run(content, freeze=mask, **FREEZES[case])
+    height, width = result.image.shape[:2]
+    expected = resize(content, width, height)
+    share = height / 96
+    rows, columns = (
+        slice(int(first * share) + 2, int(last * share) - 2) for first, last in ((30, 70), (20, 60))
+    )
+    np.testing.assert_array_equal(result.image[rows, columns], expected[rows, columns])
+    outside = np.abs(result.image - expected)[: int(30 * share) - 2]
+    assert outside.mean() > 0.01
+
+
+def test_a_soft_freeze_is_a_soft_border():
+    mask = np.tile(np.linspace(0, 1, WIDTH, dtype=np.float32), (HEIGHT, 1))
+    result = run(freeze=mask, init="noise", steps=1)
+    away = np.abs(result.image - CONTENT).mean((0, 2))
+    assert away[-1] == 0
+    assert away[:15].min() > away[16:].max() > 0
+
+
+def transparent(hidden: np.ndarray | float, edge: int = 20) -> np.ndarray:
+    """The content with a transparent right part, in which colours far from the rest may differ."""
+    picture = np.concatenate([CONTENT, columns(0, edge)[..., None]], axis=-1)
+    picture[:, edge + 2 * REACH :, :3] = hidden
+    return picture
+
+
+def test_transparent_pixels_stay_and_have_no_say(tmp_path):
+    one, other = (run(transparent(hidden)) for hidden in (0.0, 1.0))
+    np.testing.assert_array_equal(one.image[:, :20], other.image[:, :20])
+    assert one.losses == other.losses
+    for result, hidden in ((one, 0.0), (other, 1.0)):
+        np.testing.assert_array_equal(result.image[:, 20:], transparent(hidden)[:, 20:, :3])
+    assert np.abs(one.image[:, :20] - CONTENT[:, :20]).mean() > 0.01
+    one.save(tmp_path / "out.png")
+    saved = load_image(tmp_path / "out.png")
+    np.testing.assert_array_equal(saved.alpha, columns(0, 20))
+
+
+def test_a_transparent_part_makes_the_loss_of_the_rest_no_smaller():
+    """Half of a picture weighs as much as a whole one."""
+    tile = np.asarray(noise(HEIGHT, WIDTH // 2, seed=7))
+    twice = np.concatenate([tile, tile], axis=1)
+    settings = {"style_layers": "relu1_1", "content_layers": "relu1_1"}
+    content = np.concatenate([CONTENT[:, :20], CONTENT[:, :20]], axis=1)
+    whole = evaluated(job_of(content, **settings), twice)[1]
+    half = np.concatenate([content, columns(0, 20)[..., None]], axis=-1)
+    found = evaluated(job_of(half, **settings), twice)[1]
+    for name in ("content", "style", "tv"):
+        assert getattr(found, name) == pytest.approx(float(getattr(whole, name)), rel=0.05)
+
+
+def test_hidden_colours_do_not_come_out_where_a_picture_is_made_smaller():
+    """As an editor leaves them: white behind all that is transparent."""
+    large = np.concatenate([np.asarray(landscape(96, 80)), np.ones((96, 80, 1))], axis=-1)
+    large[:, 41:, 3] = 0
+    jobs = []
+    for hidden in (0.0, 1.0):
+        large[:, 41:, :3] = hidden
+        jobs.append(job_of(large.astype(np.float32)))
+    one, other = (content_at(job, 0) for job in jobs)
+    np.testing.assert_allclose(one[:, :20], other[:, :20], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "message"),
+    [
+        (CONTENT, {"masks": [columns(0, 0)]}, r"mask 1 \(<array>\) is black all over"),
+        (
+            CONTENT,
+            {"masks": [columns(0, 9)], "statistic": "histogram"},
+            "is of the whole picture",
+        ),
+        (transparent(0.0), {"statistic": "gram+histogram"}, "with masks or transparency"),
+        (np.zeros((48, 40, 4), np.float32), {}, "content image is transparent all over"),
+        (
+            CONTENT,
+            {"style": Style(STYLE, region=3), "masks": [columns(0, 9), columns(9, 20)]},
+            "a style is for region 3, but there are 2 masks",
+        ),
+        (
+            None,
+            {"masks": [columns(0, 9)], "content_layers": "", "init": "noise"},
+            "masks are of a content picture, and there is none",
+        ),
+        (CONTENT, {"freeze": "missing.png"}, "missing.png"),
+    ],
+)
+def test_masks_that_make_no_sense_are_refused(content, settings, message):
+    with pytest.raises(InputError, match=message) as caught:
+        job_of(content, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def chroma(picture: np.ndarray) -> np.ndarray:
+    """I and Q in one: what is left of the coded values without their luma."""
+    return picture - luminance(picture)[..., None]
+
+
+@pytest.mark.parametrize("color", ["keep", "luminance"])
+def test_luminance_transfer_leaves_chroma_as_it_was(color):
+    result = run(color=color, steps=8)
+    found, expected = chroma(result.image), chroma(CONTENT)
+    # Where all channels have room, chroma is the content's; else it is the same hue, less of it.
+    room = (result.image.min(-1) > 1e-3) & (result.image.max(-1) < 1 - 1e-3)
+    assert room.mean() > 0.5
+    np.testing.assert_allclose(found[room], expected[room], atol=1e-5)
+    size = np.linalg.norm(expected, axis=-1)
+    along = np.sum(found * expected, -1)
+    assert (along >= -1e-5).all() and (along <= size**2 + 1e-5).all()
+    np.testing.assert_allclose(np.linalg.norm(found, axis=-1) * size, along, atol=1e-4)
+    assert np.abs(luminance(result.image) - luminance(CONTENT)).mean() > 0.01
+
+
+def moments_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = picture.reshape(-1, 3).astype(np.float64)
+    return rows.mean(0), np.cov(rows.T, bias=True)
+
+
+PALE = 0.4 + 0.2 * CONTENT
+"""Of few colours, so that none is clipped."""
+
+
+@pytest.mark.parametrize("method", COLOR_MAPS)
+def test_matched_before_the_style_has_the_contents_mean_and_covariance(method):
+    job = job_of(PALE, color="match-before", color_method=method)
+    for found, expected in zip(moments_of(style_at(job, 0)), moments_of(PALE), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+    plain = moments_of(style_at(job_of(PALE), 0))
+    assert np.abs(plain[0] - moments_of(PALE)[0]).max() > 0.05
+
+
+def test_matched_before_luminance_has_the_contents_mean_and_variance():
+    job = job_of(PALE, color="luminance")
+    style = style_at(job, 0)
+    assert (np.ptp(style, axis=-1) == 0).all()
+    found, expected = style[..., 0], luminance(PALE)
+    assert found.mean() == pytest.approx(float(expected.mean()), abs=1e-4)
+    assert found.std() == pytest.approx(float(expected.std()), abs=1e-4)
+
+
+@pytest.mark.parametrize("method", COLOR_MAPS)
+def test_matched_after_the_result_has_the_contents_mean_and_covariance(method):
+    result = run(PALE, color="match-after", color_method=method)
+    for found, expected in zip(moments_of(result.image), moments_of(PALE), strict=True):
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_a_saturation_of_0_is_grey_and_of_1_nothing():
+    plain, grey, strong = (run(saturation=factor).image for factor in (1.0, 0.0, 2.0))
+    assert np.ptp(grey, axis=-1).max() < 1e-6
+    np.testing.assert_allclose(luminance(grey), luminance(plain), atol=1e-5)
+    assert np.abs(chroma(strong)).mean() > 1.2 * np.abs(chroma(plain)).mean()
+
+
+@pytest.mark.parametrize("padding", ["zeros", "reflect"])
+def test_borders_have_no_artefacts(padding):
+    """The gradient's energy in the outer 8 px is much that of the inside."""
+    settings = {"size": 96, "levels": 1, "steps": 30, "content_layers": "", "weights": "slim"}
+    layers = {"style_layers": "relu1_1,relu2_1,relu3_1", "init": "noise"}
+    flat = np.full((96, 96, 3), 0.5, np.float32)
+    image = stylize(flat, np.asarray(noise(96)), padding=padding, **settings, **layers).image
+    steps = np.square(np.diff(image, axis=0))[:, :-1] + np.square(np.diff(image, axis=1))[:-1]
+    outer = np.ones(steps.shape, bool)
+    outer[8:-8, 8:-8] = False
+    ratio = steps[outer].mean() / steps[~outer].mean()
+    assert 0.75 < ratio < 1.3, ratio

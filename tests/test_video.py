@@ -1,0 +1,238 @@
+"""Videos: steady from frame to frame, new after a cut, gone on with to the bit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from jaxstyle import InputError, stylize, video
+from jaxstyle.commands import video as command
+from jaxstyle.figures.animation import find_ffmpeg
+from jaxstyle.images import load_image, resize, save_image
+from jaxstyle.video import stylize_video
+from jaxstyle.video_files import check_clip, read_frames, write_clip
+
+WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
+STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)
+PAN = [WIDE[40:104, 60 + 5 * k : 140 + 5 * k] for k in range(6)]
+SETTINGS = {
+    "size": 80,
+    "levels": 1,
+    "steps": 12,
+    "steps_next": 8,
+    "content_layers": "relu2_2",
+    "style_layers": "relu1_1,relu2_1,relu3_1",
+    "weights": "slim",
+}
+
+
+def paint(frames, **options):
+    return list(stylize_video(frames, STYLE, **{**SETTINGS, **options}))
+
+
+def unsteadiness(frames) -> float:
+    """Mean difference of consecutive results along the motion of ``PAN``, which is known."""
+    pictures = [frame.picture for frame in frames]
+    pairs = zip(pictures, pictures[1:], strict=False)
+    return float(np.mean([np.abs(new[:, :-5] - old[:, 5:]).mean() for old, new in pairs]))
+
+
+def test_a_pan_becomes_steady():
+    pytest.importorskip("cv2")
+    alone = unsteadiness([one for frame in PAN for one in paint([frame])])
+    steady, only_warped = paint(PAN), paint(PAN, temporal_weight=0.0)
+    assert [frame.anew for frame in steady] == [True, False, False, False, False, False]
+    assert unsteadiness(steady) < 0.65 * unsteadiness(only_warped)
+    assert unsteadiness(steady) < 0.4 * alone
+    # It says so itself, as far as its flow knows.
+    told = np.mean([frame.flicker for frame in steady[1:]])
+    np.testing.assert_allclose(told, unsteadiness(steady), rtol=0.3)
+    # And it is still painted: not much more of the style is missing than where each is alone.
+    style = [frame.result.terms["style"] for frame in (steady[-1], *paint([PAN[-1]]))]
+    assert style[0] < 1.5 * style[1]
+
+
+def test_the_first_frame_is_as_stylize_paints_it_and_a_cut_begins_anew():
+    other = np.ascontiguousarray(STYLE[:64, :80][::-1])
+    first, cut = paint([PAN[0], other])
+    assert first.anew and cut.anew and np.isnan(cut.flicker)
+    settings = {name: value for name, value in SETTINGS.items() if name != "steps_next"}
+    for frame, content in ((first, PAN[0]), (cut, other)):
+        np.testing.assert_array_equal(
+            frame.picture, stylize(content, STYLE, **settings, temporal_weight=100.0).image
+        )
+
+
+def test_frames_share_programs_and_what_is_known_of_the_style(monkeypatch):
+    from jaxstyle import levels
+    from jaxstyle.optimize import loop
+
+    seen, know = [], levels.know_style
+    monkeypatch.setattr(levels, "know_style", lambda *given: seen.append(1) or know(*given))
+    painted = stylize_video(PAN[:4], STYLE, **{**SETTINGS, "steps": 2, "steps_next": 2})
+    next(painted), next(painted)
+    before = loop._advance._cache_size()
+    assert len(list(painted)) == 2
+    assert loop._advance._cache_size() == before
+    assert len(seen) == 1
+
+
+def test_without_opencv_each_starts_from_the_last(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    jobs = []
+    paint(PAN[:2], steps=2, steps_next=1, find=lambda _, job: jobs.append(job))
+    picture, trust = jobs[1].previous
+    np.testing.assert_array_equal(picture, paint(PAN[:1], steps=2)[0].picture)
+    assert 0 < trust.mean() < 1
+
+
+def test_tiles_give_the_same(monkeypatch):
+    few = {"steps": 2, "steps_next": 2, "optimizer": "adam"}
+    whole, tiled = paint(PAN[:2], **few), paint(PAN[:2], **few, strategy="tiled", tile=48)
+    np.testing.assert_allclose(whole[1].picture, tiled[1].picture, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"color": "keep"}, "color keep changes colours after the run.*: use color luminance"),
+        ({"saturation": 0.5}, "saturation changes colours"),
+        ({"steps_next": 0}, "must be at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        paint(PAN[:1], **options)
+
+
+def test_frames_of_two_sizes_are_refused():
+    with pytest.raises(InputError, match="frame 2 is 64x64, the first one 80x64: give frames of"):
+        paint([PAN[0], PAN[0][:, :64]], steps=1)
+
+
+@pytest.fixture
+def frames(tmp_path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index, picture in enumerate(PAN[:4]):
+        save_image(folder / f"f{index + 8}.png", picture)  # f8, f9, f10: not in order by letters
+    save_image(tmp_path / "style.png", STYLE)
+    return folder
+
+
+def run(source: Path, output: Path, *options: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    given = {**SETTINGS, "steps": 3, "steps_next": 2}
+    settings = [t for n, v in given.items() for t in (f"--{n.replace('_', '-')}", str(v))]
+    style = str(output.parent / "style.png")
+    arguments = parser.parse_args(["video", str(source), style, "-o", str(output), *settings])
+    arguments = parser.parse_args(
+        ["video", str(source), style, "-o", str(output), *settings, *options], arguments
+    )
+    return arguments.run(arguments)
+
+
+def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monkeypatch, capsys):
+    assert run(frames, tmp_path / "whole", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [frame["anew"] for frame in told["frames"]] == [True, False, False, False]
+    painted, real = [], video.run
+
+    def third_is_interrupted(*given):
+        painted.append(given)
+        if len(painted) == 3:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(video, "run", third_is_interrupted)
+    assert run(frames, tmp_path / "parts") == 130
+    assert "2 frames in" in capsys.readouterr().err
+    assert run(frames, tmp_path / "parts", "--resume") == 0
+    assert len(painted) == 5  # two, the interrupted one, and two
+    names = [f"frame-00000{index}.png" for index in (1, 2, 3, 4)]
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == names
+    for name in names:
+        parts, whole = tmp_path / "parts" / name, tmp_path / "whole" / name
+        np.testing.assert_array_equal(load_image(parts).rgb, load_image(whole).rgb)
+    # Another style: nothing is taken over.
+    save_image(tmp_path / "style.png", STYLE[::-1])
+    assert run(frames, tmp_path / "parts", "--resume") == 0
+    assert len(painted) == 9
+
+
+def test_from_clip_to_clip(tmp_path, frames):
+    needs_ffmpeg()
+    clip = tmp_path / "in.mp4"
+    write_clip(clip, sorted(frames.iterdir(), key=lambda path: int(path.stem[1:])), 12.5)
+    assert run(clip, tmp_path / "out.mp4", "--quiet") == 0
+    found = read_frames(tmp_path / "out.mp4")
+    assert found.fps == 12.5
+    assert [picture.size for picture in found.each] == [(80, 64)] * 4
+    assert not (tmp_path / "out-frames").exists()
+
+
+def test_frames_are_read_in_the_order_of_their_numbers(frames):
+    found = read_frames(frames)
+    assert [Path(path).stem for path in found.each] == ["f8", "f9", "f10", "f11"]
+    assert found.count == 4
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".mp4"])
+def test_clips_come_back(tmp_path, frames, ending):
+    if ending == ".mp4":
+        needs_ffmpeg()
+    path = tmp_path / f"clip{ending}"
+    odd = tmp_path / "odd.png"
+    save_image(odd, PAN[0][:63, :79])
+    write_clip(path, [odd, odd, odd], 20)
+    found = read_frames(path)
+    assert found.fps == pytest.approx(20)
+    pictures = list(found.each)
+    assert len(pictures) == 3
+    assert len({picture.source for picture in pictures}) == 3
+    assert np.abs(pictures[1].rgb[:63, :79] - PAN[0][:63, :79]).mean() < 0.05
+
+
+def test_damaged_clips_are_refused(tmp_path, frames):
+    needs_ffmpeg()
+    clip, cut = tmp_path / "clip.avi", tmp_path / "cut.avi"
+    program = find_ffmpeg()
+    make = ["-framerate", "10", "-start_number", "8", "-i", str(frames / "f%d.png")]
+    subprocess.run([program, "-loglevel", "error", *make, "-c:v", "mjpeg", str(clip)], check=True)
+    assert len(list(read_frames(clip).each)) == 4
+    data = bytearray(clip.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    cut.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"cannot read .*cut.avi. as a video \(ffmpeg: "):
+        list(read_frames(cut).each)
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(InputError, match="it is none, or damaged"):
+        read_frames(tmp_path / "text.mp4")
+
+
+def test_what_is_no_video_is_refused(tmp_path, frames):
+    for source, message in (
+        (tmp_path / "absent.mp4", "does not exist: check the path"),
+        (frames / "f8.png", "is one picture"),
+        (frames.parent / "empty", "there is no picture in"),
+    ):
+        (frames.parent / "empty").mkdir(exist_ok=True)
+        with pytest.raises(InputError, match=message):
+            read_frames(source)
+    with pytest.raises(InputError, match="use one of"):
+        check_clip(tmp_path / "out.avi")
+    with pytest.raises(InputError, match="holds the frames to be read"):
+        run(frames, frames)
+
+
+def needs_ffmpeg() -> None:
+    if find_ffmpeg() is None:
+        pytest.skip("no ffmpeg")
