@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from jaxstyle.result import Stylized
     from jaxstyle.saved_targets import save_targets
     from jaxstyle.styles import Style
+    from jaxstyle.video import stylize_video
 
 __all__ = [
     "Axis",
@@ -58,6 +59,7 @@ __all__ = [
     "save_targets",
     "stylize",
     "stylize_many",
+    "stylize_video",
     "sweep",
     "texture",
 ]
@@ -75,6 +77,7 @@ _HOME = {
     "save_targets": "jaxstyle.saved_targets",
     "stylize": "jaxstyle.api",
     "stylize_many": "jaxstyle.batch",
+    "stylize_video": "jaxstyle.video",
     "sweep": "jaxstyle.grid",
     "compare_scales": "jaxstyle.experiments",
     "compare_starts": "jaxstyle.experiments",

@@ -158,13 +158,16 @@ def run_many(
     # Some settings hang on the memory that is free: all processes take those of the first.
     jobs = [None if isinstance(entry.job, InputError) else entry.job for entry in entries]
     configs = gather([job and job.config for job in jobs])
-    able = [index for index in range(len(jobs)) if all(found[index] for found in configs)]
+    able = {index for index in range(len(jobs)) if all(found[index] for found in configs)}
     cells = []
-    for index in able:
+    for index in sorted(able):
         job = jobs[index]
         if index not in skip and job is not None:
             job = replace(job, config=configs[0][index])
             cells.append((index, Cell((index,), (), entries[index].name, job)))
+    if elsewhere := [i for i, job in enumerate(jobs) if job is not None and i not in able]:
+        error = InputError("another process cannot read it: all need the same files")
+        yield dict.fromkeys(elsewhere, error)
     done = len(entries) - len(cells)
 
     def tell(progress: Progress) -> None:

@@ -204,10 +204,12 @@ def goals_of(job: Job) -> list[Goal]:
 
 def weights_of_job(job: Job) -> Weights:
     """The traced part of a job's loss."""
-    goals = [goal.weight / opaque_share(job) for goal in goals_of(job)]
-    weights = weights_of(job.config)
+    share, weights = opaque_share(job), weights_of(job.config)
     return weights._replace(
-        tv=weights.tv / opaque_share(job), goals=jnp.asarray(goals, jnp.float32)
+        goals=jnp.asarray([goal.weight / share for goal in goals_of(job)], jnp.float32),
+        tv=weights.tv / share,
+        wavelet=weights.wavelet / share,
+        range=weights.range / share,
     )
 
 

@@ -66,6 +66,10 @@ def prepare_recorded(
         InputError: as there.
     """
     inputs = record["inputs"]
+    if "previous" in inputs:
+        raise InputError(
+            f"{where} is a frame of a video, which began with the one before: run `jaxstyle video`"
+        )
     folder = Path(where).parent
     config = config_from(record["config"], f"the record of {where}")
     given = {"content": _listed(content), "style": _listed(style), "masks": _listed(masks)}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,13 +26,10 @@ from jaxstyle.network import Network
 from jaxstyle.result import Stylized
 from jaxstyle.styles import read_styles
 from jaxstyle.targets import Kept
+from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 RGB = Float[np.ndarray, "height width 3"]
 
-VIDEO = MappingProxyType({"temporal_weight": 100.0})
-"""What a video sets, where it differs from the defaults of ``StylizeConfig``."""
-STEPS_NEXT, LEVELS_NEXT = 30, 1
-"""Of all frames but the first, which have the last one to start from."""
 LEAST_TRUST = 0.25
 """Share of a frame that must be known from the one before; else it begins anew, as after a cut."""
 CUT = 0.2
@@ -81,7 +77,7 @@ def stylize_video(
 
     Args:
         frames: pictures of one size.
-        style, config, network, **settings: as in ``stylize``, over ``VIDEO``.
+        style, config, network, **settings: as in ``stylize``, over ``video_settings.VIDEO``.
         steps_next, levels_next: steps and levels of all frames that do not begin anew.
         note, max_memory: as in ``prepare``.
         callback: told after every step: the frame's index, and as in ``stylize``.

@@ -24,10 +24,9 @@ from jaxstyle.images import Picture, load_image
 from jaxstyle.images.files import check_file
 from jaxstyle.images.picture import pillow_settings, quoted, reason_of
 from jaxstyle.styles import PICTURE_ENDINGS
+from jaxstyle.video_settings import CLIPS
 
 ANIMATIONS = (".gif", ".webp")
-CLIPS = (".mp4", ".gif", ".webp")
-"""What can be written."""
 _NEEDS = "needs ffmpeg: pip install 'jaxstyle[video]', or use a folder of pictures"
 _SHORTEST = 0.02  # s; see figures.animation
 
@@ -112,20 +111,24 @@ def _by_number(name: str) -> list[Any]:
 def _animation(path: Path) -> Frames:
     try:
         with pillow_settings(), Image.open(path) as image:
-            count = getattr(image, "n_frames", 1)
-            spent = 0.0
+            times = []
             for frame in ImageSequence.Iterator(image):
                 frame.load()  # some formats know the time of a frame only then
-                spent += frame.info.get("duration", 0)
+                times.append(float(frame.info.get("duration", 0)))
     except Exception as error:  # decoders raise anything there is on damaged files
         raise InputError(f"cannot read {quoted(path)}: {reason_of(error)}") from None
+
+    # What is shown for longer is several frames that are alike.
+    shortest = min(filter(None, times), default=0.0)
+    counts = [max(1, round(time / shortest)) if shortest else 1 for time in times]
 
     def each() -> Iterator[Picture]:
         with pillow_settings(), Image.open(path) as image:
             for index, frame in enumerate(ImageSequence.Iterator(image)):
-                yield _picture(np.asarray(frame.convert("RGB")), path, index)
+                picture = _picture(np.asarray(frame.convert("RGB")), path, index)
+                yield from itertools.repeat(picture, counts[index])
 
-    return Frames(each(), 1000 * count / spent if spent > 0 else None, count)
+    return Frames(each(), 1000 / shortest if shortest else None, sum(counts))
 
 
 def _clip(path: Path) -> Frames:
@@ -176,7 +179,8 @@ def _output_of(path: Path, program: str, *options: str) -> Iterator[IO[bytes]]:
             text = said.read().decode("utf-8", errors="replace").strip().splitlines()
             reason = " ".join(text[-1].split())[:200] if text else "no reason given"
             raise InputError(
-                f"cannot read {quoted(path)} as a video (ffmpeg: {reason}): it is none, or damaged"
+                f"cannot read {quoted(path)} as a video (ffmpeg: {reason}): it is none, or "
+                "damaged: if it plays, take its frames out with ffmpeg, and give their folder"
             )
 
 

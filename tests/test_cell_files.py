@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,6 +24,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
 from jaxstyle.images import load_image, read_record, save_image
 from jaxstyle.job import Job, prepare
+from jaxstyle.job_record import record_of
 from jaxstyle.replay import prepare_replay
 
 AXES = ("style_weight=1,10", "seed=0..2")
@@ -183,26 +185,30 @@ def test_another_command_is_no_other_run(job, made):
     assert finished_cell(made[1], made[0].cells[0].name, other) is not None
 
 
-@pytest.mark.parametrize("changed", ["content", "style", "network"])
+@pytest.mark.parametrize("changed", ["content", "style", "network", "mask", "freeze"])
 def test_arrays_are_told_apart_though_records_do_not_name_them(made, tmp_path, changed):
     network = replace(load_weights("slim"), sha256="")
     other_params = jax.tree.map(lambda leaf: 2 * leaf, network.params)
+    mask = picture(5)
+    given = {"content": CONTENT, "style": STYLE, "network": network, "mask": mask, "freeze": mask}
     other = {
-        "content": (picture(8), STYLE, network),
-        "style": (CONTENT, picture(9), network),
-        "network": (CONTENT, STYLE, replace(network, params=other_params)),
-    }[changed]
+        "content": picture(8),
+        "style": picture(9),
+        "network": replace(network, params=other_params),
+        "mask": mask / 2,
+        "freeze": mask / 2,
+    }
 
-    def job_of(content: np.ndarray, style: np.ndarray, net: object) -> Job:
-        job = prepare(content, style, **{**SMALL, "network": network})
-        return replace(job, network=net.upto("conv1_2"))  # type: ignore[attr-defined]
+    def job_of(given: dict[str, Any]) -> Job:
+        masks = {"masks": [given["mask"]], "freeze": given["freeze"]}
+        job = prepare(given["content"], given["style"], **masks, **{**SMALL, "network": network})
+        return replace(job, network=given["network"].upto("conv1_2"))
 
-    this = job_of(CONTENT, STYLE, network)
-    result = replace(made[0].cells[0].result, record=jaxstyle.job.record_of(this))
+    this = job_of(given)
+    result = replace(made[0].cells[0].result, record=record_of(this))
     save_cell(tmp_path, "cell", this, result)
-    assert finished_cell(tmp_path, "cell", job_of(CONTENT, STYLE, network)) is not None
-    there = job_of(*other)
-    assert finished_cell(tmp_path, "cell", there) is None
+    assert finished_cell(tmp_path, "cell", job_of(given)) is not None
+    assert finished_cell(tmp_path, "cell", job_of({**given, changed: other[changed]})) is None
 
 
 def test_losses_that_were_not_finite_come_back(job, made, tmp_path):

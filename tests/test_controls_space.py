@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from control_runs import (
@@ -16,7 +18,7 @@ from control_runs import (
 )
 from samples import landscape, noise, waves
 
-from jaxstyle import stylize
+from jaxstyle import Stylized, stylize
 from jaxstyle.color import COLOR_MAPS
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, resize
@@ -30,7 +32,7 @@ REACH = 6
 """How far a gradient of relu2_1 goes beyond the pixels that its positions cover."""
 
 
-def run(content=CONTENT, style=STYLE, **settings):
+def run(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Stylized:
     return stylize(content, style, **{**SETTINGS, **settings})
 
 
@@ -126,7 +128,7 @@ def test_a_style_without_its_other_half_is_that_half():
         assert_alike(found["relu1_1"][0]["gram"], unmasked, most=0.01)
 
 
-FREEZES = {
+FREEZES: dict[str, dict[str, Any]] = {
     "plain": {},
     "luminance": {"color": "luminance"},
     "keep": {"color": "keep", "color_space": "linear"},
@@ -186,12 +188,12 @@ def test_a_transparent_part_makes_the_loss_of_the_rest_no_smaller():
     """Half of a picture weighs as much as a whole one."""
     tile = np.asarray(noise(HEIGHT, WIDTH // 2, seed=7))
     twice = np.concatenate([tile, tile], axis=1)
-    settings = {"style_layers": "relu1_1", "content_layers": "relu1_1"}
+    settings = {"style_layers": "relu1_1", "content_layers": "relu1_1", "wavelet_weight": 2.0}
     content = np.concatenate([CONTENT[:, :20], CONTENT[:, :20]], axis=1)
     whole = evaluated(job_of(content, **settings), twice)[1]
     half = np.concatenate([content, columns(0, 20)[..., None]], axis=-1)
     found = evaluated(job_of(half, **settings), twice)[1]
-    for name in ("content", "style", "tv"):
+    for name in ("content", "style", "tv", "other"):
         assert getattr(found, name) == pytest.approx(float(getattr(whole, name)), rel=0.05)
 
 
@@ -301,10 +303,16 @@ def test_a_saturation_of_0_is_grey_and_of_1_nothing():
 @pytest.mark.parametrize("padding", ["zeros", "reflect"])
 def test_borders_have_no_artefacts(padding):
     """The gradient's energy in the outer 8 px is much that of the inside."""
-    settings = {"size": 96, "levels": 1, "steps": 30, "content_layers": "", "weights": "slim"}
-    layers = {"style_layers": "relu1_1,relu2_1,relu3_1", "init": "noise"}
+    settings: dict[str, Any] = {
+        "size": 96,
+        "levels": 1,
+        "steps": 30,
+        "content_layers": "",
+        "weights": "slim",
+    }
+    settings |= {"style_layers": "relu1_1,relu2_1,relu3_1", "init": "noise"}
     flat = np.full((96, 96, 3), 0.5, np.float32)
-    image = stylize(flat, np.asarray(noise(96)), padding=padding, **settings, **layers).image
+    image = stylize(flat, np.asarray(noise(96)), padding=padding, **settings).image
     steps = np.square(np.diff(image, axis=0))[:, :-1] + np.square(np.diff(image, axis=1))[:-1]
     outer = np.ones(steps.shape, bool)
     outer[8:-8, 8:-8] = False

@@ -46,12 +46,12 @@ def test_warping_brings_the_last_frame_to_this_one(flow):
 def test_what_a_thing_moves_away_from_is_not_trusted(flow):
     def frame(left: int) -> np.ndarray:
         picture = window(100).copy()
-        picture[24:48, left : left + 24] = WIDE[100:124, 20:44]
+        picture[24:56, left : left + 32] = WIDE[20:52, 20:52]
         return picture
 
     motion = motion_between(frame(20), frame(28))
-    assert motion.trust[28:44, 21:27].mean() < 0.3  # was hidden
-    assert motion.trust[30:42, 34:46].mean() > 0.7  # the thing itself
+    assert motion.trust[28:52, 21:27].mean() < 0.3  # was hidden
+    assert motion.trust[30:50, 34:54].mean() > 0.7  # the thing itself
     assert motion.trust[:, 70:].mean() > 0.7  # far from it
 
 

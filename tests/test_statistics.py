@@ -95,7 +95,7 @@ def plain_adain(x: np.ndarray, y: np.ndarray) -> float:
 def plain_wasserstein(x: np.ndarray, y: np.ndarray) -> float:
     """With SciPy's root of the product itself, which is not symmetric."""
     c, d = (np.cov(rows.T, bias=True) for rows in (x, y))
-    root = scipy.linalg.sqrtm(c @ d).real
+    root = np.real(np.asarray(scipy.linalg.sqrtm(c @ d)))
     return np.sum((x.mean(0) - y.mean(0)) ** 2) + np.trace(c + d - 2 * root)
 
 

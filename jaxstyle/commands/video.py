@@ -18,15 +18,14 @@ from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
+from jaxstyle.video_settings import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 if TYPE_CHECKING:
     from jaxstyle.job import Job
     from jaxstyle.result import Stylized
     from jaxstyle.video import Frame
 
-CLIPS = (".mp4", ".gif", ".webp")
 DEFAULT_FPS = 25.0
-TEMPORAL_WEIGHT = 100.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -61,14 +60,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--steps-next",
         type=int,
-        default=30,
+        default=STEPS_NEXT,
         metavar="INT",
         help="steps of all frames that start from the last one (default: %(default)s)",
     )
     parser.add_argument(
         "--levels-next",
         type=int,
-        default=1,
+        default=LEVELS_NEXT,
         metavar="INT",
         help="sizes that these are worked out at (default: %(default)s)",
     )
@@ -86,7 +85,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print figures of each frame as JSON")
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     add_memory_option(parser)
-    add_settings(parser, {"temporal_weight": TEMPORAL_WEIGHT})
+    add_settings(parser, VIDEO)
     parser.set_defaults(run=run)
 
 
