@@ -104,7 +104,7 @@ CONTROLS = {
             ("match-before", f"{LAKE} {OIL} --color match-before"),
             ("match-after", f"{LAKE} {OIL} --color match-after"),
             (
-                "match-before, histogram",
+                "by histogram",
                 f"{LAKE} {OIL} --color match-before --color-method histogram",
             ),
             ("--saturation 0.4", f"{LAKE} {OIL} --saturation 0.4"),
@@ -216,7 +216,7 @@ def page() -> str:
     ]
     for name, one in CONTROLS.items():
         lines = [
-            f"jaxstyle stylize {line}" + ("" if " -o " in line else " -o out.png")
+            f"jaxstyle stylize {line.replace('out/', '')}" + ("" if " -o " in line else " -o out.png")
             for _, line in one.runs
             if " " in line
         ]
