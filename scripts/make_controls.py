@@ -216,7 +216,9 @@ def page() -> str:
     ]
     for name, one in CONTROLS.items():
         lines = [
-            f"jaxstyle stylize {line.replace('out/', '')}" + ("" if " -o " in line else " -o out.png")
+            f"jaxstyle stylize {line if ' -o ' in line else line + ' -o out.png'}".replace(
+                "out/", ""
+            )
             for _, line in one.runs
             if " " in line
         ]

@@ -13,8 +13,8 @@ import jaxstyle.grid
 from jaxstyle import stylize
 from jaxstyle.axes import Axis
 from jaxstyle.chunks import Progress
-from jaxstyle.grouping import Cell, grouped
 from jaxstyle.formats import load_weights
+from jaxstyle.grouping import Cell, grouped
 from jaxstyle.job import prepare
 
 
