@@ -13,19 +13,7 @@ import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config import StylizeConfig
-from jaxstyle.job import (
-    Image,
-    Job,
-    algorithm_of,
-    is_tiled,
-    mesh_of,
-    objective_of_job,
-    precision_in_force,
-    prepare,
-    steps_per_call,
-    tiled_of,
-    weights_of_job,
-)
+from jaxstyle.job import Image, Job, is_tiled, objective_of_job, prepare, tiled_of, weights_of_job
 from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
@@ -33,6 +21,7 @@ from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.planner import is_out_of_memory
+from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights, model_of
 from jaxstyle.result import Stylized, finished

@@ -17,7 +17,8 @@ import numpy as np
 from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
-from jaxstyle.job import Job, objective_of, precision_in_force, tiled_of, weights_of
+from jaxstyle.job import Job, tiled_of
+from jaxstyle.programs import objective_of, precision_in_force, weights_of
 from jaxstyle.quantities import Targets, model_of
 from jaxstyle.targets import content_targets, style_targets
 

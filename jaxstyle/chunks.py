@@ -14,14 +14,7 @@ import numpy as np
 from jaxstyle.api import run
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
-from jaxstyle.job import (
-    Job,
-    algorithm_of,
-    objective_of_job,
-    precision_in_force,
-    steps_per_call,
-    weights_of_job,
-)
+from jaxstyle.job import Job, objective_of_job, weights_of_job
 from jaxstyle.layers import order_taps
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.optimize import Outcome, Stopping
@@ -35,6 +28,7 @@ from jaxstyle.planner import (
     is_out_of_memory,
 )
 from jaxstyle.processes import gather, mine
+from jaxstyle.programs import algorithm_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights, model_of
 from jaxstyle.result import Stylized, finished

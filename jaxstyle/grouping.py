@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from jaxstyle.errors import InputError
-from jaxstyle.job import Job, algorithm_of, objective_of_job, steps_per_call
+from jaxstyle.job import Job, objective_of_job
 from jaxstyle.masks import full
+from jaxstyle.programs import algorithm_of, steps_per_call
 from jaxstyle.saved_style import SavedStyle
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from jaxstyle.config import StylizeConfig, config_from, with_preset
 from jaxstyle.errors import InputError
@@ -21,11 +18,10 @@ from jaxstyle.layers import least_side, order_taps, style_padding
 from jaxstyle.masks import Mask, read_mask
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
-from jaxstyle.optimize import LBFGS, Adam
+from jaxstyle.programs import mesh_of, objective_of, weights_of
 from jaxstyle.pyramid import level_sizes
-from jaxstyle.quantities import Weights, make_weights
+from jaxstyle.quantities import Weights
 from jaxstyle.saved_style import SavedStyle, check_saved_style
-from jaxstyle.sharding import parse_mesh
 from jaxstyle.statistics import additive
 from jaxstyle.strategy import choose
 from jaxstyle.styles import Image, Region, Style, Weighted, read_contents, read_regions, read_styles
@@ -147,30 +143,6 @@ def replace_settings(config: StylizeConfig, settings: Mapping[str, Any]) -> Styl
     return config_from({**config.as_dict(), **with_preset(settings)})
 
 
-def objective_of(config: StylizeConfig) -> Objective:
-    """The static part of a run's loss."""
-    return Objective(
-        content_layers=order_taps(config.content_loss_layers),
-        style_layers=order_taps(config.style_loss_layers),
-        convention=config.convention,
-        pooling=config.pooling,
-        padding=config.padding,
-        tv=config.tv,
-        dtype="bfloat16" if config.precision == "bf16" else "float32",
-        statistics=config.statistics,
-        regularisers=tuple(
-            name
-            for name, used in (
-                ("tv", True),
-                ("wavelet", config.wavelet_weight > 0),
-                ("range", config.range_weight > 0),
-            )
-            if used
-        ),
-        unit_gradients=config.normalise_gradients,
-    )
-
-
 def objective_of_job(job: Job) -> Objective:
     """The static part of a job's loss."""
     objective = objective_of(job.config)
@@ -219,47 +191,6 @@ def opaque_share(job: Job) -> float:
     return 1.0 if picture is None or picture.alpha is None else float(picture.alpha.mean())
 
 
-def weights_of(config: StylizeConfig) -> Weights:
-    """The part of it that is in the settings; ``config`` must be resolved."""
-    assert config.content_weight is not None
-    assert config.style_weight is not None
-    assert config.tv_weight is not None
-    return make_weights(
-        config.content_weight,
-        config.style_weight,
-        config.tv_weight,
-        config.content_loss_layers,
-        config.style_loss_layers,
-        wavelet=config.wavelet_weight,
-        range=config.range_weight,
-        content_clip=config.content_clip,
-        style_clip=config.style_clip,
-        tv_power=config.tv_power,
-        temporal=config.temporal_weight,
-    )
-
-
-def precision_in_force(config: StylizeConfig) -> AbstractContextManager[Any]:
-    """A block in which programs are compiled with the precision asked for."""
-    # JAX makes it part of what tells programs apart.
-    return jax.default_matmul_precision(
-        "default" if config.precision == "bf16" else config.precision
-    )
-
-
-def algorithm_of(config: StylizeConfig) -> LBFGS | Adam:
-    """The optimiser on the device; not for ``optimizer="scipy"``."""
-    bounds = (0.0, 1.0) if config.clamp else None
-    if config.optimizer == "lbfgs":
-        return LBFGS(config.history, bounds=bounds)
-    return Adam(config.learning_rate, config.average, bounds)
-
-
-def steps_per_call(config: StylizeConfig) -> int:
-    """Steps in one compiled call."""
-    return config.steps_per_call or (1 if jax.default_backend() == "cpu" else 10)
-
-
 def prepare_network(network: Network, config: StylizeConfig) -> Network:
     """Check that the network has all taps, and drop what lies deeper.
 
@@ -274,15 +205,6 @@ def prepare_network(network: Network, config: StylizeConfig) -> Network:
     reach = layers.index(taps[-1].replace("relu", "conv"))
     deepest = next((name for name in layers[reach:] if name in network.params), None)
     return network if deepest is None else network.upto(deepest)
-
-
-def mesh_of(config: StylizeConfig) -> Mesh | None:
-    """The devices that share the picture; None for one device.
-
-    Raises:
-        InputError: fewer devices than asked for.
-    """
-    return None if config.mesh is None else parse_mesh(config.mesh)
 
 
 def is_tiled(job: Job, level: int) -> bool:

@@ -12,13 +12,15 @@ from jaxtyping import Float
 
 from jaxstyle.color import match_colors, match_histograms
 from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import InputError
 from jaxstyle.images import resize, resize_picture, resize_wrapped
 from jaxstyle.initial import initial_picture
-from jaxstyle.job import Goal, Job, goals_of, is_tiled, mesh_of, style_size, tiled_of
+from jaxstyle.job import Goal, Job, goals_of, is_tiled, style_size, tiled_of
 from jaxstyle.layers import style_padding
 from jaxstyle.luminance import grey, luminance, match_luminance, saturate, with_luminance
 from jaxstyle.masks import full, guides, resize_mask
 from jaxstyle.objective import Objective
+from jaxstyle.programs import mesh_of
 from jaxstyle.quantities import Guides, Model, Targets
 from jaxstyle.saved_style import SavedStyle
 from jaxstyle.sharding import content_targets_sharded, know_style_sharded
@@ -60,7 +62,7 @@ def style_at(job: Job, level: int, style: Style | None = None, factor: float = 1
     style = style or job.styles[0]
     size = style_size(job.config, style, max(job.sizes[level]), factor)
     picture = resize(cropped(style.picture.rgb, job.config.style_crop * style.crop), *size)
-    return _matched_before(job, level, picture)
+    return _matched_before(job, level, picture, _style_alpha(job.config, style, size))
 
 
 def start_of(job: Job) -> RGB:
@@ -102,7 +104,8 @@ def _recoloured(job: Job, image: RGB, level: int) -> RGB:
         space = config.color_space
         return with_luminance(original_at(job, level), luminance(image, space), space)
     if config.color == "match-after":
-        return _matched(config, image, original_at(job, level), _alpha_at(job, level))
+        alpha = _alpha_at(job, level)
+        return _matched(config, image, original_at(job, level), alpha, alpha)
     return image
 
 
@@ -194,18 +197,31 @@ def _as_transferred(config: StylizeConfig, picture: RGB) -> RGB:
     return grey(picture, config.color_space) if config.color == "luminance" else picture
 
 
-def _matched_before(job: Job, level: int, style: RGB) -> RGB:
+def _style_alpha(
+    config: StylizeConfig, style: Style, size: tuple[int, int]
+) -> Float[np.ndarray, "height width"] | None:
+    """How opaque a style picture is at a size; None if it is so all over."""
+    alpha = style.picture.alpha
+    if alpha is None or full(alpha):
+        return None
+    return resize_mask(cropped(alpha, config.style_crop * style.crop), *size)
+
+
+def _matched_before(
+    job: Job, level: int, style: RGB, alpha: Float[np.ndarray, "height width"] | None
+) -> RGB:
     """The style with the content's colours, if that is asked for."""
     config = job.config
     if job.content is None or config.color not in ("luminance", "match-before"):
         return style
     content = original_at(job, level)
     if config.color == "match-before":
-        return _matched(config, style, content, None, _alpha_at(job, level))
+        return _matched(config, style, content, alpha, _alpha_at(job, level))
     space = config.color_space
     luma = match_luminance(
         luminance(style, space),
         luminance(content, space),
+        weights=alpha,
         reference_weights=_alpha_at(job, level),
     )
     return np.repeat(np.clip(luma, 0, 1)[..., None], 3, axis=-1)
@@ -215,8 +231,8 @@ def _matched(
     config: StylizeConfig,
     picture: RGB,
     reference: RGB,
-    weights: np.ndarray | None = None,
-    reference_weights: np.ndarray | None = None,
+    weights: np.ndarray | None,
+    reference_weights: np.ndarray | None,
 ) -> RGB:
     if config.color_method == "histogram":
         return match_histograms(picture, reference)
@@ -225,7 +241,7 @@ def _matched(
         reference,
         config.color_method,
         weights=weights,
-        reference_weights=reference_weights if weights is None else weights,
+        reference_weights=reference_weights,
     )
     return np.clip(found, 0, 1)
 
@@ -313,25 +329,40 @@ def _averaged(job: Job, objective: Objective, model: Model, level: int, style: S
 def _seen(
     job: Job, objective: Objective, model: Model, level: int, style: Style, picture: RGB
 ) -> Known:
-    height, width = picture.shape[:2]
-    mask = _style_mask(job.config, style)
-    at = {}
-    if mask is not None:
-        mask = resize_mask(mask, width, height)
-        found = guides(
-            mask[None],
-            objective.style_layers,
-            job.config.guide,
-            padding=objective.padding,
-            architecture=job.network.architecture,
-        )
-        at = _first_of(found)
+    at = _style_guides(job, objective, style, picture.shape[:2])
     if (mesh := mesh_of(job.config)) is not None:
         host = {tap: np.asarray(guide) for tap, guide in at.items()}
         return know_style_sharded(objective, model, picture, mesh, host)
     if is_tiled(job, level):
         return know_style_tiled(tiled_of(job, objective), model, picture, at)
     return know_style(objective, model, jnp.asarray(picture), at)
+
+
+def _style_guides(
+    job: Job, objective: Objective, style: Style, shape: tuple[int, ...]
+) -> dict[str, jnp.ndarray]:
+    """Where a style picture of a height and width counts; nothing where all of it does.
+
+    Layers of which a mask leaves no position in the mode asked for take it by area.
+    """
+    mask = _style_mask(job.config, style)
+    if mask is None:
+        return {}
+    mask = resize_mask(mask, shape[1], shape[0])
+    if not mask.any():
+        raise InputError(
+            f"mask and transparency leave nothing of style {style.picture.source}: give a mask "
+            "that is white where the style is to be seen"
+        )
+    padding, architecture = objective.padding, job.network.architecture
+
+    def found(mode: str) -> dict[str, np.ndarray]:
+        layers = objective.style_layers
+        return guides(mask[None], layers, mode, padding=padding, architecture=architecture)
+
+    strict, by_area = found(job.config.guide), found("simple")
+    chosen = {tap: strict[tap] if strict[tap].any() else by_area[tap] for tap in strict}
+    return _first_of(chosen)
 
 
 def _style_mask(config: StylizeConfig, style: Style) -> Float[np.ndarray, "height width"] | None:

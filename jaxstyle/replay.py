@@ -13,8 +13,9 @@ from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.formats import load_weights
 from jaxstyle.images import read_record
-from jaxstyle.job import Job, mesh_of, prepare
+from jaxstyle.job import Job, prepare
 from jaxstyle.metadata import parse_record, versions
+from jaxstyle.programs import mesh_of
 from jaxstyle.styles import Style
 
 STYLE_OPTIONS = ("weight", "scale", "crop", "region")

@@ -16,13 +16,13 @@ from jaxstyle.job import (
     Job,
     goals_of,
     objective_of_job,
-    precision_in_force,
     prepare,
     replace_settings,
 )
 from jaxstyle.job_record import record_of_style
 from jaxstyle.levels import known_of_goal
 from jaxstyle.network import Network
+from jaxstyle.programs import precision_in_force
 from jaxstyle.quantities import model_of
 from jaxstyle.saved_style import (
     SavedStyle,

@@ -84,9 +84,10 @@ def read_styles(style: Any) -> tuple[Style, ...]:
     """Read what ``stylize`` is given as style.
 
     Args:
-        style: a picture, a ``Style``, or a sequence of them. Text is a path, a directory or a
-            pattern (*, ?, [...]), each of whose pictures is a style, and may go on with a weight
-            and options, such as ``waves.jpg:0.7:scale=0.5:crop=0.8:region=2:mask=sky.png``.
+        style: a picture, a ``Style``, a pair (picture, weight), or a list of them. Text is a path,
+            a directory or a pattern (*, ?, [...]), each of whose pictures is a style, and may go on
+            with a weight and options, such as
+            ``waves.jpg:0.7:scale=0.5:crop=0.8:region=2:mask=sky.png``.
 
     Raises:
         InputError: an option that makes no sense, a pattern without pictures, or a picture that
@@ -138,7 +139,8 @@ def read_regions(masks: Sequence[Any]) -> tuple[Region, ...]:
         InputError: as ``masks.read_mask``; also a weight that makes no sense, or a black mask.
     """
     found = []
-    for index, entry in enumerate(masks):
+    # A lone path is a sequence too, of letters.
+    for index, entry in enumerate([masks] if isinstance(masks, str | os.PathLike) else masks):
         source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
         name = f"mask {index + 1}"
         found.append(Region(_mask(source, name), _number(weight, f"weight of {name}")))
@@ -172,7 +174,12 @@ def _mask(source: Any, name: str) -> Mask:
 
 def _entries(style: Any) -> list[Any]:
     several = isinstance(style, Sequence) and not isinstance(style, str | os.PathLike)
-    return list(style) if several else [style]
+    return list(style) if several and not _is_pair(style) else [style]
+
+
+def _is_pair(entry: Any) -> bool:
+    """Whether it is (picture, weight)."""
+    return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], int | float)
 
 
 def _expanded(entry: Any) -> Iterator[Style]:
@@ -181,6 +188,8 @@ def _expanded(entry: Any) -> Iterator[Style]:
         style = entry
     elif isinstance(entry, str):
         style = _parsed(entry)
+    elif _is_pair(entry):
+        style = Style(*entry)
     else:
         style = Style(entry)
     if not isinstance(style.image, str | os.PathLike):

@@ -165,6 +165,19 @@ def test_a_soft_freeze_is_a_soft_border():
     assert away[:15].min() > away[16:].max() > 0
 
 
+def test_a_mask_too_small_for_inside_is_taken_by_area_and_an_empty_one_refused():
+    speck = np.zeros(STYLE.shape[:2], np.float32)
+    speck[20:22, 20:22] = 1  # no position of relu2_1 sees nothing else
+    inside = targets_of(job_of(style=Style(STYLE, mask=speck), guide="inside")).style
+    by_area = targets_of(job_of(style=Style(STYLE, mask=speck), guide="simple")).style
+    np.testing.assert_array_equal(inside["relu2_1"][0]["gram"], by_area["relu2_1"][0]["gram"])
+    assert np.any(inside["relu2_1"][0]["gram"])
+    corner = np.zeros(STYLE.shape[:2], np.float32)
+    corner[0, 0] = 1
+    with pytest.raises(InputError, match="leave nothing of style"):
+        targets_of(job_of(style=Style(STYLE, mask=corner, crop=0.5)))
+
+
 def transparent(hidden: np.ndarray | float, edge: int = 20) -> np.ndarray:
     """The content with a transparent right part, in which colours far from the rest may differ."""
     picture = np.concatenate([CONTENT, columns(0, edge)[..., None]], axis=-1)

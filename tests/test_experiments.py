@@ -27,9 +27,9 @@ from jaxstyle.experiments import (
     texture,
 )
 from jaxstyle.images import fit_longest_side, load_image, resize
-from jaxstyle.job import objective_of, weights_of
 from jaxstyle.layers import parse_layers
 from jaxstyle.levels import targets_at
+from jaxstyle.programs import objective_of, weights_of
 from jaxstyle.quantities import model_of
 
 SMALL = {"size": 64, "steps": 6, "levels": 1}

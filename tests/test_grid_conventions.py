@@ -10,8 +10,9 @@ from grids import CONTENT, SMALL, STYLE, results, small
 
 from jaxstyle.axes import Axis
 from jaxstyle.conventions import CONVENTIONS
-from jaxstyle.job import Job, objective_of, prepare, weights_of
+from jaxstyle.job import Job, prepare
 from jaxstyle.levels import start_of, targets_at
+from jaxstyle.programs import objective_of, weights_of
 from jaxstyle.quantities import Terms, model_of
 
 

@@ -55,7 +55,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ),
     ),
     (("setting", "config", "presets", "axes", "experiment_settings"),),
-    (("strategy",),),
+    (("strategy", "programs"),),
     (
         (
             "initial",

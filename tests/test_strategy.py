@@ -16,10 +16,11 @@ from jaxstyle.chunks import Limits
 from jaxstyle.cli import main
 from jaxstyle.errors import InputError
 from jaxstyle.grid import sweep
-from jaxstyle.job import algorithm_of, objective_of, prepare, weights_of
+from jaxstyle.job import prepare
 from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.needs import state_pictures, tiled_bytes, whole_bytes
 from jaxstyle.optimize.loop import _advance
+from jaxstyle.programs import algorithm_of, objective_of, weights_of
 from jaxstyle.quantities import Targets, model_of
 from jaxstyle.strategy import choose, smaller, ways
 from jaxstyle.targets import content_targets, style_targets

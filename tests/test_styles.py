@@ -175,3 +175,12 @@ def test_a_crop_is_the_middle(height, width, fraction):
 def test_a_crop_of_all_is_all():
     picture = as_picture(np.random.default_rng(0).random((5, 6, 3))).rgb
     np.testing.assert_array_equal(cropped(picture, 1.0), picture)
+
+
+def test_pairs_and_a_lone_mask_are_what_they_look_like(tmp_path):
+    picture = np.full((8, 8, 3), 0.5, np.float32)
+    one, two = read_styles([(picture, 0.7), (picture, 0.3)])
+    assert (one.weight, two.weight) == (0.7, 0.3)
+    assert [style.weight for style in read_styles((picture, 0.4))] == [0.4]
+    save_image(tmp_path / "mask.png", np.ones((8, 8, 3), np.float32))
+    assert len(read_regions(str(tmp_path / "mask.png"))) == 1

@@ -86,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(output, bits=config.bits)
     if arguments.distributed and config.mesh is None:
         raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
+    if arguments.distributed and arguments.preview is not None:
+        raise InputError("--preview shows a run of one process: leave it out with --distributed")
     join_if_asked(arguments)
     note = {"command": command_line()}
     memory = memory_from(arguments)

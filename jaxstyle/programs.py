@@ -1,0 +1,90 @@
+"""What settings make of a run's programs: the loss, its weights, the optimiser, the devices."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from jaxstyle.config import StylizeConfig
+from jaxstyle.layers import order_taps
+from jaxstyle.objective import Objective
+from jaxstyle.optimize import LBFGS, Adam
+from jaxstyle.quantities import Weights, make_weights
+from jaxstyle.sharding import parse_mesh
+
+
+def objective_of(config: StylizeConfig) -> Objective:
+    """The static part of a run's loss."""
+    return Objective(
+        content_layers=order_taps(config.content_loss_layers),
+        style_layers=order_taps(config.style_loss_layers),
+        convention=config.convention,
+        pooling=config.pooling,
+        padding=config.padding,
+        tv=config.tv,
+        dtype="bfloat16" if config.precision == "bf16" else "float32",
+        statistics=config.statistics,
+        regularisers=tuple(
+            name
+            for name, used in (
+                ("tv", True),
+                ("wavelet", config.wavelet_weight > 0),
+                ("range", config.range_weight > 0),
+            )
+            if used
+        ),
+        unit_gradients=config.normalise_gradients,
+    )
+
+
+def weights_of(config: StylizeConfig) -> Weights:
+    """The part of it that is in the settings; ``config`` must be resolved."""
+    assert config.content_weight is not None
+    assert config.style_weight is not None
+    assert config.tv_weight is not None
+    return make_weights(
+        config.content_weight,
+        config.style_weight,
+        config.tv_weight,
+        config.content_loss_layers,
+        config.style_loss_layers,
+        wavelet=config.wavelet_weight,
+        range=config.range_weight,
+        content_clip=config.content_clip,
+        style_clip=config.style_clip,
+        tv_power=config.tv_power,
+        temporal=config.temporal_weight,
+    )
+
+
+def precision_in_force(config: StylizeConfig) -> AbstractContextManager[Any]:
+    """A block in which programs are compiled with the precision asked for."""
+    # JAX makes it part of what tells programs apart.
+    return jax.default_matmul_precision(
+        "default" if config.precision == "bf16" else config.precision
+    )
+
+
+def algorithm_of(config: StylizeConfig) -> LBFGS | Adam:
+    """The optimiser on the device; not for ``optimizer="scipy"``."""
+    bounds = (0.0, 1.0) if config.clamp else None
+    if config.optimizer == "lbfgs":
+        return LBFGS(config.history, bounds=bounds)
+    return Adam(config.learning_rate, config.average, bounds)
+
+
+def steps_per_call(config: StylizeConfig) -> int:
+    """Steps in one compiled call."""
+    return config.steps_per_call or (1 if jax.default_backend() == "cpu" else 10)
+
+
+def mesh_of(config: StylizeConfig) -> Mesh | None:
+    """The devices that share the picture; None for one device.
+
+    Raises:
+        InputError: fewer devices than asked for.
+    """
+    return None if config.mesh is None else parse_mesh(config.mesh)
