@@ -13,7 +13,16 @@ import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config import StylizeConfig
-from jaxstyle.job import Image, Job, is_tiled, objective_of_job, prepare, tiled_of, weights_of_job
+from jaxstyle.job import (
+    Image,
+    Job,
+    is_tiled,
+    model_of_job,
+    objective_of_job,
+    prepare,
+    tiled_of,
+    weights_of_job,
+)
 from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
@@ -23,9 +32,9 @@ from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.planner import is_out_of_memory
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
-from jaxstyle.quantities import Model, Targets, Weights, model_of
+from jaxstyle.quantities import Model, Targets, Weights
 from jaxstyle.result import Stylized, finished
-from jaxstyle.sharding import minimise_sharded
+from jaxstyle.sharding import agreed, minimise_sharded
 from jaxstyle.strategy import smaller
 
 
@@ -131,7 +140,7 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
     keeper = None if checkpoint is None else Keeper(checkpoint, at)
     job = at.job
     config, sizes = job.config, job.sizes
-    objective, weights, model = objective_of_job(job), weights_of_job(job), model_of(job.network)
+    objective, weights, model = objective_of_job(job), weights_of_job(job), model_of_job(job)
     image = start_of(job) if at.image is None else at.image
     seconds, losses = at.seconds, [*at.losses]
     for level in range(at.level, len(sizes)):
@@ -189,7 +198,7 @@ def _minimise(
     resume: Snapshot | None,
 ) -> Outcome:
     config = job.config
-    stopping = Stopping(config.steps, config.tolerance, seconds)
+    mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
     if is_tiled(job, level):
         tiled = tiled_of(job, objective)
         return minimise_stepwise(
@@ -200,9 +209,10 @@ def _minimise(
             stopping,
             callback=callback,
             place=tiled.home(arguments[0]),
+            agree=agreed if mesh is not None else lambda reason: reason,
             resume=resume,
         )
-    if (mesh := mesh_of(config)) is not None:
+    if mesh is not None:
         return minimise_sharded(
             objective,
             image,

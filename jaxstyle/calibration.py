@@ -17,7 +17,8 @@ import numpy as np
 from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
-from jaxstyle.job import Job, tiled_of
+from jaxstyle.job import Job, model_of_job, tiled_of
+from jaxstyle.memory_first import MEMORY_FIRST
 from jaxstyle.programs import objective_of, precision_in_force, weights_of
 from jaxstyle.quantities import Targets, model_of
 from jaxstyle.targets import content_targets, style_targets
@@ -58,14 +59,14 @@ def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) ->
 
 
 def _measure(job: Job) -> float:
-    objective, model = objective_of(job.config), model_of(job.network)
+    objective, model = objective_of(job.config), model_of_job(job)
     picture = jnp.asarray(np.random.default_rng(0).random((SIDE, SIDE, 3), np.float32))
     with precision_in_force(job.config):
         targets = Targets(
             content_targets(objective, model, picture), style_targets(objective, model, picture)
         )
         arguments = picture, model, targets, weights_of(job.config)
-        step = jax.jit(objective).lower(*arguments).compile()
+        step = jax.jit(objective, compiler_options=MEMORY_FIRST).lower(*arguments).compile()
     times = []
     for _ in range(REPEATS):
         started = time.perf_counter()

@@ -28,9 +28,14 @@ from jaxstyle.planner import (
     is_out_of_memory,
 )
 from jaxstyle.processes import gather, mine
-from jaxstyle.programs import algorithm_of, precision_in_force, steps_per_call
+from jaxstyle.programs import (
+    algorithm_of,
+    model_in_force,
+    precision_in_force,
+    steps_per_call,
+)
 from jaxstyle.pyramid import share_of_time
-from jaxstyle.quantities import Model, Targets, Weights, model_of
+from jaxstyle.quantities import Model, Targets, Weights
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sweeping import OWN, SHARED, Sweep
 
@@ -143,7 +148,7 @@ class _Runner:
             style_layers=order_taps({t for o in objectives for t in o.style_layers}),
         )
         deepest = max((job.network for job in self.jobs), key=lambda net: len(net.params))
-        self.model = model_of(deepest)
+        self.model = model_in_force(deepest, first.config)
         local = limits.devices or tuple(jax.local_devices())
         self.each = -(-len(group) // jax.process_count())
         # More devices than cells would only compute copies.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.config import StylizeConfig, config_from, with_preset
+from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
 from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, fit_longest_side
@@ -18,9 +19,9 @@ from jaxstyle.layers import least_side, order_taps, style_padding
 from jaxstyle.masks import Mask, read_mask
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
-from jaxstyle.programs import mesh_of, objective_of, weights_of
+from jaxstyle.programs import mesh_of, model_in_force, objective_of, weights_of
 from jaxstyle.pyramid import level_sizes
-from jaxstyle.quantities import Weights
+from jaxstyle.quantities import Model, Weights
 from jaxstyle.saved_style import SavedStyle, check_saved_style
 from jaxstyle.statistics import additive
 from jaxstyle.strategy import choose
@@ -210,6 +211,12 @@ def prepare_network(network: Network, config: StylizeConfig) -> Network:
 def is_tiled(job: Job, level: int) -> bool:
     """Whether a level is computed tile by tile: no level is that a single tile covers."""
     return job.config.strategy == "tiled" and max(job.sizes[level]) > job.config.tile
+
+
+def model_of_job(job: Job) -> Model:
+    """The network's arrays, on each of the devices that share the work."""
+    model, mesh = model_in_force(job.network, job.config), mesh_of(job.config)
+    return model if mesh is None else copied(model, mesh)
 
 
 def tiled_of(job: Job, objective: Objective) -> TiledObjective:

@@ -178,6 +178,8 @@ def _alpha_at(job: Job, level: int) -> Float[np.ndarray, "height width"] | None:
 
 
 def _resized(job: Job, image: np.ndarray, level: int) -> RGB:
+    if image.shape[1::-1] == job.sizes[level]:
+        return np.asarray(image, np.float32)  # no copy: it may fill the memory
     change = resize_wrapped if job.config.padding == "circular" else resize
     return change(image, *job.sizes[level])
 
@@ -272,10 +274,10 @@ def _content_targets(job: Job, objective: Objective, model: Model, level: int) -
 
 
 def _features(job: Job, objective: Objective, model: Model, level: int, content: RGB) -> dict:
-    if (mesh := mesh_of(job.config)) is not None:
-        return content_targets_sharded(objective, model, content, mesh)
     if is_tiled(job, level):
         return content_targets_tiled(tiled_of(job, objective), model, content)
+    if (mesh := mesh_of(job.config)) is not None:
+        return content_targets_sharded(objective, model, content, mesh)
     return content_targets(objective, model, jnp.asarray(content))
 
 
@@ -330,11 +332,11 @@ def _seen(
     job: Job, objective: Objective, model: Model, level: int, style: Style, picture: RGB
 ) -> Known:
     at = _style_guides(job, objective, style, picture.shape[:2])
+    if is_tiled(job, level):
+        return know_style_tiled(tiled_of(job, objective), model, picture, at)
     if (mesh := mesh_of(job.config)) is not None:
         host = {tap: np.asarray(guide) for tap, guide in at.items()}
         return know_style_sharded(objective, model, picture, mesh, host)
-    if is_tiled(job, level):
-        return know_style_tiled(tiled_of(job, objective), model, picture, at)
     return know_style(objective, model, jnp.asarray(picture), at)
 
 

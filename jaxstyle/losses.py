@@ -28,17 +28,35 @@ def gram_matrix(
         others: the second factor of each product, if that is not the features themselves.
     """
     rows = features.reshape(-1, features.shape[-1])
-    columns = rows if others is None else others.reshape(rows.shape)
+    if others is None:
+        return _products_of(rows) / rows.shape[0]
+    return _products(rows, others.reshape(rows.shape)) / rows.shape[0]
+
+
+@jax.custom_jvp
+def _products_of(rows: Float[Array, "positions c"]) -> Float[Array, "c c"]:
+    """``_products`` with itself. On the way back both factors' parts come of one product."""
+    return _products(rows, rows)
+
+
+@_products_of.defjvp
+def _products_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    one_way = _products(primals[0], tangents[0])
+    return _products_of(*primals), one_way + one_way.T
+
+
+def _products(
+    rows: Float[Array, "positions c"], columns: Float[Array, "positions c"]
+) -> Float[Array, "c c"]:
     accumulator = jnp.float64 if rows.dtype == jnp.float64 else jnp.float32
     # "highest": a Gram matrix is one cheap product, and its errors are style errors everywhere.
-    product = jax.lax.dot_general(
+    return jax.lax.dot_general(
         rows,
         columns,
         (((0,), (0,)), ((), ())),
         precision=jax.lax.Precision.HIGHEST,
         preferred_element_type=accumulator,
     )
-    return product / rows.shape[0]
 
 
 def squared_error(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, ""]:

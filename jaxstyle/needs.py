@@ -1,8 +1,9 @@
 """How much memory a run needs, before it runs: whole, and tile by tile.
 
-What fills the memory is the features kept for the way back. XLA holds those of the first block, the
-largest, more than once, as its gradient is in the making; the factors below are its memory analysis
-of the compiled step on CPU (slim and full VGG-19, 128 to 512 px, within 5 %).
+What fills the memory is the features kept for the way back; the factors below are XLA's memory
+analysis of the compiled step on CPU, with the schedule of ``memory_first``. To them come pictures
+and the optimiser's state, the network, and what compiling leaves behind. ``bench.py memory`` holds
+the estimate against what processes take.
 """
 
 from __future__ import annotations
@@ -11,9 +12,16 @@ import math
 from collections.abc import Iterable
 
 from jaxstyle.layers import Architecture, block_of, order_taps, stride
+from jaxstyle.winograd import LEAST_NETWORK, LEAST_WIDTH
 
-FIRST_BLOCK, OTHER_BLOCKS = 3.5, 0.85
-"""Times that the features of the first block, and of the others, are held."""
+FIRST_BLOCK, OTHER_BLOCKS, BY_WINOGRAD = 2.0, 0.63, 1.0
+"""Times that the features of the first block, of the others, and of wide layers are held."""
+
+TRANSFORMED = 4
+"""Size of a wide layer's transformed kernel, in kernels."""
+
+COMPILING = 270 * 2**20
+"""Bytes that tracing, compiling and the C library's free lists hold on top, for any picture."""
 
 VALUE = 4
 """Bytes of a float32."""
@@ -21,8 +29,9 @@ VALUE = 4
 PICTURE = 3 * VALUE
 """Bytes of one pixel."""
 
-LBFGS_TEMPORARIES, ADAM_TEMPORARIES = 6, 3
-"""Pictures that an update holds besides its state, the gradient among them."""
+HOST_PICTURES_WHOLE, HOST_PICTURES_TILED = 4, 1
+"""Besides the optimiser's: whole, the content, a style, the start and the result; tile by tile the
+content alone, for a picture that fills the memory starts from it, and its style is smaller."""
 
 
 def feature_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
@@ -33,9 +42,20 @@ def feature_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
     held = 0.0
     for layer in reached:
         if layer.startswith("conv"):
-            factor = FIRST_BLOCK if block_of(layer) == 1 else OTHER_BLOCKS
-            held += factor * VALUE * architecture.width(layer) / stride(layer) ** 2
-    return held
+            held += _factor(architecture, layer) * architecture.width(layer) / stride(layer) ** 2
+    return VALUE * held
+
+
+def _factor(architecture: Architecture, layer: str) -> float:
+    if block_of(layer) == 1:
+        return FIRST_BLOCK
+    return BY_WINOGRAD if _is_wide(architecture, layer) else OTHER_BLOCKS
+
+
+def _is_wide(architecture: Architecture, layer: str) -> bool:
+    """Whether a layer is one of ``winograd.wide_layers``."""
+    least = min(architecture.kernel_shape(layer)[2:])
+    return max(architecture.widths) >= LEAST_NETWORK and least >= LEAST_WIDTH
 
 
 def target_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
@@ -44,18 +64,20 @@ def target_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
 
 
 def network_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
-    """Bytes of the parameters, and of the copy that XLA rearranges for the way back."""
+    """Bytes of the parameters, and of what convolutions make of them beforehand."""
     layers = architecture.layers
     reached = layers[: layers.index(order_taps(taps, architecture)[-1]) + 1]
-    kernels = (architecture.kernel_shape(name) for name in reached if name.startswith("conv"))
-    return 2.0 * VALUE * sum(math.prod(shape) for shape in kernels)
+    total = 0.0
+    for name in reached:
+        if name.startswith("conv"):
+            copies = TRANSFORMED if _is_wide(architecture, name) else 1
+            total += VALUE * (1 + copies) * math.prod(architecture.kernel_shape(name))
+    return total
 
 
 def state_pictures(optimizer: str, history: int) -> int:
-    """How many pictures an optimiser's state and update hold, the gradient among them."""
-    if optimizer == "adam":
-        return 4 + ADAM_TEMPORARIES
-    return 2 * history + 3 + LBFGS_TEMPORARIES
+    """How many pictures an optimiser's state holds."""
+    return 4 if optimizer == "adam" else 2 * history + 3
 
 
 def whole_bytes(
@@ -66,9 +88,12 @@ def whole_bytes(
     optimizer: str,
     history: int,
 ) -> float:
-    """Bytes of a step that computes the whole picture at once: as one tile."""
-    layers = tuple(content_taps), tuple(style_taps)
-    return tiled_bytes(architecture, *layers, pixels, optimizer, history, tile=pixels)
+    """Bytes of a run that computes the whole picture at once."""
+    content_taps = tuple(content_taps)
+    taps = (*content_taps, *style_taps)
+    each = target_bytes(architecture, content_taps) + feature_bytes(architecture, taps)
+    each += PICTURE * (state_pictures(optimizer, history) + HOST_PICTURES_WHOLE)
+    return COMPILING + network_bytes(architecture, taps) + pixels * each
 
 
 def tiled_bytes(
@@ -80,13 +105,14 @@ def tiled_bytes(
     history: int,
     tile: int,
 ) -> float:
-    """Bytes of a step that computes tile by tile; picture and state are whole, features are not."""
+    """Bytes of a run that computes tile by tile; picture and state are whole, features are not."""
     content_taps = tuple(content_taps)
     taps = (*content_taps, *style_taps)
     each = target_bytes(architecture, content_taps)
-    each += PICTURE * state_pictures(optimizer, history)
+    gradient = 1
+    each += PICTURE * (state_pictures(optimizer, history) + gradient + HOST_PICTURES_TILED)
     within = min(tile * tile, pixels) * feature_bytes(architecture, taps)
-    return network_bytes(architecture, taps) + pixels * each + within
+    return COMPILING + network_bytes(architecture, taps) + pixels * each + within
 
 
 def history_that_fits(

@@ -15,9 +15,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from jaxstyle.convolution import convolve3x3, pool2x2
+from jaxstyle.convolution import pool2x2, relu
 from jaxstyle.layers import architecture_of, order_taps, stride
 from jaxstyle.network import kernel_shapes
 from jaxstyle.objective import Objective, freed
@@ -27,7 +27,7 @@ from jaxstyle.statistics import Moments, means, moments
 from jaxstyle.targets import Known
 from jaxstyle.vgg import check_depth, check_size
 
-_SOURCE = {"replicate": 1, "reflect": 2}
+_SOURCE = {"zeros": 0, "replicate": 1, "reflect": 2}
 """How far before the first position beyond the border the one lies that it repeats."""
 
 
@@ -77,6 +77,31 @@ class PaddedObjective:
         inside = _inside(jnp.ones_like(picture[..., :1]), self.height, self.width)
         return Counted(at, inside, inside)
 
+    def convolved(
+        self,
+        x: Float[Array, "n h w i"],
+        kernel: Float[Array, "3 3 i o"],
+        bias: Float[Array, " o"],
+        extent: tuple[int, int],
+    ) -> Float[Array, "n h w o"]:
+        """``convolve3x3`` of features of which ``extent`` counts, shared as the picture is."""
+        names, padding = self.mesh.axis_names, self.objective.padding
+
+        def own(x: Array, kernel: Array, bias: Array) -> Array:
+            for axis, (name, length) in enumerate(zip(names, extent, strict=True), start=1):
+                x = _with_neighbours(x, axis, name, length, padding)
+            y = jax.lax.conv_general_dilated(
+                x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            return y + bias.reshape(1, 1, 1, -1)
+
+        # Left to the compiler, what is put beyond a border makes further copies of the features.
+        spec, all_of_it = PartitionSpec(None, *names), PartitionSpec()
+        share = jax.shard_map(
+            own, mesh=self.mesh, in_specs=(spec, all_of_it, all_of_it), out_specs=spec
+        )
+        return share(x, kernel, bias)
+
     def features(
         self, model: Model, picture: Picture, taps: Sequence[str]
     ) -> dict[str, Float[Array, "_h _w _c"]]:
@@ -100,11 +125,9 @@ class PaddedObjective:
                 break
             if layer.startswith("conv"):
                 kernel, bias = (model.params[layer][n].astype(x.dtype) for n in ("kernel", "bias"))
-                x = convolve3x3(
-                    _continued(x, extent, objective.padding), kernel, bias, objective.padding
-                )
+                x = self.convolved(x, kernel, bias, extent)
             elif layer.startswith("relu"):
-                x = jax.nn.relu(x)
+                x = relu(x)
             else:
                 x = pool2x2(x, objective.pooling)
                 extent = extent[0] // 2, extent[1] // 2
@@ -166,21 +189,65 @@ def know_style_padded(
     return Known({tap: means(padded.moments(found[tap], guide(tap))) for tap in found}, {})
 
 
-def _continued(
-    x: Float[Array, "n h w c"], extent: tuple[int, int], padding: str
+def _with_neighbours(
+    x: Float[Array, "n h w c"], axis: int, name: str, length: int, padding: str
+) -> Float[Array, "n _h _w c"]:
+    """A device's part with one position more at both ends of an axis: the neighbours', or padding.
+
+    Args:
+        name: of the mesh's axis.
+        length: of the axis of the picture; what lies beyond belongs to nothing.
+    """
+    side, parts, own = x.shape[axis], jax.lax.axis_size(name), jax.lax.axis_index(name)
+    ring = [(device, (device + 1) % parts) for device in range(parts)]
+    back = [(there, here) for here, there in ring]
+    last, first = (jax.lax.slice_in_dim(x, at, at + 1, axis=axis) for at in (side - 1, 0))
+    before, after = jax.lax.ppermute(last, name, ring), jax.lax.ppermute(first, name, back)
+    x = jax.lax.concatenate([before, x, after], axis)
+    if padding == "circular":
+        return x
+    # Of what lies beyond the picture, only the first position at each end is ever seen.
+    move = _SOURCE[padding]
+    x = _replaced(x, jnp.zeros((), jnp.int32), own == 0, axis, move)
+    end = length - own * side + 1
+    here = (end > 0) & (end <= side + 1)
+    return _replaced(x, jnp.clip(end, 0, side + 1), here, axis, -move)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _replaced(
+    x: Float[Array, "n h w c"], at: Int[Array, ""], where: Bool[Array, ""], axis: int, move: int
 ) -> Float[Array, "n h w c"]:
-    """``x`` with one position beyond each border of its extent as a convolution wants it there."""
-    for axis, length in zip((1, 2), extent, strict=True):
-        if length == x.shape[axis]:
-            continue
-        beyond = jnp.zeros((), x.dtype)
-        if padding != "zeros":
-            # Moved as a whole, though one row is used: devices then exchange no more than that.
-            back = _SOURCE[padding]
-            moves = [(back, -back, 0) if a == axis else (0, 0, 0) for a in range(x.ndim)]
-            beyond = jax.lax.pad(x, beyond, moves)
-        x = jnp.where(jax.lax.broadcasted_iota(jnp.int32, x.shape, axis) < length, x, beyond)
-    return x
+    """``x`` with one position of an axis as that which is ``move`` further, or 0 if 0."""
+    old = jax.lax.dynamic_slice_in_dim(x, at, 1, axis)
+    new = jax.lax.dynamic_slice_in_dim(x, at + move, 1, axis) if move else jnp.zeros_like(old)
+    return jax.lax.dynamic_update_slice_in_dim(x, jnp.where(where, new, old), at, axis)
+
+
+def _replaced_forward(
+    x: Array, at: Array, where: Array, axis: int, move: int
+) -> tuple[Array, tuple[Array, Array]]:
+    return _replaced(x, at, where, axis, move), (at, where)
+
+
+def _replaced_backward(
+    axis: int, move: int, places: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, None, None]:
+    # As JAX has it, each of the slices would come back as an array of zeros, as large as all.
+    at, where = places
+    mine = jax.lax.dynamic_slice_in_dim(cotangent, at, 1, axis)
+    none = jnp.zeros_like(mine)
+    cotangent = jax.lax.dynamic_update_slice_in_dim(
+        cotangent, jnp.where(where, none, mine), at, axis
+    )
+    if move:
+        source = jax.lax.dynamic_slice_in_dim(cotangent, at + move, 1, axis)
+        source = source + jnp.where(where, mine, none)
+        cotangent = jax.lax.dynamic_update_slice_in_dim(cotangent, source, at + move, axis)
+    return cotangent, None, None
+
+
+_replaced.defvjp(_replaced_forward, _replaced_backward)
 
 
 def _inside(values: Float[Array, "h w c"], height: int, width: int) -> Float[Array, "h w c"]:

@@ -15,6 +15,7 @@ from jaxstyle.job import (
     CIRCULAR_MULTIPLE,
     Job,
     goals_of,
+    model_of_job,
     objective_of_job,
     prepare,
     replace_settings,
@@ -23,7 +24,6 @@ from jaxstyle.job_record import record_of_style
 from jaxstyle.levels import known_of_goal
 from jaxstyle.network import Network
 from jaxstyle.programs import precision_in_force
-from jaxstyle.quantities import model_of
 from jaxstyle.saved_style import (
     SavedStyle,
     check_ending,
@@ -67,7 +67,7 @@ def save_targets(
     """
     check_ending(path)
     job = _prepared(style, config, network, max_memory, settings)
-    objective, model = objective_of_job(job), model_of(job.network)
+    objective, model = objective_of_job(job), model_of_job(job)
     (goal,) = goals_of(job)
     known = {}
     with precision_in_force(job.config):

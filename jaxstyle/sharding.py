@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
+from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
 from jaxstyle.objective import Objective, check_tileable
 from jaxstyle.optimize import LBFGS, Outcome, Progress, Stopping, minimise
@@ -105,7 +106,7 @@ def content_targets_sharded(
     """
     padded = _padded(objective, content, mesh)
     picture = _shared_picture(padded, content)
-    return content_targets_padded(padded, _copied(model, mesh), picture)
+    return content_targets_padded(padded, copied(model, mesh), picture)
 
 
 def know_style_sharded(
@@ -123,7 +124,7 @@ def know_style_sharded(
     padded = _padded(objective, style, mesh)
     picture = _shared_picture(padded, style)
     shared = _shared_at(padded, guides or {}, picture.shape)
-    return know_style_padded(padded, _copied(model, mesh), picture, shared)
+    return know_style_padded(padded, copied(model, mesh), picture, shared)
 
 
 def evaluation_sharded(
@@ -157,8 +158,8 @@ def evaluation_sharded(
             for name, array in pixels.items()
         },
     )
-    targets = Targets(content, _copied(targets.style, mesh), guides)
-    return padded, picture, (_copied(model, mesh), targets, _copied(weights, mesh))
+    targets = Targets(content, copied(targets.style, mesh), guides)
+    return padded, picture, (copied(model, mesh), targets, copied(weights, mesh))
 
 
 @dataclass(frozen=True)
@@ -246,14 +247,16 @@ def minimise_sharded(
         stopping,
         callback=None if callback is None else tell,
         steps_per_call=steps_per_call,
-        agree=_agreed if jax.process_count() > 1 else lambda reason: reason,
+        agree=agreed,
         resume=resume,
     )
     return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
 
 
-def _agreed(reason: str | None) -> str | None:
-    """The gravest reason to stop that any process has."""
+def agreed(reason: str | None) -> str | None:
+    """The gravest reason to stop that any process has; all must call it."""
+    if jax.process_count() == 1:
+        return reason
     code = np.array([_REASONS.index(reason)], np.int32)
     return _REASONS[int(np.max(multihost_utils.process_allgather(code)))]
 
@@ -325,16 +328,3 @@ def _shared(array: Any, shape: tuple[int, ...], mesh: Mesh) -> Array:
         return np.pad(own, [(0, n - side) for n, side in zip(size, own.shape, strict=True)])
 
     return jax.make_array_from_callback(shape, place, part)
-
-
-def _copied(tree: Any, mesh: Mesh) -> Any:
-    """A tree of arrays of which each device has all."""
-    place = NamedSharding(mesh, PartitionSpec())
-
-    def copy(leaf: Any) -> Array:
-        if isinstance(leaf, jax.Array) and leaf.sharding == place:
-            return leaf
-        host = np.asarray(leaf)
-        return jax.make_array_from_callback(host.shape, place, lambda index: host[index or ()])
-
-    return jax.tree.map(copy, tree)

@@ -6,21 +6,24 @@ their loss, and its slope D with respect to each sum, is a small matter. A secon
 every tile again and takes the gradient of <D, sums of this tile> with respect to its pixels. Each
 position is counted by the one tile that owns it, and pixel gradients are added up where tiles
 overlap, so the result is that of the whole picture but for the order of summation.
+
+Where several devices have copies of the network, each computes one tile at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, pairwise
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
+from jaxstyle.dealt import added_up, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture, architecture_of, stride
 from jaxstyle.network import kernel_shapes
@@ -29,9 +32,12 @@ from jaxstyle.quantities import Counted, Guides, Model, Picture, Sums, Targets, 
 from jaxstyle.statistics import Moments, means, moments
 from jaxstyle.targets import Known
 from jaxstyle.vgg import check_size
-from jaxstyle.windows import Tiling, Window, tile_picture
+from jaxstyle.windows import Span, Tiling, Window, tile_picture
 
 AnyPicture = Picture | Float[np.ndarray, "height width 3"]
+
+IDLE = Window(Span(0, 0, 0), Span(0, 0, 0))
+"""Owns nothing: its sums and its gradient are 0."""
 
 _T = TypeVar("_T")
 
@@ -43,8 +49,9 @@ class TiledObjective:
     Attributes:
         objective: what is computed.
         tile: the largest side of a window in pixels; at least ``windows.least_tile``.
-        offload: keep picture, gradient and content targets in the host's memory, so that the device
-            holds no more than two tiles; otherwise all are where the network is.
+        offload: keep picture, gradient and content targets in the host's memory, so that a device
+            holds no more than two tiles; otherwise all are where the network is, if that is on one
+            device alone.
     """
 
     objective: Objective
@@ -58,7 +65,9 @@ class TiledObjective:
 
         Args:
             picture: (height, width, 3) in [0, 1], a JAX or NumPy array.
-            model: tiles are computed where its arrays are.
+            model: tiles are computed where its arrays are: by all devices of a mesh that have
+                copies of them. Those may be of several processes, which then must all call this
+                with the same arguments.
             targets, weights: as for ``Objective``; content targets may be NumPy arrays.
 
         Returns:
@@ -71,26 +80,26 @@ class TiledObjective:
         objective, architecture = self.objective, architecture_of(kernel_shapes(model.params))[0]
         tiling = self.tiling(picture.shape[0], picture.shape[1], model)
         _check_content(objective, targets, picture, architecture)
-        home, work = self.home(model), _place_of(model)
+        home, devices = self.home(model), _devices_of(model)
         content = {tap: targets.content[tap] for tap in objective.content_layers}
         kept = jax.device_put(Targets(content, {}, targets.guides), home)
         at_home = jnp.asarray(picture, device=home)
 
-        def arguments(window: Window) -> tuple[Picture, Model, Targets, Weights, np.ndarray]:
-            cut = partial(_cut_window, window=window, tiling=tiling, place=work)
-            return cut(at_home), model, _cut_targets(kept, cut), weights, _owned_within(window)
+        def own(window: Window) -> tuple[Array, Targets, np.ndarray]:
+            cut = partial(_cut_window, window=window, tiling=tiling)
+            return cut(at_home), _cut_targets(kept, cut), _owned_within(window)[None]
 
-        sums = _total(_tile_sums(objective, *arguments(window)) for window in tiling.windows)
+        of_tiles = partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
+        common = model, copied(weights, devices)
+        sums = _total(of_tiles(_tile_sums, objective, common), devices)
         (loss, terms), slope = loss_and_slope(
             objective, picture.shape, architecture, sums, targets.style, weights
         )
         gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
-        parts = (
-            (window, _tile_gradient(objective, *arguments(window), slope))
-            for window in tiling.windows
-        )
-        for window, part in _one_ahead(parts):
+        slopes = *common, copied(slope, devices)
+        for window, part in of_tiles(_tile_gradient, objective, slopes):
             gradient = _add(gradient, jax.device_put(part, home), _start(window))
+        gradient = jax.device_put(added_up(gradient, devices), home)
         return (loss, terms), freed(gradient, kept.guides)
 
     def tiling(self, height: int, width: int, model: Model) -> Tiling:
@@ -114,8 +123,9 @@ class TiledObjective:
 
     def home(self, model: Model) -> jax.sharding.Sharding:
         """Where pictures are kept: the place for an optimiser's state, too."""
-        if not self.offload:
-            return _place_of(model)
+        devices = _devices_of(model)
+        if not self.offload and devices.size == 1:
+            return jax.sharding.SingleDeviceSharding(devices.devices.item())
         return jax.sharding.SingleDeviceSharding(jax.local_devices(backend="cpu")[0])
 
 
@@ -131,24 +141,25 @@ def content_targets_tiled(
     tiled = replace(tiled, objective=objective)
     height, width = content.shape[:2]
     tiling = tiled.tiling(height, width, model)
-    home, work = tiled.home(model), _place_of(model)
+    home, devices = tiled.home(model), _devices_of(model)
     at_home = jnp.asarray(content, device=home)
-    parts = (
-        (window, _tile_features(objective, _cut_window(at_home, window, tiling, work), model))
-        for window in tiling.windows
-    )
+
+    def own(window: Window) -> tuple[Array]:
+        return (_cut_window(at_home, window, tiling),)
+
+    parts = dealt(_tile_features, objective, (model,), tiling.windows, own, devices, idle=IDLE)
     targets: dict[str, np.ndarray] = {}
-    for window, found in _one_ahead(parts):
-        for tap, part in jax.device_get(found).items():
+    for window, found in parts:
+        for tap, (part,) in jax.device_get(found).items():
             step = stride(tap)
             if tap not in targets:
                 shape = height // step, width // step, part.shape[-1]
-                targets[tap] = np.empty(shape, part.dtype)
+                targets[tap] = np.zeros(shape, part.dtype)
             (top, bottom), (left, right) = _owned_within(window) // step
             owned = part[top:bottom, left:right]
             there = targets[tap][window.rows.low // step :, window.columns.low // step :]
             there[: owned.shape[0], : owned.shape[1]] = owned
-    return {tap: jax.device_put(target, home) for tap, target in targets.items()}
+    return jax.device_put(added_up(targets, devices), home)
 
 
 def know_style_tiled(
@@ -166,24 +177,24 @@ def know_style_tiled(
     tiled = replace(tiled, objective=objective)
     height, width = style.shape[:2]
     tiling = tiled.tiling(height, width, model)
-    home, work = tiled.home(model), _place_of(model)
+    home, devices = tiled.home(model), _devices_of(model)
     at_home = jnp.asarray(style, device=home)
     at_style = {tap: jax.device_put(guide, home) for tap, guide in (guides or {}).items()}
 
-    def arguments(window: Window) -> tuple[Picture, Model, dict[str, Array], np.ndarray]:
-        cut = partial(_cut_window, window=window, tiling=tiling, place=work)
+    def own(window: Window) -> tuple[Array, dict[str, Array], np.ndarray]:
+        cut = partial(_cut_window, window=window, tiling=tiling)
         kept = {tap: cut(guide, stride=stride(tap)) for tap, guide in at_style.items()}
-        return cut(at_home), model, kept, _owned_within(window)
+        return cut(at_home), kept, _owned_within(window)[None]
 
-    sums = _total(_tile_moments(objective, *arguments(window)) for window in tiling.windows)
+    parts = dealt(_tile_moments, objective, (model,), tiling.windows, own, devices, idle=IDLE)
+    sums = _total(parts, devices)
     return Known({tap: means(jax.tree.map(jnp.asarray, part)) for tap, part in sums.items()}, {})
 
 
-@partial(jax.jit, static_argnums=0)
 def _tile_moments(
     objective: Objective,
-    window: Picture,
     model: Model,
+    window: Picture,
     guides: Mapping[str, Array],
     owned: Int[Array, "2 2"],
 ) -> dict[str, Moments]:
@@ -196,13 +207,12 @@ def _tile_moments(
     return {tap: moments(found[tap], guide(tap)) for tap in objective.style_layers}
 
 
-@partial(jax.jit, static_argnums=0)
 def _tile_sums(
     objective: Objective,
-    window: Picture,
     model: Model,
-    targets: Targets,
     weights: Weights,
+    window: Picture,
+    targets: Targets,
     owned: Int[Array, "2 2"],
 ) -> Sums:
     found = objective.features(model, window, objective.taps)
@@ -210,26 +220,24 @@ def _tile_sums(
     return objective.sums(found, window, targets, weights, counted=counted)
 
 
-@partial(jax.jit, static_argnums=0)
 def _tile_gradient(
     objective: Objective,
-    window: Picture,
     model: Model,
-    targets: Targets,
     weights: Weights,
-    owned: Int[Array, "2 2"],
     slope: Sums,
+    window: Picture,
+    targets: Targets,
+    owned: Int[Array, "2 2"],
 ) -> Picture:
     def weighed(window: Picture) -> Float[Array, ""]:
-        sums = _tile_sums(objective, window, model, targets, weights, owned)
+        sums = _tile_sums(objective, model, weights, window, targets, owned)
         products = jax.tree.map(lambda d, s: jnp.sum(d * s), slope, sums)
         return sum(jax.tree.leaves(products), jnp.zeros((), weights.tv.dtype))
 
     return jax.grad(weighed)(window)
 
 
-@partial(jax.jit, static_argnums=0)
-def _tile_features(objective: Objective, window: Picture, model: Model) -> dict[str, Array]:
+def _tile_features(objective: Objective, model: Model, window: Picture) -> dict[str, Array]:
     return objective.features(model, window, objective.content_layers)
 
 
@@ -272,18 +280,18 @@ def _cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
 @partial(jax.jit, static_argnames=("height", "width"))
 def _cut(
     array: Float[Array, "h w c"], start: Int[Array, "2"], *, height: int, width: int
-) -> Float[Array, "height width c"]:
+) -> Float[Array, "1 height width c"]:
     size = height, width, array.shape[-1]
-    return jax.lax.dynamic_slice(array, _corner(start), size)
+    return jax.lax.dynamic_slice(array, _corner(start), size)[None]
 
 
 @partial(jax.jit, donate_argnums=0)
 def _add(
-    whole: Float[Array, "h w c"], part: Float[Array, "height width c"], start: Int[Array, "2"]
+    whole: Float[Array, "h w c"], part: Float[Array, "1 height width c"], start: Int[Array, "2"]
 ) -> Float[Array, "h w c"]:
     corner = _corner(start)
-    there = jax.lax.dynamic_slice(whole, corner, part.shape)
-    return jax.lax.dynamic_update_slice(whole, there + part, corner)
+    there = jax.lax.dynamic_slice(whole, corner, part.shape[1:])
+    return jax.lax.dynamic_update_slice(whole, there + part[0], corner)
 
 
 def _corner(start: Int[Array, "2"]) -> tuple[Array, ...]:
@@ -291,11 +299,11 @@ def _corner(start: Int[Array, "2"]) -> tuple[Array, ...]:
 
 
 def _cut_window(
-    array: Array, window: Window, tiling: Tiling, place: jax.sharding.Sharding, stride: int = 1
-) -> Array:
+    array: Float[Array, "h w c"], window: Window, tiling: Tiling, stride: int = 1
+) -> Float[Array, "1 _h _w c"]:
     """A window's part of a picture, or of features that have one position in ``stride`` pixels."""
     size = {"height": tiling.height // stride, "width": tiling.width // stride}
-    return jax.device_put(_cut(array, _start(window) // stride, **size), place)
+    return _cut(array, _start(window) // stride, **size)
 
 
 def _start(window: Window) -> np.ndarray:
@@ -307,26 +315,19 @@ def _owned_within(window: Window) -> np.ndarray:
     return np.array([[s.low - s.start, s.high - s.start] for s in window], np.int32)
 
 
-def _total(parts: Iterable[_T]) -> _T:
+def _total(parts: Iterable[tuple[Window, _T]], devices: Mesh) -> _T:
     """The sums of all tiles, added up in float64 on the host."""
-    total = None
-    for _, part in _one_ahead((None, part) for part in parts):
-        part = jax.device_get(part)
+    total = part = None
+    for _, found in parts:
+        part = jax.tree.map(lambda leaf: leaf[0], jax.device_get(found))
         wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), part)
         total = wide if total is None else jax.tree.map(np.add, total, wide)
-    return jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), total, part)
+    narrow = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), total, part)
+    return added_up(narrow, devices)
 
 
-def _one_ahead(results: Iterable[tuple[_T, Any]]) -> Iterator[tuple[_T, Any]]:
-    """Results in order, each when it is ready; by then the device has the next one in its queue."""
-    for result, _ in pairwise(chain(results, [None])):
-        assert result is not None
-        jax.block_until_ready(result[1])
-        yield result
-
-
-def _place_of(model: Model) -> jax.sharding.Sharding:
-    return jnp.asarray(model.preprocessing.scale).sharding
+def _devices_of(model: Model) -> Mesh:
+    return devices_of(jnp.asarray(model.preprocessing.scale))
 
 
 def _check_content(

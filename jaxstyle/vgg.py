@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxstyle.convolution import convolve3x3, pool2x2
+from jaxstyle.convolution import convolve3x3, pool2x2, relu
 from jaxstyle.errors import InputError
 from jaxstyle.layers import (
     PADDINGS,
@@ -38,7 +38,10 @@ class Convolution(nn.Module):
         shape = (3, 3, x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.width,))
-        return convolve3x3(x, kernel.astype(x.dtype), bias.astype(x.dtype), self.padding)
+        transformed = self.get_variable("params", "transformed")
+        return convolve3x3(
+            x, kernel.astype(x.dtype), bias.astype(x.dtype), self.padding, transformed
+        )
 
 
 class VGG(nn.Module):
@@ -58,7 +61,7 @@ class VGG(nn.Module):
             if layer.startswith("conv"):
                 x = Convolution(self.architecture.width(layer), self.padding, name=layer)(x)
             elif layer.startswith("relu"):
-                x = jax.nn.relu(x)
+                x = relu(x)
             else:
                 x = pool2x2(x, self.pooling)
             if layer in self.taps:

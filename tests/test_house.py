@@ -18,12 +18,13 @@ PACKAGE = ROOT / "jaxstyle"
 MOST_LINES = 400
 
 LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("errors", "_version"),),
+    (("errors", "_version", "memory_first"),),
     (
         (
             "layers",
             "preprocess",
             "convolution",
+            "winograd",
             "images*",
             "png16*",
             "metadata",
@@ -39,7 +40,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("losses", "conventions", "statistics*", "regularisers", "gradients"),
         ("figures*",),
     ),
-    (("quantities", "objective", "targets", "tiling", "windows"),),
+    (("quantities", "objective", "targets", "tiling", "windows", "dealt"),),
     (("optimize*",),),
     (
         (

@@ -37,7 +37,6 @@ def test_a_divided_run_is_the_whole_one(pictures):
     [
         ({"mesh": "9x9"}, "needs 81 devices, but there are 8"),
         ({"mesh": "two"}, "write ROWSxCOLUMNS"),
-        ({"mesh": "2x1", "strategy": "tiled"}, "strategy tiled cannot"),
         ({"mesh": "2x1", "optimizer": "scipy"}, "optimizer scipy cannot"),
         ({"mesh": "2x1", "padding": "circular"}, "padding circular cannot"),
     ],

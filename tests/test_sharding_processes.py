@@ -75,6 +75,14 @@ def test_the_picture_is_that_of_one_process(folders):
     np.testing.assert_allclose(figures[0]["value"], figures[1]["value"], rtol=1e-4)
 
 
+def test_tiles_dealt_out_give_the_same_picture(folders):
+    shared, alone = (np.load(folder / "pictures.npz") for folder in (folders[0], folders[2]))
+    np.testing.assert_allclose(shared["dealt"], alone["dealt"], atol=1e-4)
+    np.testing.assert_allclose(shared["dealt"], alone["result"], atol=1e-3)
+    figures = json.loads((folders[0] / "figures.json").read_text())
+    np.testing.assert_allclose(figures["dealt"], figures["values"], rtol=1e-4)
+
+
 def test_all_end_when_one_has_had_enough(folders):
     figures = json.loads((folders[0] / "figures.json").read_text())
-    assert figures["short"] == [1, "max_seconds"]
+    assert figures["short"] == figures["short_dealt"] == [1, "max_seconds"]

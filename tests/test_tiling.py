@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import compilations, in_float64, landscape, noise, random_network, waves
 
-from jaxstyle import tiling, windows
+from jaxstyle import dealt, tiling, windows
 from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG16, VGG19, Architecture, architecture_of, stride
@@ -197,7 +197,7 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
         known_tiled(tiled, model, style),
     )
     assert len(tiled.tiling(101, 83, model).windows) > 9
-    programs = tiling._tile_sums, tiling._tile_gradient, tiling.loss_and_slope
+    programs = dealt._on_each, tiling.loss_and_slope
     before = [compilations(program) for program in programs]
     tiled(landscape(101, 83), model, targets, weights_of(objective))
     other = Targets(
@@ -206,7 +206,8 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
     )
     weights = weights_of(objective)._replace(content=jnp.float32(7))
     tiled(np.asarray(noise(101, 83)), model, other, weights)
-    assert [compilations(program) for program in programs] == [count + 1 for count in before]
+    after = [compilations(program) for program in programs]
+    assert after == [before[0] + 2, before[1] + 1]  # sums and gradient of a tile; the loss
 
 
 @pytest.mark.parametrize("offload", [True, False])

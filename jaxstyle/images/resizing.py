@@ -49,6 +49,8 @@ def resize_picture(picture: Picture, width: int, height: int) -> Picture:
     Raises:
         ImageError: the size asked for is below one pixel.
     """
+    if picture.size == (width, height):
+        return picture  # no copy: it may fill the memory
     plain = resize(picture.rgb, width, height)
     if picture.alpha is None:
         return replace(picture, rgb=plain)

@@ -14,7 +14,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxstyle.optimize.adam import Adam
+from jaxstyle.optimize.in_place import adam_in_place, lbfgs_in_place
+from jaxstyle.optimize.lbfgs import LBFGS
 from jaxstyle.optimize.loop import (
+    Agree,
     Algorithm,
     Callback,
     Outcome,
@@ -40,6 +44,7 @@ def minimise_stepwise(
     *,
     callback: Callback | None = None,
     place: jax.sharding.Sharding | None = None,
+    agree: Agree = lambda reason: reason,
     resume: Snapshot | None = None,
 ) -> Outcome:
     """``minimise``, but ``evaluate`` is called from Python and need not be pure or hashable.
@@ -51,7 +56,7 @@ def minimise_stepwise(
         callback: called after every step; the run ends where it returns True.
         place: where the optimiser's state is kept and updated: on the CPU, to spare an
             accelerator's memory. JAX's default device if not given.
-        resume: as there.
+        agree, resume: as there.
 
     Raises:
         InputError: as there.
@@ -62,7 +67,7 @@ def minimise_stepwise(
     if resume is not None:
         state = restored(state, resume.state)
     with deferred_interrupt() as interrupted:
-        while (reason := watch.reason(interrupted)) is None:
+        while (reason := agree(watch.reason(interrupted))) is None:
             (value, terms), gradient = evaluate(state.trial, *arguments)
             value, gradient = jax.device_put((value, gradient), state.trial.sharding)
             state, value, stalled = _take_in(state, value, gradient, algorithm=algorithm)
@@ -79,13 +84,26 @@ def minimise_stepwise(
     )
 
 
-@partial(jax.jit, static_argnames="algorithm", donate_argnames="state")
 def _take_in(
     state: Any, value: Array, gradient: Array, *, algorithm: Algorithm
 ) -> tuple[Any, Array, Array]:
-    value = usable(value, gradient)
-    state = algorithm.update(state, value, gradient)
+    """The next state, in the memory of this one; the value, or nan; whether to give up."""
+    value = _usable(value, gradient)
+    if isinstance(algorithm, LBFGS):
+        state = lbfgs_in_place(algorithm, state, value, gradient)
+    elif isinstance(algorithm, Adam):
+        state = adam_in_place(algorithm, state, value, gradient)
+    else:
+        state = _updated(state, value, gradient, algorithm=algorithm)
     return state, value, algorithm.stalled(state)
+
+
+@partial(jax.jit, static_argnames="algorithm", donate_argnames="state")
+def _updated(state: Any, value: Array, gradient: Array, *, algorithm: Algorithm) -> Any:
+    return algorithm.update(state, value, gradient)
+
+
+_usable = jax.jit(usable)
 
 
 def _plain(terms: Any) -> Any:

@@ -43,10 +43,9 @@ def moments(features: Float[Array, "h w c"], guide: Float[Array, "h w"] | None =
             gram_matrix(features) * positions, total, jnp.asarray(positions, total.dtype)
         )
     guide = guide.astype(features.dtype)[..., None]
-    weighted = features * guide
     return Moments(
-        gram_matrix(weighted, features) * positions,
-        jnp.sum(wide(weighted), axis=(0, 1)),
+        gram_matrix(features * jnp.sqrt(guide)) * positions,
+        jnp.sum(wide(features * guide), axis=(0, 1)),
         jnp.sum(wide(guide)),
     )
 

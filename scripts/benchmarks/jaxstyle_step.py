@@ -1,54 +1,61 @@
-"""Our side of ``bench.py``: one jitted value-and-gradient of ``Objective``."""
+"""Our side of ``bench.py step``, ``startup`` and ``gpu``: one compiled ``Objective``."""
 
 from __future__ import annotations
 
-import sys
 import time
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import ours
 import problem
 
 from jaxstyle.compilation_cache import keep_compiled_programs
-from jaxstyle.network import checked_network
-from jaxstyle.objective import Objective
-from jaxstyle.preprocess import preprocessing
-from jaxstyle.quantities import Targets, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets
+from jaxstyle.memory_first import MEMORY_FIRST
 
+imported = time.time()
+settings = problem.settings()
+if platform := settings.get("platform"):
+    jax.config.update("jax_platforms", platform)
 keep_compiled_programs()
-net, size = sys.argv[1], int(sys.argv[2])
-network = checked_network(
-    problem.weights(net), preprocessing(1.0, problem.MEAN, problem.STD), source="benchmark"
-)
-objective = Objective((problem.CONTENT,), problem.STYLE)
-model = model_of(network)
-pictures = {name: jnp.asarray(array) for name, array in problem.pictures(size).items()}
-targets = Targets(
-    content_targets(objective, model, pictures["content"]),
-    style_targets(objective, model, pictures["style"]),
-)
-weights = make_weights(1, 1, 0, {problem.CONTENT: 1}, dict.fromkeys(problem.STYLE, 1))
-arguments = (pictures["picture"], model, targets, weights)
+our = ours.prepare(settings["net"], settings["size"], settings.get("precision", "high"))
+arguments = (our.picture, *our.arguments)
 
 started = time.perf_counter()
-compiled = jax.jit(objective).lower(*arguments).compile()
+with our.in_force:
+    compiled = jax.jit(our.objective, compiler_options=MEMORY_FIRST).lower(*arguments).compile()
 compile_seconds = time.perf_counter() - started
+latest: Any = None
 
 
-def step() -> tuple[float, np.ndarray]:
-    (loss, _), gradient = jax.block_until_ready(compiled(*arguments))
+def step() -> None:
+    global latest
+    latest = compiled(*arguments)
+
+
+def finished() -> None:
+    jax.block_until_ready(latest)
+
+
+def result() -> tuple[float, np.ndarray]:
+    (loss, _), gradient = latest
     return float(loss), np.asarray(gradient)
+
+
+def device_peak() -> int | None:
+    return (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 started = time.perf_counter()
 step()
-problem.serve(
-    step,
-    "jaxstyle",
-    {
-        "compile_seconds": compile_seconds,
-        "first_step_seconds": compile_seconds + time.perf_counter() - started,
-    },
-)
+finished()
+first_step_seconds = compile_seconds + time.perf_counter() - started
+spawned = settings.get("spawned", imported)
+ready = {
+    "import_seconds": imported - spawned,
+    "process_seconds": time.time() - spawned,
+    "compile_seconds": compile_seconds,
+    "first_step_seconds": first_step_seconds,
+    "device": jax.devices()[0].device_kind,
+}
+problem.serve(step, finished, result, settings["file"], ready, device_peak)

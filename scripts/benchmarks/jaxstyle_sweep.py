@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from typing import Any
 
 import jax
+import ours
 import problem
 
 from jaxstyle import axis, stylize, sweep
 from jaxstyle.chunks import Limits
-from jaxstyle.network import checked_network
-from jaxstyle.preprocess import preprocessing
 from jaxstyle.result import Stylized
 
-settings = json.loads(sys.argv[1])
+settings = problem.settings()
 size, devices = settings["size"], settings["devices"]
 jax.config.update("jax_enable_compilation_cache", False)
 jax.config.update("jax_num_cpu_devices", devices)  # tells nothing to other backends
 chosen = tuple(jax.local_devices()[:devices])
 if len(chosen) < devices:
     raise SystemExit(f"{devices} devices are asked for: there are {len(chosen)}")
-network = checked_network(
-    problem.weights(settings["net"]),
-    preprocessing(1.0, problem.MEAN, problem.STD),
-    source="benchmark",
-)
+network = ours.network(settings["net"])
 pictures = problem.pictures(size)
 style_weights, seeds = settings["style_weights"], settings["seeds"]
 common: dict[str, Any] = {

@@ -3,15 +3,13 @@
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
-import json
-import sys
 import time
 
 import problem
 import torch
 from torch_loss import make_loss
 
-settings = json.loads(sys.argv[1])
+settings = problem.settings()
 size, steps = settings["size"], settings["steps"]
 
 

@@ -1,0 +1,53 @@
+"""A run from files to a file, as ``jaxstyle stylize`` does it, and the memory that it took."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import problem
+
+from jaxstyle.api import run
+from jaxstyle.job import prepare
+from jaxstyle.strategy import ways
+
+PAGE = 4096
+
+
+def resident() -> int:
+    """Memory that this process holds now, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+settings = problem.settings()
+jax.block_until_ready(jnp.zeros(8) + 1)
+floor = resident()
+started = time.perf_counter()
+job = prepare(
+    settings["content"], settings["style"], max_memory=settings["max_memory"], **settings["run"]
+)
+steps: list[float] = []
+result = run(job, callback=lambda event: steps.append(event.progress.seconds))
+result.save(settings["output"])
+seconds = time.perf_counter() - started
+config, size = job.config, job.sizes[-1]
+estimate = next(
+    way.needed
+    for way in ways(config, job.network.architecture, *size)
+    if way.strategy == config.strategy
+)
+problem.say(
+    {
+        "strategy": config.strategy,
+        "tile": config.tile if config.strategy == "tiled" else None,
+        "history": config.history if config.optimizer == "lbfgs" else None,
+        "floor": floor,
+        "peak": problem.peak(),
+        "estimate": estimate,
+        "step_seconds": steps[-1] - (steps[-2] if len(steps) > 1 else 0.0),
+        "seconds": seconds,
+        "loss": result.loss,
+    }
+)
