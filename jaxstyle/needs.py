@@ -20,7 +20,7 @@ FIRST_BLOCK, OTHER_BLOCKS, BY_WINOGRAD = 2.0, 0.63, 1.0
 TRANSFORMED = 4
 """Size of a wide layer's transformed kernel, in kernels."""
 
-COMPILING = 270 * 2**20
+COMPILING = 310 * 2**20
 """Bytes that tracing, compiling and the C library's free lists hold on top, for any picture."""
 
 VALUE = 4
@@ -64,13 +64,13 @@ def target_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
 
 
 def network_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
-    """Bytes of the parameters, and of what convolutions make of them beforehand."""
+    """Bytes of the kernels, and of those that are transformed beforehand."""
     layers = architecture.layers
     reached = layers[: layers.index(order_taps(taps, architecture)[-1]) + 1]
     total = 0.0
     for name in reached:
         if name.startswith("conv"):
-            copies = TRANSFORMED if _is_wide(architecture, name) else 1
+            copies = TRANSFORMED if _is_wide(architecture, name) else 0
             total += VALUE * (1 + copies) * math.prod(architecture.kernel_shape(name))
     return total
 

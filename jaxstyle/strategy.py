@@ -21,8 +21,9 @@ from jaxstyle.windows import least_tile
 DIVIDED_OVERHEAD = 1.3
 """Borders, and what fills the last parts up: of a few hundred pixels; less of larger pictures."""
 
-LEAST_HISTORY = 1
-"""One pair is nearly as good as ten, and well ahead of Adam: of 80 steps, in the loss, 1 % behind."""
+USEFUL_HISTORY, LEAST_HISTORY = 3, 1
+"""Pairs that L-BFGS is to remember if tiles can be had for it, and at least. Ten are hardly better
+than three, and one is well ahead of Adam: after 80 steps its loss is 1 % above that of ten."""
 
 
 LEAST_USEFUL_TILE = 256
@@ -121,21 +122,14 @@ def choose(
     if fits is not None:
         told = f"{_words(fits, config.mesh)}: about {format_bytes(fits.needed)}{each} {told}"
         return _taking(config, fits), told
+    if (
+        shorter := _with_less_history(config, architecture, width * height, limit, found)
+    ) is not None:
+        way = next(way for way in found if (way.strategy, way.tile) == ("tiled", shorter.tile))
+        words = f"{_words(way, None)}, history {shorter.history}"
+        return shorter, f"{words}: fits the {told.removeprefix('of ')}"
     last = found[-1]
     words = _words(last, config.mesh)
-    if config.optimizer == "lbfgs" and last.strategy == "tiled" and config.mesh is None:
-        history = needs.history_that_fits(
-            limit,
-            architecture,
-            config.content_loss_layers,
-            config.style_loss_layers,
-            width * height,
-            config.history,
-            last.tile,
-        )
-        if history >= LEAST_HISTORY:
-            config = replace(_taking(config, last), history=history)
-            return config, f"{words}, history {history}: fits the {told.removeprefix('of ')}"
     advice = "a smaller --size" if config.optimizer == "adam" else "--optimizer adam"
     message = (
         f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {told}: "
@@ -145,6 +139,28 @@ def choose(
         raise InputError(message)
     # What is free is a guess; running is not refused for it.
     return _taking(config, last), message
+
+
+def _with_less_history(
+    config: StylizeConfig, architecture: Architecture, pixels: int, limit: float, found: list[Way]
+) -> StylizeConfig | None:
+    """L-BFGS in the largest tiles that leave room for a useful history, or for any; None if none.
+
+    A longer history gains less than smaller tiles cost.
+    """
+    if config.optimizer != "lbfgs" or config.mesh is not None:
+        return None
+    layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
+    for least in (USEFUL_HISTORY, LEAST_HISTORY):
+        for way in found:
+            if way.strategy != "tiled" or way.offload:
+                continue
+            history = needs.history_that_fits(
+                limit, architecture, *layers, pixels, config.history, way.tile
+            )
+            if history >= least:
+                return replace(_taking(config, way), history=history)
+    return None
 
 
 def _whole_for(config: StylizeConfig) -> str:

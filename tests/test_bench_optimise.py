@@ -188,6 +188,7 @@ def test_schedules_make_as_many_steps_as_they_say(small_pyramid):
     assert tapered == pytest.approx(4, rel=0.02)
     assert more == pytest.approx(default, abs=1)
     assert single == 6
+    assert all(row["large"] > 0 for row in octaves)
     losses = {row["variant"]: row["loss"] for row in rows if "dropped" in row["variant"]}
     assert losses["L-BFGS, dropped"] == octaves[0]["loss"]
     assert len(section_pyramid.verdicts(rows)) == 4

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.settings import add_settings, settings_from
 from jaxstyle.planner import HEADROOM, format_bytes, parse_bytes
+
+if TYPE_CHECKING:
+    from jaxstyle.config import StylizeConfig
+    from jaxstyle.job import Job
+    from jaxstyle.strategy import Way
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -55,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.calibration import seconds_per_pixel, step_seconds
     from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.job import prepare
-    from jaxstyle.strategy import free_memory, ways
+    from jaxstyle.strategy import free_memory
 
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
@@ -63,20 +71,23 @@ def run(arguments: argparse.Namespace) -> int:
     each = seconds_per_pixel(job)
     last = len(job.sizes) - 1
     rows = []
-    for way in ways(config.resolved(), job.network.architecture, *job.sizes[last]):
+    for mesh, way in _all_ways(config.resolved(), job):
         times = [
             step_seconds(job, level, way.strategy, way.tile, each) for level in range(last + 1)
         ]
+        if mesh is not None:  # at best; on CPU the devices share the same cores
+            times = [seconds / _computing(mesh) for seconds in times]
         chosen = job.config.strategy, job.config.tile if way.tile else 0, job.config.offload
         rows.append(
             {
                 "strategy": way.strategy,
+                "mesh": mesh,
                 "tile": way.tile,
                 "offload": way.offload,
                 "bytes": round(way.needed),
                 "seconds_per_step": times[last],
                 "seconds": sum(times) * job.config.steps,
-                "chosen": chosen == (way.strategy, way.tile, way.offload),
+                "chosen": (*chosen, job.config.mesh) == (way.strategy, way.tile, way.offload, mesh),
             }
         )
     width, height = job.sizes[last]
@@ -94,8 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     table = Table("strategy", "memory", "a step", "in all", "")
     for row in rows:
-        name = row["strategy"] + (f", {row['tile']} px tiles" if row["tile"] else "")
-        name += ", offloaded" if row["offload"] else ""
+        name = _name(row)
         table.add_row(
             name,
             format_bytes(row["bytes"]),
@@ -116,6 +126,40 @@ def run(arguments: argparse.Namespace) -> int:
         markup=False,
     )
     return 0
+
+
+def _all_ways(config: StylizeConfig, job: Job) -> list[tuple[str | None, Way]]:
+    """Those that ``stylize`` chooses from; where it is given no mesh, also those on all devices."""
+    import jax
+
+    from jaxstyle.strategy import ways
+
+    meshes = [config.mesh]
+    divisible = config.tileable and config.optimizer != "scipy"
+    if config.mesh is None and divisible and jax.device_count() > 1:
+        meshes.append(f"{jax.device_count()}x1")
+    return [
+        (mesh, way)
+        for mesh in meshes
+        for way in ways(replace(config, mesh=mesh), job.network.architecture, *job.sizes[-1])
+    ]
+
+
+def _computing(mesh: str) -> int:
+    """How many devices of a mesh compute side by side."""
+    import jax
+
+    from jaxstyle.sharding import mesh_shape
+
+    return 1 if jax.default_backend() == "cpu" else math.prod(mesh_shape(mesh))
+
+
+def _name(row: dict[str, Any]) -> str:
+    """What a way is called, with the memory that is told: of each device on a mesh."""
+    name = row["strategy"] if row["mesh"] is None else f"sharded {row['mesh']}"
+    name += f", {row['tile']} px tiles" if row["tile"] else ""
+    name += ", offloaded" if row["offload"] else ""
+    return name + (" (each device)" if row["mesh"] else "")
 
 
 def _time(seconds: float) -> str:

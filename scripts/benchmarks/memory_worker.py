@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import problem
+from resident import peak_resident, resident
 
 from jaxstyle.api import run
 from jaxstyle.job import prepare
 from jaxstyle.strategy import ways
-
-PAGE = 4096
-
-
-def resident() -> int:
-    """Memory that this process holds now, in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-
 
 settings = problem.settings()
 jax.block_until_ready(jnp.zeros(8) + 1)
@@ -44,7 +36,7 @@ problem.say(
         "tile": config.tile if config.strategy == "tiled" else None,
         "history": config.history if config.optimizer == "lbfgs" else None,
         "floor": floor,
-        "peak": problem.peak(),
+        "peak": peak_resident(),
         "estimate": estimate,
         "step_seconds": steps[-1] - (steps[-2] if len(steps) > 1 else 0.0),
         "seconds": seconds,

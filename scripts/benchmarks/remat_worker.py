@@ -50,7 +50,9 @@ class Rematerialised(Objective):
                         tapped[layer] = x[0]
                 return x, tapped
 
-            x, tapped = compute(x, {name: model.params[name] for name in block if name in model.params})
+            x, tapped = compute(
+                x, {name: model.params[name] for name in block if name in model.params}
+            )
             found |= tapped
         return found
 
@@ -61,15 +63,21 @@ objective = our.objective
 if settings["remat"]:
     objective = Rematerialised(objective.content_layers, objective.style_layers)
 with our.in_force:
-    step = jax.jit(objective, compiler_options=MEMORY_FIRST).lower(our.picture, *our.arguments).compile()
+    step = (
+        jax.jit(objective, compiler_options=MEMORY_FIRST)
+        .lower(our.picture, *our.arguments)
+        .compile()
+    )
 times = []
 for _ in range(REPEATS + 1):
     started = time.perf_counter()
     (loss, _), gradient = jax.block_until_ready(step(our.picture, *our.arguments))
     times.append(time.perf_counter() - started)
+used = step.memory_analysis()
+assert used is not None
 problem.say(
     {
-        "temporaries": step.memory_analysis().temp_size_in_bytes,
+        "temporaries": used.temp_size_in_bytes,
         "seconds": statistics.median(times[1:]),
         "loss": float(loss),
         "gradient": float(abs(gradient).max()),

@@ -111,11 +111,17 @@ def run_of(
     folder: Path,
     settings: dict[str, Any],
     max_memory: int | None = None,
+    style: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """A run in a process of its own, from files to a file; what ``memory_worker.py`` found."""
+    """A run in a process of its own, from files to a file; what ``memory_worker.py`` found.
+
+    Args:
+        style: width and height of the style picture; those of the content if not given.
+    """
+    sizes = {"content": (width, height), "style": style or (width, height)}
     pictures = {
-        name: write_picture(folder / f"{name}.png", width, height, seed)
-        for seed, name in enumerate(("content", "style"))
+        name: write_picture(folder / f"{name}.png", *size, seed)
+        for seed, (name, size) in enumerate(sizes.items())
     }
     run = {"levels": 1, **settings, "size": max(width, height)}
     run["weights"] = write_network(folder, net)

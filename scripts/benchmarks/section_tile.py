@@ -1,0 +1,261 @@
+"""Tile by tile against the whole picture, and pictures of which the whole would not fit."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from section import Row, Section, verdict
+from section_memory import run_of
+from workers import answer
+
+from jaxstyle.figures import strip
+from jaxstyle.images import save_image
+
+EXACT = 1e-5
+"""Largest difference of the gradient, relative to its largest value."""
+MOST_BYTES, CONSTANT_BYTES = 6e9, 1e9
+"""Wanted of the large pictures; of it, what goes with no size, for smaller ones in a trial."""
+AMPLIFIED = 1000
+LARGE_SIZE = 8192, 6144
+
+
+class Case(NamedTuple):
+    net: str
+    width: int
+    height: int
+    tile: int
+
+
+class Large(NamedTuple):
+    net: str
+    optimizer: str
+    settings: dict[str, Any]
+    """Of the run; ``strategy`` auto: the planner takes what fits into ``MOST_BYTES``."""
+
+
+CASES = (
+    Case("slim", 1024, 768, 512),
+    Case("slim", 1024, 768, 384),
+    Case("slim", 1001, 701, 512),
+    Case("full", 512, 384, 256),
+    Case("full", 501, 381, 256),
+)
+LARGE = (
+    Large("slim", "adam", {}),
+    Large("slim", "lbfgs", {}),
+    Large("full", "adam", {"tile": 512}),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cases",
+        nargs="*",
+        type=int,
+        default=list(range(1, len(CASES) + 1)),
+        help="which of the comparisons, from 1 (default: all)",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of all sides, for a trial (default: 1)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, help="of Adam, for the pictures' difference (default: 20)"
+    )
+    parser.add_argument(
+        "--large",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also 50 megapixels, for hours (default: yes)",
+    )
+    parser.add_argument(
+        "--large-only",
+        nargs="+",
+        type=int,
+        choices=range(1, len(LARGE) + 1),
+        help="which of the large pictures, and nothing else: 1 slim Adam, 2 slim L-BFGS, 3 full",
+    )
+    parser.add_argument(
+        "--large-size",
+        nargs=2,
+        type=int,
+        default=list(LARGE_SIZE),
+        metavar=("WIDTH", "HEIGHT"),
+        help="of the large pictures; the memory allowed goes with it (default: 8192 6144)",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        help="write whole, tiled and their difference after --steps of the first case there",
+    )
+
+
+def measure(options: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        if not options.large_only:
+            for index in options.cases:
+                picture = options.picture if index == options.cases[0] else None
+                steps = options.steps if index == options.cases[0] else 0
+                rows.append(
+                    _compared(CASES[index - 1], options.scale, steps, picture, Path(folder))
+                )
+        chosen = options.large_only or (range(1, len(LARGE) + 1) if options.large else ())
+        width, height = options.large_size
+        rows += [_large(LARGE[index - 1], width, height, Path(folder)) for index in chosen]
+    return rows
+
+
+def _compared(case: Case, scale: float, steps: int, picture: Path | None, folder: Path) -> Row:
+    width, height, tile = (round(scale * n) for n in (case.width, case.height, case.tile))
+    asked = {"net": case.net, "width": width, "height": height, "steps": steps}
+    found, gradients, results = {}, {}, {}
+    for way, side in (("whole", 0), ("tiled", tile)):
+        files = {name: f"{folder}/{name}_{way}.npy" for name in ("gradient", "result")}
+        found[way] = answer("tile_worker.py", {**asked, **files, "tile": side})
+        gradients[way] = np.load(files["gradient"])
+        if steps:
+            results[way] = np.load(files["result"])
+    whole, tiled = found["whole"], found["tiled"]
+    row = {
+        "net": case.net,
+        "width": width,
+        "height": height,
+        "tile": tile,
+        "gradient_difference": _largest(gradients) / float(np.abs(gradients["whole"]).max()),
+        "loss_difference": abs(tiled["loss"] / whole["loss"] - 1),
+        "whole_seconds": whole["seconds"],
+        "tiled_seconds": tiled["seconds"],
+        "slower": tiled["seconds"] / whole["seconds"],
+        "whole_mib": whole["peak"] / 2**20,
+        "tiled_mib": tiled["peak"] / 2**20,
+    }
+    if steps:
+        row |= {"steps": steps, "picture_difference": _largest(results)}
+    if picture is not None and steps:
+        _draw(picture, results["whole"], results["tiled"])
+    return row
+
+
+def _largest(pair: dict[str, np.ndarray]) -> float:
+    return float(np.abs(pair["tiled"] - pair["whole"]).max())
+
+
+def _draw(path: Path, whole: np.ndarray, tiled: np.ndarray) -> None:
+    """The middle of both, and what they differ by, which grey is none of."""
+    height, width = whole.shape[:2]
+    side = min(height, width, 240)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = slice(top, top + side), slice(left, left + side)
+    difference = np.clip(0.5 + AMPLIFIED * (tiled - whole), 0, 1)
+    save_image(
+        path,
+        strip(
+            [whole[middle], tiled[middle], difference[middle]],
+            ["whole", "tiled", f"difference x {AMPLIFIED}"],
+        ),
+    )
+
+
+def _large(case: Large, width: int, height: int, folder: Path) -> Row:
+    share = width * height / (LARGE_SIZE[0] * LARGE_SIZE[1])
+    allowed = CONSTANT_BYTES + share * (MOST_BYTES - CONSTANT_BYTES)
+    run = {"optimizer": case.optimizer, "steps": 1, **case.settings}
+    found = run_of(case.net, width, height, folder, run, round(allowed), style=(1024, 768))
+    return {
+        "net": case.net,
+        "width": width,
+        "height": height,
+        "tile": found["tile"],
+        "optimizer": case.optimizer,
+        "history": found["history"],
+        "peak_gb": found["peak"] / 1e9,
+        "estimate_gb": found["estimate"] / 1e9,
+        "allowed_gb": allowed / 1e9,
+        "step_seconds": found["step_seconds"],
+        "seconds": found["seconds"],
+        "loss": found["loss"],
+    }
+
+
+def case(row: Row) -> str:
+    return "One step of a picture larger than memory" if "peak_gb" in row else "Tiled and whole"
+
+
+def verdicts(rows: list[Row]) -> list[str]:
+    found = []
+    compared = [row for row in rows if "gradient_difference" in row]
+    if compared:
+        worst = max(row["gradient_difference"] for row in compared)
+        found.append(
+            verdict(
+                f"gradient within {EXACT:g} of the whole picture's, relative to its largest value",
+                f"{worst:.1e} at most",
+                worst <= EXACT,
+            )
+        )
+    for row in compared:
+        if "picture_difference" in row:
+            found.append(
+                f"after {row['steps']} steps of Adam the pictures differ by "
+                f"{row['picture_difference']:.1e} at most; a grey level of 8 bits is "
+                f"{1 / 255:.1e}"
+            )
+    for row in rows:
+        if "peak_gb" in row:
+            found.append(
+                verdict(
+                    f"{row['width']}x{row['height']}, {row['net']}, {row['optimizer']}: resident "
+                    f"size below {row['allowed_gb']:.3g} GB",
+                    f"{row['peak_gb']:.2f} GB",
+                    row["peak_gb"] < row["allowed_gb"],
+                )
+            )
+    return found
+
+
+SECTION = Section(
+    name="tile",
+    title="Tiles",
+    about=(
+        "One value-and-gradient of noise, of the whole picture and tile by tile, each in a process "
+        "of its own: how much the gradients differ, time and peak resident size; then what the two "
+        "pictures differ by after some steps of Adam from the same start. And a picture of 50 "
+        "megapixels from PNG to PNG, with a style of 1024x768, one step of the optimiser and the "
+        "evaluation of its result, as `jaxstyle stylize --max-memory 6GB` runs it: the planner "
+        "chooses tile and history. Its peak is that of the whole process, Python and JAX included."
+    ),
+    columns={
+        "net": "VGG-19",
+        "width": "width",
+        "height": "height",
+        "tile": "tile, px",
+        "optimizer": "optimiser",
+        "history": "history",
+        "gradient_difference": "gradient, relative difference",
+        "loss_difference": "loss, relative difference",
+        "picture_difference": "picture, largest difference",
+        "whole_seconds": "whole, s",
+        "tiled_seconds": "tiled, s",
+        "slower": "tiled / whole",
+        "whole_mib": "whole, peak MiB",
+        "tiled_mib": "tiled, peak MiB",
+        "peak_gb": "peak, GB",
+        "estimate_gb": "estimate, GB",
+        "step_seconds": "step, s",
+        "seconds": "in all, s",
+    },
+    add_options=add_options,
+    measure=measure,
+    verdicts=verdicts,
+    remarks=(
+        "A tile computes the surroundings that its own positions depend on, 70 px on each side "
+        "for conv5_1, and all features twice; small tiles are mostly surroundings. Optimiser, "
+        "picture and gradient are as large as the picture whatever the tile: at 50 megapixels "
+        "each is 0.6 GB, and Adam and its gradient take five, L-BFGS with one pair six."
+    ),
+    case=case,
+)
