@@ -140,7 +140,7 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
     keeper = None if checkpoint is None else Keeper(checkpoint, at)
     job = at.job
     config, sizes = job.config, job.sizes
-    objective, weights, model = objective_of_job(job), weights_of_job(job), model_of_job(job)
+    objective, model = objective_of_job(job), model_of_job(job)
     image = start_of(job) if at.image is None else at.image
     seconds, losses = at.seconds, [*at.losses]
     for level in range(at.level, len(sizes)):
@@ -155,7 +155,11 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
                     level,
                     objective,
                     enlarge(job, image, level),
-                    (model, targets_at(job, objective, model, level), weights),
+                    (
+                        model,
+                        targets_at(job, objective, model, level),
+                        weights_of_job(job, level),
+                    ),
                     share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
                     _level_callback(callback, keeper, here),
                     resume,

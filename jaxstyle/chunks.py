@@ -281,12 +281,12 @@ class _Runner:
                 style.setdefault(keys[1], found.style)
                 guides.setdefault(keys[2], found.guides)
             targets = Targets(content[keys[0]], style[keys[1]], guides[keys[2]])
-            arguments.append((self.model, targets, self._weights(job)))
+            arguments.append((self.model, targets, self._weights(job, level)))
         return arguments
 
-    def _weights(self, job: Job) -> Weights:
+    def _weights(self, job: Job, level: int) -> Weights:
         """A job's weights, with zeros for the layers that only others tap."""
-        own, zero = weights_of_job(job), jnp.zeros((), jnp.float32)
+        own, zero = weights_of_job(job, level), jnp.zeros((), jnp.float32)
         return own._replace(
             content_layers={
                 tap: own.content_layers.get(tap, zero) for tap in self.objective.content_layers

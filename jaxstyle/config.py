@@ -132,6 +132,11 @@ class StylizeConfig:
     style_layers: str | None = setting(
         None, "style layers, such as conv1_1:1,conv3_1:0.5 (default: the convention's own)"
     )
+    coarse_layers: str = setting(
+        "",
+        "layers that weigh more or less at the coarsest level, and from there to the last, where "
+        "their weight is what it is, in even steps: relu1_1:0,relu5_1:2 begins with large forms",
+    )
     tv: str = setting(
         "l2",
         "total variation: absolute or squared differences, or their length to a power",
@@ -259,6 +264,11 @@ class StylizeConfig:
         """Style tap -> factor of the style's size, where one is given."""
         return parse_layers(self.style_scales)
 
+    def layer_factors(self, place: float) -> dict[str, float]:
+        """Tap -> factor of its weight at a level: ``place`` is 0 at the coarsest, 1 at the last."""
+        coarse = parse_layers(self.coarse_layers)
+        return {tap: factor + (1 - factor) * place for tap, factor in coarse.items()}
+
     @property
     def tileable(self) -> bool:
         """Whether the gradient can be computed in parts."""
@@ -280,6 +290,11 @@ class StylizeConfig:
             raise InputError("scales of the style must be above 0")
         if unknown := set(self.layer_scales).difference(self.style_loss_layers):
             raise InputError(f"style_scales names {min(unknown)}, which is no style layer")
+        tapped = {**self.content_loss_layers, **self.style_loss_layers}
+        if unknown := set(self.layer_factors(0)).difference(tapped):
+            raise InputError(
+                f"coarse_layers names {min(unknown)}, which is no content or style layer"
+            )
 
     def resolved(self) -> StylizeConfig:
         """The same with nothing left to the convention, so that a record says it all."""

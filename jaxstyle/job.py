@@ -175,9 +175,10 @@ def goals_of(job: Job) -> list[Goal]:
     return goals
 
 
-def weights_of_job(job: Job) -> Weights:
+def weights_of_job(job: Job, level: int) -> Weights:
     """The traced part of a job's loss."""
-    share, weights = opaque_share(job), weights_of(job.config)
+    last = len(job.sizes) - 1
+    share, weights = opaque_share(job), weights_of(job.config, level / last if last else 1.0)
     return weights._replace(
         goals=jnp.asarray([goal.weight / share for goal in goals_of(job)], jnp.float32),
         tv=weights.tv / share,

@@ -42,17 +42,26 @@ def objective_of(config: StylizeConfig) -> Objective:
     )
 
 
-def weights_of(config: StylizeConfig) -> Weights:
-    """The part of it that is in the settings; ``config`` must be resolved."""
+def weights_of(config: StylizeConfig, place: float = 1.0) -> Weights:
+    """The part of it that is in the settings; ``config`` must be resolved.
+
+    Args:
+        place: among the levels: 0 for the coarsest, 1 for the last.
+    """
     assert config.content_weight is not None
     assert config.style_weight is not None
     assert config.tv_weight is not None
+    factors = config.layer_factors(place)
+    content, style = (
+        {tap: weight * factors.get(tap, 1.0) for tap, weight in layers.items()}
+        for layers in (config.content_loss_layers, config.style_loss_layers)
+    )
     return make_weights(
         config.content_weight,
         config.style_weight,
         config.tv_weight,
-        config.content_loss_layers,
-        config.style_loss_layers,
+        content,
+        style,
         wavelet=config.wavelet_weight,
         range=config.range_weight,
         content_clip=config.content_clip,

@@ -7,10 +7,13 @@ field, and are then only refined. A single run at the final size gives strokes a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 
 COARSEST = 96
 """Longest side, in pixels, below which no level goes unless so many are asked for."""
+
+CHEAP = 512
+"""Longest side, in pixels, up to which levels are close to one another. Above it they are octaves,
+or the levels below the last would take as long as the last."""
 
 
 def level_sizes(
@@ -25,17 +28,18 @@ def level_sizes(
 
     Args:
         width, height: of the final picture.
-        levels: how many levels, each the square root of 2 larger than the one before; None for
-            as many as do not fall below ``COARSEST``.
+        levels: how many levels; None for as many as do not fall below ``COARSEST``. Up to
+            ``CHEAP`` pixels each is the square root of 2 larger than the one before, above it
+            twice as large.
         least_side: the shortest side that the taps allow; levels below it are left out.
         multiple: round the sides of all levels but the last to multiples of this, at least one.
             A circular picture (``layers.PADDINGS``) wants the stride of its deepest tap.
     """
     sizes = [(width, height)]
-    for halvings in count(1):
-        if levels is not None and len(sizes) >= levels:
-            break
-        shrink = 2.0 ** (-halvings / 2)
+    octaves = 0.0
+    while levels is None or len(sizes) < levels:
+        octaves += 1 if max(sizes[-1]) > CHEAP else 0.5
+        shrink = 2.0**-octaves
         size = _rounded(width * shrink, multiple), _rounded(height * shrink, multiple)
         too_coarse = levels is None and max(size) < COARSEST
         no_smaller = size[0] > sizes[-1][0] or size[1] > sizes[-1][1]

@@ -36,7 +36,7 @@ from jaxstyle.images.files import write_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
-from machine import BUSY, load_now, load_of_others, machine, today
+from machine import BUSY, load_of_others, machine, today
 from page import render
 from section import Section, Unavailable, short, tables
 from workers import WorkerFailed
@@ -88,8 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _all(sections, options.into)
     (section,) = sections
     command = [word for word in words if word not in ("--json", "--keep")]
+    if options.keep:
+        _ask_for_picture(section, options, options.into)
     try:
-        figures = _measure(section, options, command, load_now())
+        figures = _measure(section, options, command, load_of_others())
     except (Unavailable, WorkerFailed) as error:
         print(f"{section.name}: {error}", file=sys.stderr)
         return NEEDS_MORE if isinstance(error, Unavailable) else 1
@@ -106,10 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _all(sections: Sequence[Section], into: Path) -> int:
     """Measure, show and keep every section with its defaults; a failure ends only its own."""
     failures = 0
-    for place, section in enumerate(sections):
+    for section in sections:
         options = _parser(sections).parse_args([section.name])
+        _ask_for_picture(section, options, into)
         try:
-            before = load_of_others() if place else load_now()
+            before = load_of_others()
             figures = _measure(section, options, [section.name], before)
         except Unavailable as reason:
             print(f"{section.name}: {reason}", file=sys.stderr)
@@ -122,6 +125,13 @@ def _all(sections: Sequence[Section], into: Path) -> int:
         _keep(section, figures, into)
         _write_page(sections, into)
     return min(failures, 1)
+
+
+def _ask_for_picture(section: Section, options: argparse.Namespace, into: Path) -> None:
+    """Have the section write what the page shows, unless it is to go elsewhere."""
+    if section.picture and options.picture is None:
+        options.picture = into / "benchmarks" / section.picture
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _parser(sections: Sequence[Section]) -> argparse.ArgumentParser:

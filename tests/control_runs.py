@@ -45,7 +45,7 @@ def evaluated(job: Job, picture: Any = None) -> tuple[float, Terms, np.ndarray]:
     """Loss, terms and gradient of a job at some picture, half noise if not given."""
     width, height = job.sizes[-1]
     picture = (landscape(height, width) + noise(height, width)) / 2 if picture is None else picture
-    arguments = model_of(job.network), targets_of(job), weights_of_job(job)
+    arguments = model_of(job.network), targets_of(job), weights_of_job(job, len(job.sizes) - 1)
     (loss, terms), gradient = _call(objective_of_job(job), jnp.asarray(picture), *arguments)
     return float(loss), terms, np.asarray(gradient)
 

@@ -156,22 +156,23 @@ def test_the_pyramid_is_timed_and_its_structures_measured(small_pyramid, tmp_pat
     words += ("--picture", str(picture))
     rows = section_pyramid.measure(options_of(section_pyramid.SECTION, *words))
     cost = {row["variant"]: row for row in rows if row["part"] == section_pyramid.COST}
-    assert [row["levels"] for row in cost.values()] == [1, 2, 1]
-    assert [row["full_evaluations"] for row in cost.values()] == pytest.approx([2, 3, 2], rel=0.01)
+    assert [row["levels"] for row in cost.values()] == [1, 2, 2, 1]
+    full = [row["full_evaluations"] for row in cost.values()]
+    assert full == pytest.approx([2, 3, 3, 2], rel=0.01)
     assert cost[section_pyramid.SINGLE]["ratio"] == 1
     for row in cost.values():
         assert 0 <= row["compile_seconds"] < row["seconds"]
     assert cost[section_pyramid.SINGLE]["compile_seconds"] > 0
     structures = [row for row in rows if row["part"] == section_pyramid.STRUCTURES]
-    assert [row["size"] for row in structures] == [136, 136, 136, 96, 96]
-    reference = structures[3]
+    assert [row["size"] for row in structures] == [136, 136, 136, 136, 96, 96]
+    reference = structures[4]
     assert reference["large_to_small"] == 1
     for row in structures:
         parts = row["band_4"] + row["band_8"] + row["band_16"]
         assert row["large"] == pytest.approx(parts)
         assert row["large_to_small"] == pytest.approx(row["large"] / reference["large"])
     assert width_of(picture) > 3 * 136
-    assert len(section_pyramid.verdicts(rows)) == 5
+    assert len(section_pyramid.verdicts(rows)) == 7
 
 
 def test_schedules_make_as_many_steps_as_they_say(small_pyramid):
@@ -201,7 +202,7 @@ def test_a_run_with_the_librarys_choices_is_that_of_stylize(tmp_path: Path):
         "content": content,
         "style": style,
         "config": config,
-        "every": 1,
+        "factor": 0,
         "optimizers": ("lbfgs", "lbfgs"),
         "history_last": 0,
         "last_steps": 0,
@@ -257,14 +258,15 @@ def test_energy_is_found_at_its_frequency_whatever_the_size(size):
 
 
 def pyramid_rows(ratio: float, same: float | None, share: float, kept: float) -> list[dict]:
-    default, octave, single = (
+    default, root, octave, single = (
         section_pyramid.DEFAULT,
+        section_pyramid.ROOT,
         section_pyramid.OCTAVE,
         section_pyramid.SINGLE,
     )
     cost = [
         {"variant": name, "ratio": ratio, "ratio_to_same_loss": same}
-        for name in (single, default, octave)
+        for name in (single, default, root, octave)
     ]
     structures = [
         {"variant": default, "size": 1024, "large_to_small": share},
@@ -285,13 +287,13 @@ def pyramid_rows(ratio: float, same: float | None, share: float, kept: float) ->
 
 def test_verdicts_on_the_pyramid():
     good = section_pyramid.verdicts(pyramid_rows(1.4, 1.2, 0.9, 1.1))
-    assert len(good) == 9
+    assert len(good) == 11
     assert all(sentence.endswith(", reached") for sentence in good)
-    assert good[4].endswith("90%, a single scale 30%, reached")
+    assert good[6].endswith("90%, a single scale 30%, reached")
     bad = section_pyramid.verdicts(pyramid_rows(2.0, None, 0.5, 0.9))
-    assert len(bad) == 9
+    assert len(bad) == 11
     assert all(sentence.endswith(", not reached") for sentence in bad)
-    assert "never" in bad[2]
+    assert "never" in bad[3]
 
 
 def test_precisions_are_in_order(monkeypatch, tmp_path: Path):

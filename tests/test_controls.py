@@ -28,7 +28,7 @@ from jaxstyle import axis, stylize
 from jaxstyle.errors import InputError
 from jaxstyle.grid import sweep
 from jaxstyle.images import save_image
-from jaxstyle.job import goals_of, objective_of_job
+from jaxstyle.job import goals_of, objective_of_job, weights_of_job
 from jaxstyle.job_record import record_of
 from jaxstyle.statistics import STATISTICS
 from jaxstyle.styles import Style
@@ -93,6 +93,28 @@ def test_layers_see_the_style_at_their_own_scale():
         targets_of(job_of(style_scale=0.7)).style,
         most=0,
     )
+
+
+def test_layers_change_weight_from_the_coarsest_level_to_the_last():
+    job = job_of(size=72, levels=3, coarse_layers="relu1_1:0,relu2_1:3")
+    plain = weights_of_job(job_of(size=72, levels=3), 0)
+    for level, factors in enumerate(((0, 3), (0.5, 2), (1, 1))):
+        found = weights_of_job(job, level)
+        for tap, factor in zip(("relu1_1", "relu2_1"), factors, strict=True):
+            assert found.style_layers[tap] == pytest.approx(factor * plain.style_layers[tap])
+        assert found.content_layers["relu2_1"] == pytest.approx(factors[1])
+    alone = job_of(levels=1, coarse_layers="relu1_1:0")
+    assert_alike(weights_of_job(alone, 0), weights_of_job(job_of(levels=1), 0), most=0)
+
+
+def test_a_layer_without_weight_at_the_coarsest_level_leaves_no_mark_there():
+    settings = {**SETTINGS, "size": 72, "levels": 2, "steps": 2}
+    rising = stylize(CONTENT, STYLE, **settings, coarse_layers="relu1_1:0")
+    deep = stylize(CONTENT, STYLE, **{**settings, "style_layers": "relu2_1"})
+    whole = stylize(CONTENT, STYLE, **settings)
+    assert rising.losses[0] == pytest.approx(deep.losses[0], rel=1e-4)
+    assert rising.losses[0] != pytest.approx(whole.losses[0], rel=1e-2)
+    assert rising.losses[1] != pytest.approx(deep.losses[1], rel=1e-2)
 
 
 def test_targets_are_averaged_over_the_sizes_of_the_style():
@@ -179,6 +201,10 @@ def test_normalised_gradients_go_downhill_too():
         ),
         ({"style_multiscale": "0.5,big"}, "style_multiscale is '0.5,big': give factors above 0"),
         ({"style_scales": "relu3_1:2"}, "style_scales names relu3_1, which is no style layer"),
+        (
+            {"coarse_layers": "relu3_1:2"},
+            "coarse_layers names relu3_1, which is no content or style layer",
+        ),
         ({"style_scales": "relu2_1:0"}, "scales of the style must be above 0"),
         ({"blend": "grams"}, "blend is 'grams'; choose one of gram, losses"),
         ({"style": Style(STYLE, region=2)}, "a style is for region 2, but there are no masks"),

@@ -68,6 +68,7 @@ def groups_of(*settings: dict) -> list[list[int]]:
         {"tolerance": 0.1},
         {"match_histogram": True},
         {"bits": 16},
+        {"coarse_layers": "relu1_1:0.5"},
         {"tile": 64},
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.pyramid import COARSEST, level_sizes, share_of_time
+from jaxstyle.pyramid import CHEAP, COARSEST, level_sizes, share_of_time
 
 SIDES = st.integers(1, 3000)
 
@@ -26,11 +26,30 @@ def test_levels_grow_to_the_picture_itself(width, height, levels, least_side):
 
 
 @given(st.integers(200, 3000), st.integers(200, 3000))
-def test_each_level_has_about_twice_the_pixels_of_the_one_before(width, height):
+def test_each_level_has_about_twice_the_pixels_of_the_one_before_or_four_times(width, height):
     sizes = level_sizes(width, height, levels=4)
     for small, large in pairwise(sizes):
-        assert math.prod(large) / math.prod(small) == pytest.approx(2, rel=0.05)
-        assert large[0] / large[1] == pytest.approx(small[0] / small[1], rel=0.02)
+        wanted = 4 if max(large) > CHEAP else 2
+        assert math.prod(large) / math.prod(small) == pytest.approx(wanted, rel=0.05)
+        assert large[0] / large[1] == pytest.approx(small[0] / small[1], rel=0.03)
+
+
+@given(st.integers(CHEAP + 1, 10_000), st.integers(1, 10_000))
+def test_above_the_cheap_sizes_all_levels_cost_half_as_much_again_as_the_last(width, height):
+    pixels = [math.prod(size) for size in level_sizes(width, height)]
+    assert sum(pixels) <= 1.5 * pixels[-1] + 10 * max(width, height)
+
+
+def test_octaves_come_last():
+    assert level_sizes(2048, 1024) == [
+        (128, 64),
+        (181, 91),
+        (256, 128),
+        (362, 181),
+        (512, 256),
+        (1024, 512),
+        (2048, 1024),
+    ]
 
 
 def test_as_many_levels_as_do_not_get_too_coarse():

@@ -67,6 +67,27 @@ def test_the_state_is_updated_in_its_own_memory(algorithm):
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state) if leaf.shape[-1:] == (20,))
 
 
+@pytest.mark.parametrize("shape", [(20,), (17, 3, 2)])
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=NAMES)
+def test_updates_in_place_are_those_of_the_algorithm(algorithm, shape):
+    """Also where a trial is refused: too high, not finite, or with a damaged gradient."""
+    rng = np.random.default_rng(0)
+    plain = in_place = algorithm.init(jnp.asarray(rng.uniform(-1, 3, shape), jnp.float32))
+    curvatures = jnp.asarray(rng.uniform(0.5, 2, shape), jnp.float32)
+    refused = {3: jnp.float32(1e9), 5: jnp.float32(jnp.nan), 6: None}
+    for step in range(12):
+        x = plain.trial
+        gradient = curvatures * x
+        value = refused.get(step, jnp.sum(gradient * x))
+        if value is None:
+            value, gradient = jnp.float32(0), gradient.at[0].set(jnp.inf)
+        plain = algorithm.update(plain, value, gradient)
+        in_place, _, stalled = _take_in(in_place, value, gradient.copy(), algorithm=algorithm)
+        assert bool(stalled) == bool(algorithm.stalled(plain))
+        for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(in_place), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_callbacks_see_every_step_and_may_keep_the_picture():
     told, pictures = [], []
 

@@ -47,18 +47,13 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def load_now() -> float:
-    """Cores kept busy, over the last minute."""
-    return os.getloadavg()[0]
-
-
 def load_of_others() -> float:
-    """Cores kept busy while this process waits: the last minute was our own work."""
+    """Cores kept busy while this process waits; the load average would count our own last work."""
     before = _busy_seconds()
     started = time.perf_counter()
     time.sleep(QUIET)
     if before is None or (after := _busy_seconds()) is None:
-        return load_now()
+        return os.getloadavg()[0]
     return (after - before) / (time.perf_counter() - started)
 
 

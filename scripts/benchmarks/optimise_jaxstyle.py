@@ -33,7 +33,7 @@ def run(asked: Mapping[str, Any]) -> dict[str, Any]:
         return minimise(objective, start, arguments, algorithm, stopping, **common)
 
     with precision_in_force(job.config):
-        arguments = model, targets_at(job, objective, model, 0), weights_of_job(job)
+        arguments = model, targets_at(job, objective, model, 0), weights_of_job(job, 0)
         minimised(1)  # compiles
         outcome = minimised(asked["evaluations"])
     return {"losses": outcome.values, "times": times, "result": outcome.value}

@@ -88,7 +88,7 @@ def painting(content: str, style: str, size: int, steps: int, **settings: Any) -
         job.network,
         content_at(job, 0),
         style_at(job, 0),
-        weights_of_job(job),
+        weights_of_job(job, len(job.sizes) - 1),
         weights_of(job.config),
         {},
     )

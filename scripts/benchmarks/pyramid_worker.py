@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import jax
@@ -55,9 +56,16 @@ class Clock:
         return time.perf_counter() - self._started
 
 
-def with_sizes(job: Job, every: int) -> Job:
-    """The job with only every so many of its levels, the last being the picture's own."""
-    return replace(job, sizes=job.sizes[::-1][::every][::-1])
+def with_factor(job: Job, factor: float) -> Job:
+    """The job with each level so much larger than the one before, from the coarsest it had on."""
+    width, height = job.sizes[-1]
+    coarsest, sizes = max(job.sizes[0]), []
+    for level in count():
+        size = round(width / factor**level), round(height / factor**level)
+        if max(size) < coarsest - 1:
+            return replace(job, sizes=sizes[::-1])
+        sizes.append(size)
+    raise AssertionError
 
 
 def algorithms_of(job: Job, optimizers: tuple[str, str], history_last: int) -> list[Algorithm]:
@@ -106,11 +114,11 @@ def paint(
     job: Job, algorithms: list[Algorithm], steps: list[int], carry: bool, clock: Clock
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Work the levels out; the picture, and what is known of the last level."""
-    objective, weights, model = objective_of_job(job), weights_of_job(job), model_of(job.network)
+    objective, model = objective_of_job(job), model_of(job.network)
     image, state, found = start_of(job), None, {}
     for level, algorithm in enumerate(algorithms):
         x = enlarge(job, image, level)
-        arguments = model, targets_at(job, objective, model, level), weights
+        arguments = model, targets_at(job, objective, model, level), weights_of_job(job, level)
         resume = None
         if carry and state is not None:
             resume = Snapshot(carried(algorithm, state, x), [], 0.0, False)
@@ -142,7 +150,8 @@ def paint(
 def run(asked: Mapping[str, Any]) -> dict[str, Any]:
     """A run; the picture goes to ``asked["result"]`` where that is given."""
     job = prepare(asked["content"], asked["style"], weights="slim", **asked["config"])
-    job = with_sizes(job, asked["every"])
+    if asked["factor"]:
+        job = with_factor(job, asked["factor"])
     algorithms = algorithms_of(job, asked["optimizers"], asked["history_last"])
     last = asked["last_steps"] or job.config.steps
     steps = [job.config.steps] * (len(job.sizes) - 1) + [last]

@@ -49,6 +49,8 @@ class Section(NamedTuple):
     case: Callable[[Row], str] = one_case
     """Rows are grouped into one table per case."""
     needs_torch: bool = False
+    picture: str = ""
+    """A section with an option ``--picture`` shows this file, in ``examples/benchmarks``."""
 
 
 class Unavailable(Exception):

@@ -229,5 +229,6 @@ SECTION = Section(
     verdicts=verdicts,
     remarks=REMARKS,
     case=lambda row: f"from {row['start']}",
+    picture="optimise.png",
     needs_torch=True,
 )

@@ -252,10 +252,12 @@ SECTION = Section(
     measure=measure,
     verdicts=verdicts,
     remarks=(
+        "![Whole, tiled, and their difference](benchmarks/tiled_difference.png)\n\n"
         "A tile computes the surroundings that its own positions depend on, 70 px on each side "
         "for conv5_1, and all features twice; small tiles are mostly surroundings. Optimiser, "
         "picture and gradient are as large as the picture whatever the tile: at 50 megapixels "
         "each is 0.6 GB, and Adam and its gradient take five, L-BFGS with one pair six."
     ),
     case=case,
+    picture="tiled_difference.png",
 )
