@@ -167,7 +167,7 @@ def _measure(
     if section.needs_torch and importlib.util.find_spec("torch") is None:
         raise Unavailable("PyTorch is the peer: pip install torch")
     if before > BUSY:
-        note = f"load is {before:.1f}: do not trust ratios to PyTorch, repeat when idle"
+        note = f"load is {before:.1f}: do not trust times, least of all PyTorch's; repeat when idle"
         print(note, file=sys.stderr)
     return {
         "machine": machine(before),

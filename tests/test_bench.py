@@ -213,7 +213,7 @@ def test_the_page_warns_of_figures_from_a_busy_machine():
         "rows": made_up().measure(argparse.Namespace()),
     }
     text = page.render([made_up()], {"made-up": busy})
-    assert "load before 1.70 (others were computing: do not trust ratios to PyTorch)" in text
+    assert "load before 1.70 (others were computing: do not trust its times)" in text
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,10 @@ def test_large_pictures_run_as_the_planner_says():
     assert np.isfinite(row["loss"])
     assert row["history"] is None
     assert 0 < row["peak_gb"] < row["allowed_gb"]
+
+
+def test_verdicts_on_recomputing_weigh_memory_against_time():
+    row = {"net": "full", "width": 512, "saved": 0.2, "slower": 0.3}
+    assert section_memory.verdicts([row])[0].endswith("+30% of time: worth it")
+    for other in ({"slower": 1.4}, {"saved": 0.1}):
+        assert section_memory.verdicts([{**row, **other}])[0].endswith("not worth it")

@@ -74,7 +74,7 @@ def _circumstances(figures: Mapping[str, Any]) -> str:
     cpu, cores, memory = known.pop("cpu"), known.pop("cores"), known.pop("memory_gib")
     load = known.pop("load")
     versions = ", ".join(f"{name} {version}" for name, version in known.items())
-    busy = " (others were computing: do not trust ratios to PyTorch)" if load > BUSY else ""
+    busy = " (others were computing: do not trust its times)" if load > BUSY else ""
     return (
         f"<sub>{cpu}, {cores} cores, {short(memory)} GiB; {versions}; {figures['date']}; "
         f"load before {load:.2f}{busy}; `{figures['command']}`</sub>"

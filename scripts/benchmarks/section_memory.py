@@ -12,8 +12,8 @@ from section import Row, Section, verdict
 from workers import answer
 
 WITHIN = 0.2
-WORTH = 0.15
-"""Of the memory: what recomputing blocks would have to save to be worth its time."""
+WORTH, MOST_SLOWER = 0.15, 0.5
+"""What recomputing blocks would have to save of the memory, and the time it may take for that."""
 REMATERIALISED = "Rematerialised"
 
 
@@ -168,7 +168,8 @@ def verdicts(rows: list[Row]) -> list[str]:
     again = [row for row in rows if "saved" in row]
     if again:
         best = max(again, key=lambda row: row["saved"])
-        worth = "worth" if best["saved"] >= WORTH else "not worth"
+        gained = any(row["saved"] >= WORTH and row["slower"] <= MOST_SLOWER for row in again)
+        worth = "worth" if gained else "not worth"
         found.append(
             f"rematerialising each block saves {best['saved']:.0%} of the temporaries at best "
             f"({best['net']}, {best['width']} px) for {best['slower']:+.0%} of time: {worth} it"
