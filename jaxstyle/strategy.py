@@ -18,8 +18,8 @@ from jaxstyle.sharding import mesh_shape
 from jaxstyle.statistics import additive
 from jaxstyle.windows import least_tile
 
-DIVIDED_OVERHEAD = 1.3
-"""Borders, and what fills the last parts up: of a few hundred pixels; less of larger pictures."""
+DIVIDED_OVERHEAD = 1.7
+"""Parts with the rows of their neighbours, and what fills the last ones up (``bench.py mesh``)."""
 
 USEFUL_HISTORY, LEAST_HISTORY = 3, 1
 """Pairs that L-BFGS is to remember if tiles can be had for it, and at least. Ten are hardly better
