@@ -18,7 +18,7 @@ from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
 from jaxstyle.job import Job, model_of_job, tiled_of
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.programs import objective_of, precision_in_force, weights_of
 from jaxstyle.quantities import Targets, model_of
 from jaxstyle.targets import content_targets, style_targets
@@ -66,7 +66,7 @@ def _measure(job: Job) -> float:
             content_targets(objective, model, picture), style_targets(objective, model, picture)
         )
         arguments = picture, model, targets, weights_of(job.config)
-        step = jax.jit(objective, compiler_options=MEMORY_FIRST).lower(*arguments).compile()
+        step = MemoryFirst(objective).lower(*arguments).compile()
     times = []
     for _ in range(REPEATS):
         started = time.perf_counter()

@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 
 _T = TypeVar("_T")
 
@@ -91,7 +91,7 @@ def added_up(tree: Any, devices: Mesh) -> Any:
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=MEMORY_FIRST)
+@partial(MemoryFirst, static_argnums=(0, 1, 2))
 def _on_each(
     function: Callable[..., Any], static: Any, devices: Mesh, common: tuple[Any, ...], own: Any
 ) -> Any:

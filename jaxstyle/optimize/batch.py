@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxstyle.errors import InputError
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.optimize.loop import (
     Algorithm,
     Evaluate,
@@ -87,7 +87,7 @@ def compile_batch(
     remaining = jax.ShapeDtypeStruct(x.shape[:1], jnp.int32, sharding=place)
     step = partial(_advance, evaluate, axes, algorithm, steps_per_call)
     advance = (
-        jax.jit(step, donate_argnums=0, out_shardings=(place, None), compiler_options=MEMORY_FIRST)
+        MemoryFirst(step, donate_argnums=0, out_shardings=(place, None))
         .lower(state, remaining, arguments)
         .compile()
     )

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.optimize.snapshot import Snapshot, named, on_host, restored
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
@@ -167,12 +167,7 @@ def _start(x: Array, *, algorithm: Algorithm) -> Any:
     return algorithm.init(x)
 
 
-@partial(
-    jax.jit,
-    static_argnames=("evaluate", "algorithm", "fused"),
-    donate_argnames="state",
-    compiler_options=MEMORY_FIRST,
-)
+@partial(MemoryFirst, static_argnames=("evaluate", "algorithm", "fused"), donate_argnames="state")
 def _advance(
     state: Any, arguments: tuple[Any, ...], *, evaluate: Evaluate, algorithm: Algorithm, fused: int
 ) -> tuple[Any, Any]:

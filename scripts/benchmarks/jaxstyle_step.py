@@ -11,7 +11,7 @@ import ours
 import problem
 
 from jaxstyle.compilation_cache import keep_compiled_programs
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 
 imported = time.time()
 settings = problem.settings()
@@ -23,7 +23,7 @@ arguments = (our.picture, *our.arguments)
 
 started = time.perf_counter()
 with our.in_force:
-    compiled = jax.jit(our.objective, compiler_options=MEMORY_FIRST).lower(*arguments).compile()
+    compiled = MemoryFirst(our.objective).lower(*arguments).compile()
 compile_seconds = time.perf_counter() - started
 latest: Any = None
 

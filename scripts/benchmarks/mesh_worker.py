@@ -15,7 +15,7 @@ import problem
 
 from jaxstyle import dealt
 from jaxstyle.layers import block_of, stride
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
 from jaxstyle.sharding import evaluation_sharded, parse_mesh
@@ -55,9 +55,7 @@ def case_of(net: str, blocks: int, height: int, width: int, padding: str) -> Cas
     weights = make_weights(1, 1, 1, {near: 1}, dict.fromkeys(taps, 1))
     arguments = model_of(network), targets, weights
     picture = jnp.asarray(chance.random((height, width, 3), np.float32))
-    program: Any = (
-        jax.jit(objective, compiler_options=MEMORY_FIRST).lower(picture, *arguments).compile()
-    )
+    program: Any = MemoryFirst(objective).lower(picture, *arguments).compile()
     (loss, _), gradient = program(picture, *arguments)
     temporaries = program.memory_analysis().temp_size_in_bytes
     return Case(
@@ -82,9 +80,7 @@ def divided(case: Case, mesh: str) -> dict[str, Any]:
     evaluate, picture, arguments = evaluation_sharded(
         case.objective, case.picture, case.arguments, parse_mesh(mesh)
     )
-    program: Any = (
-        jax.jit(evaluate, compiler_options=MEMORY_FIRST).lower(picture, *arguments).compile()
-    )
+    program: Any = MemoryFirst(evaluate).lower(picture, *arguments).compile()
     (loss, _), gradient = program(picture, *arguments)
     height, width, _ = case.picture.shape
     found = compared(case, program, loss, np.asarray(gradient)[:height, :width])

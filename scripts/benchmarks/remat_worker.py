@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from jaxstyle.convolution import convolve3x3, pool2x2
 from jaxstyle.layers import VGG19, block_of
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Features, Model, Picture
@@ -63,11 +63,7 @@ objective = our.objective
 if settings["remat"]:
     objective = Rematerialised(objective.content_layers, objective.style_layers)
 with our.in_force:
-    step = (
-        jax.jit(objective, compiler_options=MEMORY_FIRST)
-        .lower(our.picture, *our.arguments)
-        .compile()
-    )
+    step = MemoryFirst(objective).lower(our.picture, *our.arguments).compile()
 times = []
 for _ in range(REPEATS + 1):
     started = time.perf_counter()

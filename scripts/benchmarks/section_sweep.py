@@ -31,7 +31,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--chunk", nargs="+", type=int, default=[4], help="cells in one program (default: 4)"
     )
     parser.add_argument(
-        "--devices", nargs="+", type=int, default=[1], help="to spread a sweep over (default: 1)"
+        "--devices",
+        nargs="+",
+        type=int,
+        default=[1, 2],
+        help="of the CPU, to spread a sweep over (default: 1 2)",
     )
 
 

@@ -12,7 +12,7 @@ import problem
 from resident import peak_resident
 
 from jaxstyle import StylizeConfig
-from jaxstyle.memory_first import MEMORY_FIRST
+from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.stepwise import minimise_stepwise
@@ -45,7 +45,7 @@ with precision_in_force(config):
             content_targets(objective, model, jnp.asarray(content)),
             style_targets(objective, model, jnp.asarray(style)),
         )
-        evaluate = jax.jit(objective, compiler_options=MEMORY_FIRST)
+        evaluate = MemoryFirst(objective)
     arguments = model, targets, weights
     times = []
     for _ in range(REPEATS + 1):

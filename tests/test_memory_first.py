@@ -1,0 +1,51 @@
+"""Programs that hold little at once, where XLA can be asked for that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxstyle import memory_first
+from jaxstyle.memory_first import ON_CPU, MemoryFirst
+
+
+@pytest.fixture
+def asked_anew():
+    memory_first.memory_first.cache_clear()
+    yield
+    memory_first.memory_first.cache_clear()
+
+
+def test_the_cpu_is_told(asked_anew):
+    assert memory_first.memory_first() == ON_CPU
+
+
+def test_other_backends_are_not(asked_anew, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    assert memory_first.memory_first() == {}
+
+
+def test_a_compiler_that_does_not_know_of_it_goes_without(asked_anew, monkeypatch):
+    monkeypatch.setattr(memory_first, "ON_CPU", {"xla_no_such_option": "1"})
+    assert memory_first.memory_first() == {}
+
+
+def test_it_is_a_jitted_function():
+    def scaled(x, *, factor: int):
+        return factor * x
+
+    program = MemoryFirst(scaled, static_argnames="factor")
+    assert program(jnp.arange(3), factor=2).tolist() == [0, 2, 4]
+    program(jnp.arange(3), factor=2)
+    assert program._cache_size() == 1
+    assert program.lower(jnp.arange(3), factor=3).compile()(jnp.arange(3)).tolist() == [0, 3, 6]
+
+
+def test_an_import_chooses_no_backend():
+    check = "import jaxstyle, jax; print(jax._src.xla_bridge.backends_are_initialized())"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
