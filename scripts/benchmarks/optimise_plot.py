@@ -24,7 +24,7 @@ def save_curves(path: str | os.PathLike[str], runs: Runs) -> None:
     check_plot_path(path)
     import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FormatStrFormatter
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     starts = list(dict.fromkeys(start for start, _ in runs))
     names = list(dict.fromkeys(name for _, name in runs))
@@ -45,9 +45,10 @@ def save_curves(path: str | os.PathLike[str], runs: Runs) -> None:
             panels[0][column].set_title(f"from {start}", loc="left")
             for row, heading in enumerate(("evaluations", "seconds")):
                 panels[row][column].set(yscale="log", xlabel=heading, ylabel="lowest loss so far")
-                for place in ("major", "minor"):
-                    axis = panels[row][column].yaxis
-                    getattr(axis, f"set_{place}_formatter")(FormatStrFormatter("%g"))
+                axis = panels[row][column].yaxis
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter(FormatStrFormatter("%g"))
+                axis.set_minor_locator(NullLocator())
                 panels[row][column].spines[["top", "right"]].set_visible(False)
                 panels[row][column].grid(axis="y", which="both", color="0.92", linewidth=0.6)
         figure.legend(
