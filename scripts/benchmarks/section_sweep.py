@@ -150,6 +150,12 @@ SECTION = Section(
     add_options=add_options,
     measure=measure,
     verdicts=verdicts,
+    remarks=(
+        "On a CPU one run fills all cores, so more runs at once gain nothing by themselves, and "
+        "compile once for all instead of once. A core for each half of the grid "
+        "(`JAX_NUM_CPU_DEVICES=2`) does gain: its convolutions wait for no other. PyTorch's step "
+        "is the faster one for the slim network (see the first section)."
+    ),
     case=case,
     needs_torch=True,
 )
