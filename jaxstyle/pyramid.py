@@ -12,8 +12,8 @@ COARSEST = 96
 """Longest side, in pixels, below which no level goes unless so many are asked for."""
 
 CHEAP = 512
-"""Longest side, in pixels, up to which levels are close to one another. Above it they are octaves,
-or the levels below the last would take as long as the last."""
+"""Longest side, in pixels, of pictures whose levels are half an octave apart. Those of larger ones
+are octaves, or the levels below the last would take as long as the last."""
 
 
 def level_sizes(
@@ -28,17 +28,18 @@ def level_sizes(
 
     Args:
         width, height: of the final picture.
-        levels: how many levels; None for as many as do not fall below ``COARSEST``. Up to
-            ``CHEAP`` pixels each is the square root of 2 larger than the one before, above it
-            twice as large.
+        levels: how many levels; None for as many as do not fall below ``COARSEST``. Each is the
+            square root of 2 larger than the one before, or in pictures above ``CHEAP`` twice as
+            large.
         least_side: the shortest side that the taps allow; levels below it are left out.
         multiple: round the sides of all levels but the last to multiples of this, at least one.
             A circular picture (``layers.PADDINGS``) wants the stride of its deepest tap.
     """
     sizes = [(width, height)]
+    step = 0.5 if max(width, height) <= CHEAP else 1.0
     octaves = 0.0
     while levels is None or len(sizes) < levels:
-        octaves += 1 if max(sizes[-1]) > CHEAP else 0.5
+        octaves += step
         shrink = 2.0**-octaves
         size = _rounded(width * shrink, multiple), _rounded(height * shrink, multiple)
         too_coarse = levels is None and max(size) < COARSEST

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from jaxstyle.levels import content_at, enlarge, start_of, targets_at
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot, named
 from jaxstyle.programs import algorithm_of, precision_in_force
+from jaxstyle.pyramid import CHEAP
 from jaxstyle.quantities import model_of
 
 Algorithm = LBFGS | Adam
@@ -56,16 +56,18 @@ class Clock:
         return time.perf_counter() - self._started
 
 
-def with_factor(job: Job, factor: float) -> Job:
-    """The job with each level so much larger than the one before, from the coarsest it had on."""
+def with_factors(job: Job, below: float, above: float) -> Job:
+    """The job with each level so much larger than the one before, from the coarsest it had on.
+
+    Args:
+        below, above: the factor to sizes up to ``pyramid.CHEAP`` pixels, and to larger ones.
+    """
     width, height = job.sizes[-1]
-    coarsest, sizes = max(job.sizes[0]), []
-    for level in count():
-        size = round(width / factor**level), round(height / factor**level)
-        if max(size) < coarsest - 1:
-            return replace(job, sizes=sizes[::-1])
+    coarsest, shrunk, sizes = max(job.sizes[0]), 1.0, []
+    while max(size := (round(width / shrunk), round(height / shrunk))) >= coarsest - 1:
         sizes.append(size)
-    raise AssertionError
+        shrunk *= above if max(size) > CHEAP else below
+    return replace(job, sizes=sizes[::-1])
 
 
 def algorithms_of(job: Job, optimizers: tuple[str, str], history_last: int) -> list[Algorithm]:
@@ -150,8 +152,8 @@ def paint(
 def run(asked: Mapping[str, Any]) -> dict[str, Any]:
     """A run; the picture goes to ``asked["result"]`` where that is given."""
     job = prepare(asked["content"], asked["style"], weights="slim", **asked["config"])
-    if asked["factor"]:
-        job = with_factor(job, asked["factor"])
+    if asked["factors"]:
+        job = with_factors(job, *asked["factors"])
     algorithms = algorithms_of(job, asked["optimizers"], asked["history_last"])
     last = asked["last_steps"] or job.config.steps
     steps = [job.config.steps] * (len(job.sizes) - 1) + [last]

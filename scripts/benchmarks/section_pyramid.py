@@ -31,9 +31,9 @@ COST, STRUCTURES, CARRIED, OPTIMISERS, OCTAVES = (
     "Steps from level to level",
 )
 SINGLE, DEFAULT = "single scale", "default"
-ROOT, OCTAVE = "sqrt 2 throughout", "factor 2 throughout"
+ROOT, MIXED = "sqrt 2", "sqrt 2 up to 512 px, then 2"
 SQRT_2 = 2**0.5
-MOST_TIME = 1.5
+MOST_TIME, TIE = 1.5, 0.01
 ENOUGH = 0.8
 """How much of the small picture's energy in large structures the large one must have."""
 HEIGHT = 420
@@ -41,11 +41,11 @@ HEIGHT = 420
 
 ABOUT = f"""\
 `vgg19-slim`, `examples/content.jpg` painted as `examples/style.jpg`, from the content, with the
-default settings: L-BFGS, the same number of steps at every level. By default each level is sqrt 2
-larger than the one before up to 512 px, and twice as large above. A single scale is one level, the
-final size. Seconds are all in; how much of them went into compiling, from an empty cache in the
-first table, is given apart. "Full-size steps" counts a step at a level by its share of the final
-picture's pixels.
+default settings: L-BFGS, the same number of steps at every level. By default each level is twice as
+large as the one before, or sqrt 2 larger where the result has at most 512 px. A single scale is one
+level, the final size. Seconds are all in; how much of them went into compiling, from an empty cache
+in the first table, is given apart. "Full-size steps" counts a step at a level by its share of the
+final picture's pixels.
 
 *Size of structures*: a network sees a fixed number of pixels, so at 1024 px it makes strokes a
 quarter as long, as parts of the picture, as at 256 px; the pyramid is there to keep them. What the
@@ -58,7 +58,7 @@ squared range from black to white.
 *Carried or dropped*: enlarged to the next level, bilinearly, Adam's moments (with its count of
 steps) and L-BFGS's pairs, the gradients' part of both scaled by the ratio of the levels' pixels;
 against a fresh optimiser at each level, which is what jaxstyle does. Here and below at a smaller
-size, with fewer steps, where the default is sqrt 2 throughout. Losses are the lowest so far at the
+size, with fewer steps, where the default is sqrt 2. Losses are the lowest so far at the
 last level, and that of the result. "Loss at equal time" is the lowest when the quickest run of its
 table was through."""
 
@@ -66,10 +66,11 @@ REMARKS = """\
 ![The small picture, and the large one both ways](benchmarks/pyramid.jpg)
 
 Halving the pixels from level to level makes as many steps at all levels together cost twice those
-at the last; halving the sides, a third more than those at the last. So jaxstyle goes by sqrt 2 up
-to 512 px, where all is cheap, and by 2 from there on: half more than the steps at the last. The
-loss is no judge between a pyramid and a single scale: the network does not see structures larger
-than its field, so a single scale with the time of a pyramid gets lower, with small strokes."""
+at the last; halving the sides, a third more than those at the last. So jaxstyle goes by sqrt 2
+where all is cheap, and by 2 to results above 512 px. The table of schedules, at 512 px, says that
+halving with more steps would be a little better there too. The loss is no judge between a pyramid
+and a single scale: the network does not see structures larger than its field, so a single scale
+with the time of a pyramid gets lower, with small strokes."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +102,7 @@ def _run(config: Mapping[str, Any], cache: str, **more: Any) -> dict[str, Any]:
         "content": str(CONTENT),
         "style": str(STYLE),
         "config": {**COMMON, **config},
-        "factor": 0,
+        "factors": (),
         "optimizers": ("lbfgs", "lbfgs"),
         "history_last": 0,
         "last_steps": 0,
@@ -126,8 +127,8 @@ def _cost_and_structures(options: argparse.Namespace) -> list[Row]:
     runs = {
         (SINGLE, large_size): {"levels": 1},
         (DEFAULT, large_size): {},
-        (ROOT, large_size): {"factor": SQRT_2},
-        (OCTAVE, large_size): {"factor": 2},
+        (ROOT, large_size): {"factors": (SQRT_2, SQRT_2)},
+        (MIXED, large_size): {"factors": (SQRT_2, 2)},
         (DEFAULT, small_size): {},
         (SINGLE, small_size): {"levels": 1},
     }
@@ -137,7 +138,7 @@ def _cost_and_structures(options: argparse.Namespace) -> list[Row]:
             file = f"{folder}/{place}.npz"
             config = {"size": size, "steps": options.steps, "levels": own.get("levels", 0)}
             cache = f"{folder}/cache{place}"
-            run = _run(config, cache, factor=own.get("factor", 0), result=file)
+            run = _run(config, cache, factors=own.get("factors", ()), result=file)
             with np.load(file) as kept:
                 pictures[name, size] = kept["result"]
                 energies[name, size] = added_energy(kept["result"], kept["content"])
@@ -227,9 +228,9 @@ def _schedules(options: argparse.Namespace) -> list[Row]:
         moments_carried = _run(config, cache, carry=True, **adam)
         mixed = _run(config, cache, optimizers=("lbfgs", "adam"))
         short = _run(config, cache, history_last=3)
-        octaves = _run_and_look(config, cache, factor=2)
+        octaves = _run_and_look(config, cache, factors=(2, 2))
         more = round(steps * newton["full_evaluations"] / octaves["full_evaluations"])
-        octaves_more = _run_and_look({**config, "steps": more}, cache, factor=2)
+        octaves_more = _run_and_look({**config, "steps": more}, cache, factors=(2, 2))
         single = {**config, "levels": 1, "steps": round(newton["full_evaluations"])}
         single_more = _run_and_look(single, cache)
         half = round(steps / 2)
@@ -287,10 +288,10 @@ def verdicts(rows: list[Row]) -> list[str]:
         dropped, kept = carried[f"{name}, dropped"], carried[f"{name}, carried"]
         found.append(
             verdict(
-                f"{name}: a fresh start at each level, as jaxstyle has it, ends no higher than "
-                "what is carried",
+                f"{name}: a fresh start at each level, as jaxstyle has it, ends within "
+                f"{TIE:.0%} of what is carried, or lower",
                 f"loss {dropped:.4g} dropped, {kept:.4g} carried",
-                dropped <= kept,
+                dropped <= (1 + TIE) * kept,
             )
         )
     for part, wanted in (
@@ -313,9 +314,9 @@ def _of_time(rows: Mapping[str, Row]) -> list[str]:
             f"{rows[name]['ratio']:.2f}x",
             rows[name]["ratio"] <= MOST_TIME,
         )
-        for name in (DEFAULT, ROOT, OCTAVE)
+        for name in (DEFAULT, ROOT, MIXED)
     ]
-    for name in (DEFAULT, ROOT, OCTAVE):
+    for name in (DEFAULT, ROOT, MIXED):
         same = rows[name]["ratio_to_same_loss"]
         found.append(
             verdict(
