@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import problem
 from resident import peak_resident
 
 from jaxstyle import StylizeConfig
+from jaxstyle.images import load_image, resize
 from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Adam, Stopping, minimise
@@ -22,13 +24,19 @@ from jaxstyle.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 
 REPEATS = 2
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 settings = problem.settings()
 width, height, tile = settings["width"], settings["height"], settings["tile"]
 rng = np.random.default_rng(1)
 content, style, picture = (rng.random((height, width, 3), np.float32) for _ in range(3))
+if settings["steps"]:  # something to look at
+    content, style = (
+        np.asarray(resize(load_image(EXAMPLES / name).rgb, width, height))
+        for name in ("content.jpg", "style.jpg")
+    )
 objective = Objective((problem.CONTENT,), problem.STYLE)
-config = StylizeConfig()
+config = StylizeConfig(precision=settings["precision"])
 weights = make_weights(1, 1, 0.1, {problem.CONTENT: 1}, dict.fromkeys(problem.STYLE, 1))
 model = model_in_force(ours.network(settings["net"]), config)
 with precision_in_force(config):
@@ -56,9 +64,12 @@ with precision_in_force(config):
     np.save(settings["gradient"], gradient)
     if settings["steps"]:
         adam, stopping = Adam(bounds=(0.0, 1.0)), Stopping(settings["steps"])
+        start = content + np.float32(settings["nudge"]) * rng.standard_normal(
+            content.shape, np.float32
+        )
         if tile:
-            outcome = minimise_stepwise(evaluate, content, arguments, adam, stopping)
+            outcome = minimise_stepwise(evaluate, start, arguments, adam, stopping)
         else:
-            outcome = minimise(objective, jnp.asarray(content), arguments, adam, stopping)
+            outcome = minimise(objective, jnp.asarray(start), arguments, adam, stopping)
         np.save(settings["result"], outcome.x)
 problem.say({"loss": float(loss), "seconds": min(times[1:]), "peak": peak})
