@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -154,7 +155,7 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
                     job,
                     level,
                     objective,
-                    enlarge(job, image, level),
+                    partial(enlarge, job, image, level),
                     (
                         model,
                         targets_at(job, objective, model, level),
@@ -195,7 +196,7 @@ def _minimise(
     job: Job,
     level: int,
     objective: Objective,
-    image: np.ndarray,
+    start: Callable[[], np.ndarray],
     arguments: tuple[Model, Targets, Weights],
     seconds: float,
     callback: Callable[[Progress], bool | None] | None,
@@ -207,7 +208,7 @@ def _minimise(
         tiled = tiled_of(job, objective)
         return minimise_stepwise(
             tiled,
-            image,
+            start(),  # nothing here holds it on: a picture that fills the memory
             arguments,
             algorithm_of(config),
             stopping,
@@ -215,11 +216,12 @@ def _minimise(
             place=tiled.home(arguments[0]),
             agree=agreed if mesh is not None else lambda reason: reason,
             resume=resume,
+            value_alone=tiled.value,
         )
     if mesh is not None:
         return minimise_sharded(
             objective,
-            image,
+            start(),
             arguments,
             algorithm_of(config),
             stopping,
@@ -228,7 +230,7 @@ def _minimise(
             steps_per_call=steps_per_call(config),
             resume=resume,
         )
-    x = jnp.asarray(image)
+    x = jnp.asarray(start())
     if config.optimizer == "scipy":
         bridge = ScipyLBFGSB(config.history, (0.0, 1.0) if config.clamp else None)
         return bridge.minimise(objective, x, arguments, stopping, callback=callback)

@@ -30,6 +30,9 @@ REPEATS = 3
 SECOND_PASS = 4 / 3
 """A tiled step computes features once more; forward is about a third of forward and back."""
 
+AGAIN = 2
+"""The same where both passes compute those of the content, too."""
+
 
 def seconds_per_pixel(job: Job) -> float:
     """Seconds that one value-and-gradient takes for each pixel, whole.
@@ -46,7 +49,9 @@ def seconds_per_pixel(job: Job) -> float:
     return known[key]
 
 
-def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) -> float:
+def step_seconds(
+    job: Job, level: int, strategy: str, tile: int, each: float, recompute_content: bool = False
+) -> float:
     """Seconds of a step at a level, given ``seconds_per_pixel``."""
     width, height = job.sizes[level]
     if strategy == "whole" or max(width, height) <= tile:
@@ -55,7 +60,7 @@ def step_seconds(job: Job, level: int, strategy: str, tile: int, each: float) ->
     tiled = tiled_of(replace(job, config=config), objective_of(config))
     tiling = tiled.tiling(height, width, model_of(job.network))
     pixels = tiling.height * tiling.width * len(tiling.windows)
-    return each * pixels * SECOND_PASS
+    return each * pixels * (AGAIN if recompute_content else SECOND_PASS)
 
 
 def _measure(job: Job) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of
 
-OF_THE_MACHINE = ("strategy", "tile", "offload")
+OF_THE_MACHINE = ("strategy", "tile", "offload", "recompute_content")
 """Settings that free memory decides: a run goes on with those that it began with."""
 OF_THE_FILE = ("bits", "quality")
 """Settings that only the result's file depends on."""

@@ -215,6 +215,11 @@ class StylizeConfig:
     offload: bool = setting(
         False, "tiled: keep picture and optimiser state in the host's memory, not the device's"
     )
+    recompute_content: bool = setting(
+        False,
+        "tiled: compute the content's features again at each step, which takes less memory than "
+        "to keep them; auto does so where memory is short",
+    )
     mesh: str | None = setting(
         None,
         "divide the picture over devices: 4x2 is 4 parts of the height, 2 of the width "

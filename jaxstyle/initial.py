@@ -21,6 +21,9 @@ def initial_picture(init: str, content: Picture, style: Picture, seed: int) -> P
         style: of any size.
         seed: of the noise.
 
+    Returns:
+        The content itself where that is all that is asked for: not to be written to.
+
     Raises:
         InputError: a blend that cannot be read, or a picture that cannot.
     """
@@ -38,7 +41,7 @@ def initial_picture(init: str, content: Picture, style: Picture, seed: int) -> P
                 "blend with a fraction from 0 to 1 such as content+noise:0.3"
             )
         picture = (1 - fraction) * picture + fraction * _ingredient(name, content, style, seed)
-    return picture.astype(np.float32)
+    return picture.astype(np.float32, copy=False)
 
 
 def initial_files(init: str) -> list[dict[str, str]]:

@@ -114,11 +114,10 @@ def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targ
     goals = [known_of_goal(job, objective, model, level, goal) for goal in goals_of(job)]
     shift = jnp.asarray(job.config.style_shift, jnp.float32)
     style = targets_of_styles(objective, goals, shift) if objective.style_layers else {}
-    return Targets(
-        _content_targets(job, objective, model, level),
-        style,
-        guides_at(job, objective, level),
-    )
+    guides = guides_at(job, objective, level)
+    if is_tiled(job, level) and job.config.recompute_content and objective.content_layers:
+        return Targets({}, style, guides, tuple(_contents_at(job, level)))
+    return Targets(_content_targets(job, objective, model, level), style, guides)
 
 
 def known_of_goal(job: Job, objective: Objective, model: Model, level: int, goal: Goal) -> Known:
@@ -259,18 +258,24 @@ def _content_targets(job: Job, objective: Objective, model: Model, level: int) -
     """
     if not objective.content_layers:
         return {}
-    width, height = job.sizes[level]
-    total = sum(one.weight for one in job.contents)
     blend: dict = {}
-    for picture, weight in job.contents:
-        seen = _as_transferred(job.config, resize_picture(picture, width, height).rgb)
+    for seen, share in _contents_at(job, level):
         found = _features(job, objective, model, level, seen)
         if len(job.contents) == 1:
             return found
         for tap, feature in found.items():
-            part = feature * jnp.asarray(weight / total, feature.dtype)
+            part = feature * share.astype(feature.dtype)
             blend[tap] = part if tap not in blend else blend[tap] + part
     return blend
+
+
+def _contents_at(job: Job, level: int) -> Iterator[tuple[RGB, Float[np.ndarray, ""]]]:
+    """The content pictures at a level's size, each with its share."""
+    width, height = job.sizes[level]
+    total = sum(one.weight for one in job.contents)
+    for picture, weight in job.contents:
+        seen = _as_transferred(job.config, resize_picture(picture, width, height).rgb)
+        yield seen, np.array(weight / total, np.float32)
 
 
 def _features(job: Job, objective: Objective, model: Model, level: int, content: RGB) -> dict:

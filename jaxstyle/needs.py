@@ -20,8 +20,8 @@ FIRST_BLOCK, OTHER_BLOCKS, BY_WINOGRAD = 2.0, 0.63, 1.0
 TRANSFORMED = 4
 """Size of a wide layer's transformed kernel, in kernels."""
 
-COMPILING = 310 * 2**20
-"""Bytes that tracing, compiling and the C library's free lists hold on top, for any picture."""
+PROCESS = 580 * 2**20
+"""Bytes for any picture: Python and JAX, and what tracing, compiling and free lists hold on top."""
 
 VALUE = 4
 """Bytes of a float32."""
@@ -29,9 +29,9 @@ VALUE = 4
 PICTURE = 3 * VALUE
 """Bytes of one pixel."""
 
-HOST_PICTURES_WHOLE, HOST_PICTURES_TILED = 4, 1
-"""Besides the optimiser's: whole, the content, a style, the start and the result; tile by tile the
-content alone, for a picture that fills the memory starts from it, and its style is smaller."""
+HOST_PICTURES_WHOLE, HOST_PICTURES_TILED = 3, 1
+"""Besides the optimiser's: whole, the content, a style and the result; tile by tile the content
+alone, for the style of a picture that fills the memory is smaller."""
 
 
 def feature_bytes(architecture: Architecture, taps: Iterable[str]) -> float:
@@ -93,7 +93,7 @@ def whole_bytes(
     taps = (*content_taps, *style_taps)
     each = target_bytes(architecture, content_taps) + feature_bytes(architecture, taps)
     each += PICTURE * (state_pictures(optimizer, history) + HOST_PICTURES_WHOLE)
-    return COMPILING + network_bytes(architecture, taps) + pixels * each
+    return PROCESS + network_bytes(architecture, taps) + pixels * each
 
 
 def tiled_bytes(
@@ -104,15 +104,16 @@ def tiled_bytes(
     optimizer: str,
     history: int,
     tile: int,
+    recompute_content: bool = False,
 ) -> float:
     """Bytes of a run that computes tile by tile; picture and state are whole, features are not."""
     content_taps = tuple(content_taps)
     taps = (*content_taps, *style_taps)
-    each = target_bytes(architecture, content_taps)
+    each = 0.0 if recompute_content else target_bytes(architecture, content_taps)
     gradient = 1
     each += PICTURE * (state_pictures(optimizer, history) + gradient + HOST_PICTURES_TILED)
     within = min(tile * tile, pixels) * feature_bytes(architecture, taps)
-    return COMPILING + network_bytes(architecture, taps) + pixels * each + within
+    return PROCESS + network_bytes(architecture, taps) + pixels * each + within
 
 
 def history_that_fits(
@@ -123,8 +124,11 @@ def history_that_fits(
     pixels: int,
     history: int,
     tile: int,
+    recompute_content: bool = False,
 ) -> int:
     """The most steps, up to ``history``, that L-BFGS may remember tile by tile; 0 if none fits."""
     content_taps, style_taps = tuple(content_taps), tuple(style_taps)
-    without = tiled_bytes(architecture, content_taps, style_taps, pixels, "lbfgs", 0, tile)
+    without = tiled_bytes(
+        architecture, content_taps, style_taps, pixels, "lbfgs", 0, tile, recompute_content
+    )
     return max(0, min(history, int((limit - without) // (2 * PICTURE * pixels))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import repeat
+from itertools import product, repeat
 from typing import NamedTuple
 
 import jax
@@ -38,13 +38,15 @@ class Way(NamedTuple):
         tile: of ``tiled``, in pixels.
         offload: whether picture, gradient and optimiser state are in the host's memory; on a mesh,
             those of tiles always are.
-        needed: bytes, of the memory of each device.
+        needed: bytes, of the memory of each device; on CPU, of all that the process takes.
+        recompute_content: of ``tiled``, whether the content's features are not kept.
     """
 
     strategy: str
     tile: int
     offload: bool
     needed: float
+    recompute_content: bool = False
 
 
 def free_memory() -> int:
@@ -53,7 +55,7 @@ def free_memory() -> int:
 
 
 def ways(config: StylizeConfig, architecture: Architecture, width: int, height: int) -> list[Way]:
-    """The ways of running a size, most memory first: whole, tiles of halving sides, offloaded.
+    """The ways of running a size, quickest first: whole, tiles of halving sides, offloaded.
 
     On a mesh: the whole divided over its devices, and tiles dealt out to them.
     """
@@ -69,16 +71,28 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     tiles = [max(config.tile, least)]
     while tiles[-1] // 2 >= max(least, LEAST_USEFUL_TILE):
         tiles.append(tiles[-1] // 2)
-    beside = [needs.tiled_bytes(architecture, *layers, pixels, *state, tile) for tile in tiles]
-    alone = [needs.tiled_bytes(architecture, *layers, tile**2, *state, tile) for tile in tiles]
+
+    def tiled(pixels: int, tile: int, again: bool) -> float:
+        return needs.tiled_bytes(architecture, *layers, pixels, *state, tile, again)
+
+    on_host = jax.default_backend() == "cpu"
+    agains = [config.recompute_content]
+    if config.mesh is None and on_host and layers[0] and not config.recompute_content:
+        agains.append(True)
     if config.mesh is None:
-        found += [Way("tiled", *way) for way in zip(tiles, repeat(False), beside)]
-    elif jax.default_backend() == "cpu":
-        # The host's memory is the devices': each has a share of what is kept there.
-        parts = _in_one_memory(config)
-        alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
-    if config.mesh is not None or jax.default_backend() != "cpu":
-        found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone)]
+        # Smaller tiles cost more time than the content's features do.
+        found += [
+            Way("tiled", tile, False, tiled(pixels, tile, again), again)
+            for tile, again in product(tiles, agains)
+        ]
+    if config.mesh is not None or not on_host:
+        again = config.recompute_content
+        alone = [tiled(tile**2, tile, again) for tile in tiles]
+        if on_host:
+            # The host's memory is the devices': each has a share of what is kept there.
+            beside, parts = [tiled(pixels, t, again) for t in tiles], _in_one_memory(config)
+            alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
+        found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
     return found
 
 
@@ -125,10 +139,10 @@ def choose(
     if (
         shorter := _with_less_history(config, architecture, width * height, limit, found)
     ) is not None:
-        way = next(way for way in found if (way.strategy, way.tile) == ("tiled", shorter.tile))
-        words = f"{_words(way, None)}, history {shorter.history}"
-        return shorter, f"{words}: fits the {told.removeprefix('of ')}"
-    last = found[-1]
+        way, config = shorter
+        words = f"{_words(way, None)}, history {config.history}"
+        return config, f"{words}: fits the {told.removeprefix('of ')}"
+    last = min(found, key=lambda way: way.needed)
     words = _words(last, config.mesh)
     advice = "a smaller --size" if config.optimizer == "adam" else "--optimizer adam"
     message = (
@@ -143,7 +157,7 @@ def choose(
 
 def _with_less_history(
     config: StylizeConfig, architecture: Architecture, pixels: int, limit: float, found: list[Way]
-) -> StylizeConfig | None:
+) -> tuple[Way, StylizeConfig] | None:
     """L-BFGS in the largest tiles that leave room for a useful history, or for any; None if none.
 
     A longer history gains less than smaller tiles cost.
@@ -156,10 +170,16 @@ def _with_less_history(
             if way.strategy != "tiled" or way.offload:
                 continue
             history = needs.history_that_fits(
-                limit, architecture, *layers, pixels, config.history, way.tile
+                limit,
+                architecture,
+                *layers,
+                pixels,
+                config.history,
+                way.tile,
+                way.recompute_content,
             )
             if history >= least:
-                return replace(_taking(config, way), history=history)
+                return way, replace(_taking(config, way), history=history)
     return None
 
 
@@ -199,18 +219,25 @@ def smaller(
     tiles = ways(config, architecture, width, height)[1:]
     left = [way for way in tiles if way.tile < max(width, height)]
     if config.strategy == "tiled":
-        left = [way for way in left if (way.offload, -way.tile) > (config.offload, -config.tile)]
+        now = config.offload, -config.tile, config.recompute_content
+        left = [way for way in left if (way.offload, -way.tile, way.recompute_content) > now]
     return _taking(config, left[0]) if left else None
 
 
 def _taking(config: StylizeConfig, way: Way) -> StylizeConfig:
-    tile = way.tile or config.tile
-    return replace(config, strategy=way.strategy, tile=tile, offload=way.offload)
+    again = way.recompute_content if way.tile else config.recompute_content
+    return replace(
+        config,
+        strategy=way.strategy,
+        tile=way.tile or config.tile,
+        offload=way.offload,
+        recompute_content=again,
+    )
 
 
 def _words(way: Way, mesh: str | None) -> str:
     if way.strategy == "whole":
         return "whole" if mesh is None else f"divided {mesh}"
-    if mesh is not None:
-        return f"tiles of {way.tile} px dealt out over {mesh}, the rest in the host's memory"
-    return f"tiles of {way.tile} px" + (", the rest in the host's memory" if way.offload else "")
+    words = f"tiles of {way.tile} px" + (f" dealt out over {mesh}" if mesh is not None else "")
+    words += ", the rest in the host's memory" if way.offload else ""
+    return words + (", the content's features computed again" if way.recompute_content else "")

@@ -68,7 +68,8 @@ class TiledObjective:
             model: tiles are computed where its arrays are: by all devices of a mesh that have
                 copies of them. Those may be of several processes, which then must all call this
                 with the same arguments.
-            targets, weights: as for ``Objective``; content targets may be NumPy arrays.
+            targets, weights: as for ``Objective``; content targets may be NumPy arrays, or pictures
+                (``Targets.seen``), whose features are then computed again for every tile.
 
         Returns:
             The gradient is a JAX array in the host's memory if ``offload``.
@@ -77,30 +78,61 @@ class TiledObjective:
             InputError: as ``Objective``; also content targets that do not fit the picture, a tile
                 that is too small for the taps, circular padding.
         """
-        objective, architecture = self.objective, architecture_of(kernel_shapes(model.params))[0]
-        tiling = self.tiling(picture.shape[0], picture.shape[1], model)
-        _check_content(objective, targets, picture, architecture)
+        of_tiles = self._of_tiles(picture, model, targets)
+        found, slope = self._first_pass(of_tiles, picture, model, targets, weights)
         home, devices = self.home(model), _devices_of(model)
-        content = {tap: targets.content[tap] for tap in objective.content_layers}
-        kept = jax.device_put(Targets(content, {}, targets.guides), home)
+        gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
+        slopes = model, copied(weights, devices), copied(slope, devices)
+        for window, part in of_tiles(_tile_gradient, self.objective, slopes):
+            gradient = _add(gradient, jax.device_put(part, home), _start(window))
+        gradient = jax.device_put(added_up(gradient, devices), home)
+        return found, freed(gradient, jax.device_put(targets.guides, home))
+
+    def value(
+        self, picture: AnyPicture, model: Model, targets: Targets, weights: Weights
+    ) -> tuple[Float[Array, ""], Terms]:
+        """``(loss, terms)`` alone, which the first pass finds; all else as for a call."""
+        of_tiles = self._of_tiles(picture, model, targets)
+        return self._first_pass(of_tiles, picture, model, targets, weights)[0]
+
+    def _first_pass(
+        self,
+        of_tiles: Callable[..., Iterable[tuple[Window, Any]]],
+        picture: AnyPicture,
+        model: Model,
+        targets: Targets,
+        weights: Weights,
+    ) -> tuple[tuple[Float[Array, ""], Terms], Sums]:
+        """``(loss, terms)``, and the slope of the loss with respect to each sum."""
+        devices = _devices_of(model)
+        common = model, copied(weights, devices)
+        sums = _total(of_tiles(_tile_sums, self.objective, common), devices)
+        architecture, _ = architecture_of(kernel_shapes(model.params))
+        return loss_and_slope(
+            self.objective, picture.shape, architecture, sums, targets.style, weights
+        )
+
+    def _of_tiles(
+        self, picture: AnyPicture, model: Model, targets: Targets
+    ) -> Callable[..., Iterable[tuple[Window, Any]]]:
+        """``(function, static, common)`` -> what the function finds of each window; see ``dealt``.
+
+        Raises:
+            InputError: as a call.
+        """
+        tiling = self.tiling(picture.shape[0], picture.shape[1], model)
+        _check_content(self.objective, targets, picture, model)
+        home, devices = self.home(model), _devices_of(model)
+        taps = () if targets.seen else self.objective.content_layers
+        content = {tap: targets.content[tap] for tap in taps}
+        kept = jax.device_put(targets._replace(content=content, style={}), home)
         at_home = jnp.asarray(picture, device=home)
 
         def own(window: Window) -> tuple[Array, Targets, np.ndarray]:
             cut = partial(_cut_window, window=window, tiling=tiling)
             return cut(at_home), _cut_targets(kept, cut), _owned_within(window)[None]
 
-        of_tiles = partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
-        common = model, copied(weights, devices)
-        sums = _total(of_tiles(_tile_sums, objective, common), devices)
-        (loss, terms), slope = loss_and_slope(
-            objective, picture.shape, architecture, sums, targets.style, weights
-        )
-        gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
-        slopes = *common, copied(slope, devices)
-        for window, part in of_tiles(_tile_gradient, objective, slopes):
-            gradient = _add(gradient, jax.device_put(part, home), _start(window))
-        gradient = jax.device_put(added_up(gradient, devices), home)
-        return (loss, terms), freed(gradient, kept.guides)
+        return partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
 
     def tiling(self, height: int, width: int, model: Model) -> Tiling:
         """The windows over a picture of this size.
@@ -215,6 +247,7 @@ def _tile_sums(
     targets: Targets,
     owned: Int[Array, "2 2"],
 ) -> Sums:
+    targets = _with_features(objective, model, targets)
     found = objective.features(model, window, objective.taps)
     counted = Counted(lambda tap: _owned(found[tap], owned, stride(tap)), _owned(window, owned))
     return objective.sums(found, window, targets, weights, counted=counted)
@@ -235,6 +268,17 @@ def _tile_gradient(
         return sum(jax.tree.leaves(products), jnp.zeros((), weights.tv.dtype))
 
     return jax.grad(weighed)(window)
+
+
+def _with_features(objective: Objective, model: Model, targets: Targets) -> Targets:
+    """Targets with the features of the pictures in ``seen`` in place of these."""
+    for picture, share in targets.seen:
+        found = _tile_features(objective, model, picture)
+        parts = {tap: share.astype(feature.dtype) * feature for tap, feature in found.items()}
+        before = targets.content
+        content = {tap: before[tap] + part if before else part for tap, part in parts.items()}
+        targets = targets._replace(content=content)
+    return targets._replace(seen=())
 
 
 def _tile_features(objective: Objective, model: Model, window: Picture) -> dict[str, Array]:
@@ -274,7 +318,8 @@ def _cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
 
     content, style, pixels = targets.guides
     here = Guides(of_taps(content), of_taps(style), {name: cut(a) for name, a in pixels.items()})
-    return Targets(of_taps(targets.content), {}, here)
+    seen = tuple((cut(picture), share[None]) for picture, share in targets.seen)
+    return Targets(of_taps(targets.content), {}, here, seen)
 
 
 @partial(jax.jit, static_argnames=("height", "width"))
@@ -331,9 +376,18 @@ def _devices_of(model: Model) -> Mesh:
 
 
 def _check_content(
-    objective: Objective, targets: Targets, picture: AnyPicture, architecture: Architecture
+    objective: Objective, targets: Targets, picture: AnyPicture, model: Model
 ) -> None:
     height, width = picture.shape[:2]
+    for seen, _ in targets.seen:
+        if seen.shape != picture.shape:
+            raise InputError(
+                f"a content picture has shape {seen.shape}; a picture of {width}x{height} needs "
+                f"{picture.shape}: use a content image of its size"
+            )
+    if targets.seen:
+        return
+    architecture, _ = architecture_of(kernel_shapes(model.params))
     for tap in objective.content_layers:
         step = stride(tap)
         needed = height // step, width // step, architecture.width(tap)

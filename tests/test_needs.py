@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.needs import (
-    COMPILING,
+    PROCESS,
     history_that_fits,
     network_bytes,
     state_pictures,
@@ -32,8 +32,16 @@ def test_tiles_never_need_more_than_the_whole(net, width, height, optimizer, his
     before = whole
     for tile in (2048, 1024, 512, 256):
         tiled = tiled_bytes(net, *LAYERS, pixels, optimizer, history, tile)
-        assert COMPILING < tiled <= before
+        assert PROCESS < tiled <= before
         before = tiled
+
+
+@given(NETS, SIDES, SIDES, OPTIMIZERS)
+def test_features_of_the_content_that_are_not_kept_need_nothing(net, width, height, optimizer):
+    pixels = width * height
+    kept = tiled_bytes(net, *LAYERS, pixels, optimizer, 1, 512)
+    again = tiled_bytes(net, *LAYERS, pixels, optimizer, 1, 512, recompute_content=True)
+    assert kept - again == pytest.approx(4 * pixels / 64 * net.width("relu4_2"))
 
 
 @given(NETS, SIDES, SIDES, st.integers(1, 20))

@@ -82,7 +82,7 @@ def test_ctrl_c_is_the_graver_reason():
 
 @pytest.mark.parametrize("reason", [None, "steps", "stopped", "interrupted"])
 def test_processes_know_the_reason(reason):
-    assert sharding._agreed(reason) == reason
+    assert sharding.agreed(reason) == reason
 
 
 SETTINGS = {

@@ -137,6 +137,47 @@ def test_tiles_of_any_picture_and_taps_give_the_value_and_gradient_of_the_whole(
     assert_equal(objective, height, width, tile)
 
 
+@pytest.mark.parametrize("objective", [SHALLOW, replace(SHALLOW, padding="reflect")])
+def test_features_of_content_pictures_can_be_computed_for_every_tile(objective):
+    tiled, model, weights = (
+        TiledObjective(objective, 40),
+        model_of(random_network()),
+        weights_of(objective),
+    )
+    picture, first, second = noise(70, 91), landscape(70, 91), waves(70, 91)
+    style = targets_of(objective, model, 70, 91).style
+    shares = jnp.float32(0.3), jnp.float32(0.7)
+    mean = jax.tree.map(
+        lambda one, other: shares[0] * one + shares[1] * other,
+        content_targets(objective, model, first),
+        content_targets(objective, model, second),
+    )
+    expected = tiled(picture, model, Targets(mean, style), weights)
+    seen = (first, shares[0]), (np.asarray(second), shares[1])
+    targets = Targets({}, style, seen=seen)
+    found = tiled(picture, model, targets, weights)
+    assert {
+        n: e for n, e in by_name(jax.tree.map(relative, found, expected)).items() if e > 1e-5
+    } == {}
+    other = targets._replace(seen=((first, jnp.float32(1)),))
+    assert relative(tiled(picture, model, other, weights)[1], expected[1]) > 1e-3
+    with pytest.raises(InputError, match="use a content image of its size"):
+        tiled(picture, model, targets._replace(seen=((first[1:], shares[0]),)), weights)
+
+
+def test_the_value_alone_is_that_of_a_call():
+    tiled, model, weights = (
+        TiledObjective(SHALLOW, 40),
+        model_of(random_network()),
+        weights_of(SHALLOW),
+    )
+    targets = targets_of(SHALLOW, model, 60, 80)
+    found, _ = tiled(landscape(60, 80), model, targets, weights)
+    assert jax.tree.map(float, tiled.value(landscape(60, 80), model, targets, weights)) == (
+        jax.tree.map(float, found)
+    )
+
+
 @pytest.mark.parametrize("padding", ["zeros", "reflect"])
 def test_targets_are_those_of_the_whole(padding):
     objective = Objective(("relu3_1", "pool2"), ("relu1_1", "conv3_1"), padding=padding)

@@ -73,21 +73,23 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     for mesh, way in _all_ways(config.resolved(), job):
         times = [
-            step_seconds(job, level, way.strategy, way.tile, each) for level in range(last + 1)
+            step_seconds(job, level, way.strategy, way.tile, each, way.recompute_content)
+            for level in range(last + 1)
         ]
         if mesh is not None:  # at best; on CPU the devices share the same cores
             times = [seconds / _computing(mesh) for seconds in times]
-        chosen = job.config.strategy, job.config.tile if way.tile else 0, job.config.offload
+        chosen = _way(job.config, way)
         rows.append(
             {
                 "strategy": way.strategy,
                 "mesh": mesh,
                 "tile": way.tile,
                 "offload": way.offload,
+                "recompute_content": way.recompute_content,
                 "bytes": round(way.needed),
                 "seconds_per_step": times[last],
                 "seconds": sum(times) * job.config.steps,
-                "chosen": (*chosen, job.config.mesh) == (way.strategy, way.tile, way.offload, mesh),
+                "chosen": (*chosen, job.config.mesh) == (*way._replace(needed=0.0), mesh),
             }
         )
     width, height = job.sizes[last]
@@ -145,6 +147,18 @@ def _all_ways(config: StylizeConfig, job: Job) -> list[tuple[str | None, Way]]:
     ]
 
 
+def _way(config: StylizeConfig, like: Way) -> Way:
+    """What was chosen, as a way, but for what it needs."""
+    tile, again = (config.tile, config.recompute_content) if like.tile else (0, False)
+    return like._replace(
+        strategy=config.strategy,
+        tile=tile,
+        offload=config.offload,
+        needed=0.0,
+        recompute_content=again,
+    )
+
+
 def _computing(mesh: str) -> int:
     """How many devices of a mesh compute side by side."""
     import jax
@@ -159,6 +173,7 @@ def _name(row: dict[str, Any]) -> str:
     name = row["strategy"] if row["mesh"] is None else f"sharded {row['mesh']}"
     name += f", {row['tile']} px tiles" if row["tile"] else ""
     name += ", offloaded" if row["offload"] else ""
+    name += ", content again" if row["recompute_content"] else ""
     return name + (" (each device)" if row["mesh"] else "")
 
 

@@ -51,7 +51,7 @@ CASES = (
 LARGE = (
     Large("slim", "adam", {}),
     Large("slim", "lbfgs", {}),
-    Large("full", "adam", {"tile": 512}),
+    Large("full", "adam", {"tile": 640, "style_scale": 0.25}),
 )
 
 
