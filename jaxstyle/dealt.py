@@ -52,6 +52,7 @@ def dealt(
     devices: Mesh,
     *,
     idle: _T,
+    first: tuple[Callable[..., Any], Any, tuple[Any, ...]] | None = None,
 ) -> Iterator[tuple[_T, Any]]:
     """What ``function(static, *common, *own(piece))`` finds of each piece that is this process's.
 
@@ -62,6 +63,8 @@ def dealt(
         common: arrays that each device has; see ``copied``.
         own: a tuple of arrays for a piece, of one shape for all, with an axis of 1 in front.
         idle: a piece for devices that are left over at the end. Its results come like others.
+        first: another function, static and common, whose results, for each piece, are taken in
+            place of those of ``own``.
 
     Yields:
         The piece and its results, each with an axis of 1 in front, on the device that made it.
@@ -69,10 +72,13 @@ def dealt(
     local = [place for place, one in enumerate(devices.devices.flat) if _is_mine(one)]
 
     def rounds() -> Iterator[tuple[list[_T], Any]]:
-        for first in range(0, len(pieces), devices.size):
-            hand = [*pieces[first : first + devices.size], *[idle] * devices.size]
+        for start in range(0, len(pieces), devices.size):
+            hand = [*pieces[start : start + devices.size], *[idle] * devices.size]
             mine = [hand[place] for place in local]
             stacked = _stacked([own(piece) for piece in mine], devices)
+            if first is not None:
+                function_first, static_first, common_first = first
+                stacked = _on_each(function_first, static_first, devices, common_first, stacked)
             yield mine, _on_each(function, static, devices, common, stacked)
 
     for mine, results in _one_ahead(rounds()):

@@ -132,7 +132,11 @@ class TiledObjective:
             cut = partial(_cut_window, window=window, tiling=tiling)
             return cut(at_home), _cut_targets(kept, cut), _owned_within(window)[None]
 
-        return partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
+        of_tiles = partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
+        if not targets.seen:
+            return of_tiles
+        # A program of its own: in one with theirs, XLA would hold both pictures' features at once.
+        return partial(of_tiles, first=(_with_features, self.objective, (model,)))
 
     def tiling(self, height: int, width: int, model: Model) -> Tiling:
         """The windows over a picture of this size.
@@ -247,7 +251,6 @@ def _tile_sums(
     targets: Targets,
     owned: Int[Array, "2 2"],
 ) -> Sums:
-    targets = _with_features(objective, model, targets)
     found = objective.features(model, window, objective.taps)
     counted = Counted(lambda tap: _owned(found[tap], owned, stride(tap)), _owned(window, owned))
     return objective.sums(found, window, targets, weights, counted=counted)
@@ -270,15 +273,21 @@ def _tile_gradient(
     return jax.grad(weighed)(window)
 
 
-def _with_features(objective: Objective, model: Model, targets: Targets) -> Targets:
-    """Targets with the features of the pictures in ``seen`` in place of these."""
+def _with_features(
+    objective: Objective,
+    model: Model,
+    window: Picture,
+    targets: Targets,
+    owned: Int[Array, "2 2"],
+) -> tuple[Picture, Targets, Array]:
+    """The same, with the features of the pictures in ``seen`` in place of these."""
     for picture, share in targets.seen:
         found = _tile_features(objective, model, picture)
         parts = {tap: share.astype(feature.dtype) * feature for tap, feature in found.items()}
         before = targets.content
         content = {tap: before[tap] + part if before else part for tap, part in parts.items()}
         targets = targets._replace(content=content)
-    return targets._replace(seen=())
+    return window, targets._replace(seen=()), owned
 
 
 def _tile_features(objective: Objective, model: Model, window: Picture) -> dict[str, Array]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 from hypothesis import settings
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# XLA reads its flags once, at the first program: these are for processes that tests start, which
+# compile for most of their time.
+(jnp.zeros(1) + 1).block_until_ready()
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
 # A busy machine is no bug.
 settings.register_profile("jaxstyle", deadline=None)

@@ -60,6 +60,7 @@ def test_levels_go_from_coarse_to_fine(content, style):
     seen = []
     result = stylize(
         content, style, size=192, steps=2, levels=3,
+        content_layers="relu2_1", style_layers="relu1_1",
         callback=lambda event: seen.append((event.level, event.width, event.total_step)),
     )  # fmt: skip
     assert [width for _, width, _ in seen] == [96, 96, 136, 136, 192, 192]

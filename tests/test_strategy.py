@@ -115,7 +115,7 @@ def test_history_is_shortened_before_a_run_is_refused():
     assert f"history {chosen.history}" in told
     fitting = ways(chosen, VGG19_SLIM, 4000, 3000)[-1].needed
     assert fitting <= 0.8 * least
-    with pytest.raises(InputError, match="even tiles of 256 px.* of 100 MiB allowed: try --opt"):
+    with pytest.raises(InputError, match=r"even tiles of 256 px.* of 100 MiB allowed: try --opt"):
         choose(config, VGG19_SLIM, 4000, 3000, 100 * 2**20)
 
 
