@@ -50,14 +50,15 @@ class Targets(NamedTuple):
         style: tap -> for each goal (see ``Objective.regions``) statistic -> its target, which is
             a mean Gram matrix (c, c) for ``gram``.
         guides: where.
-        seen: in place of ``content``, the content pictures, each with its share: a picture takes
-            less memory than its features do. Only ``TiledObjective`` takes them.
+        seen: in place of ``content``, the content pictures (height, width, 3), best NumPy arrays,
+            each with its share, a float32: a picture takes less memory than its features do. Only
+            ``TiledObjective`` takes them.
     """
 
     content: Features
     style: dict[str, tuple[dict[str, Any], ...]]
     guides: Guides = NO_GUIDES
-    seen: tuple[tuple[Picture, Float[Array, ""]], ...] = ()
+    seen: tuple[tuple[Any, Any], ...] = ()
 
 
 class Weights(NamedTuple):

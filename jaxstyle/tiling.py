@@ -23,12 +23,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
+from jaxstyle.cutting import add_window, aligned_zeros, cut_targets, cut_window, owned_within
 from jaxstyle.dealt import added_up, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture, architecture_of, stride
 from jaxstyle.network import kernel_shapes
 from jaxstyle.objective import Objective, check_tileable, freed
-from jaxstyle.quantities import Counted, Guides, Model, Picture, Sums, Targets, Terms, Weights
+from jaxstyle.quantities import Counted, Model, Picture, Sums, Targets, Terms, Weights
 from jaxstyle.statistics import Moments, means, moments
 from jaxstyle.targets import Known
 from jaxstyle.vgg import check_size
@@ -84,7 +85,7 @@ class TiledObjective:
         gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
         slopes = model, copied(weights, devices), copied(slope, devices)
         for window, part in of_tiles(_tile_gradient, self.objective, slopes):
-            gradient = _add(gradient, jax.device_put(part, home), _start(window))
+            gradient = add_window(gradient, jax.device_put(part, home), window)
         gradient = jax.device_put(added_up(gradient, devices), home)
         return found, freed(gradient, jax.device_put(targets.guides, home))
 
@@ -125,12 +126,14 @@ class TiledObjective:
         home, devices = self.home(model), _devices_of(model)
         taps = () if targets.seen else self.objective.content_layers
         content = {tap: targets.content[tap] for tap in taps}
-        kept = jax.device_put(targets._replace(content=content, style={}), home)
+        kept = jax.device_put(targets._replace(content=content, style={}, seen=()), home)
         at_home = jnp.asarray(picture, device=home)
 
         def own(window: Window) -> tuple[Array, Targets, np.ndarray]:
-            cut = partial(_cut_window, window=window, tiling=tiling)
-            return cut(at_home), _cut_targets(kept, cut), _owned_within(window)[None]
+            cut = partial(cut_window, window=window, tiling=tiling)
+            parts = cut_targets(kept, cut)
+            seen = tuple((cut(whole), np.asarray(share)[None]) for whole, share in targets.seen)
+            return cut(at_home), parts._replace(seen=seen), owned_within(window)[None]
 
         of_tiles = partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
         if not targets.seen:
@@ -181,7 +184,7 @@ def content_targets_tiled(
     at_home = jnp.asarray(content, device=home)
 
     def own(window: Window) -> tuple[Array]:
-        return (_cut_window(at_home, window, tiling),)
+        return (cut_window(at_home, window, tiling),)
 
     parts = dealt(_tile_features, objective, (model,), tiling.windows, own, devices, idle=IDLE)
     targets: dict[str, np.ndarray] = {}
@@ -190,8 +193,8 @@ def content_targets_tiled(
             step = stride(tap)
             if tap not in targets:
                 shape = height // step, width // step, part.shape[-1]
-                targets[tap] = np.zeros(shape, part.dtype)
-            (top, bottom), (left, right) = _owned_within(window) // step
+                targets[tap] = aligned_zeros(shape, part.dtype)
+            (top, bottom), (left, right) = owned_within(window) // step
             owned = part[top:bottom, left:right]
             there = targets[tap][window.rows.low // step :, window.columns.low // step :]
             there[: owned.shape[0], : owned.shape[1]] = owned
@@ -218,9 +221,9 @@ def know_style_tiled(
     at_style = {tap: jax.device_put(guide, home) for tap, guide in (guides or {}).items()}
 
     def own(window: Window) -> tuple[Array, dict[str, Array], np.ndarray]:
-        cut = partial(_cut_window, window=window, tiling=tiling)
+        cut = partial(cut_window, window=window, tiling=tiling)
         kept = {tap: cut(guide, stride=stride(tap)) for tap, guide in at_style.items()}
-        return cut(at_home), kept, _owned_within(window)[None]
+        return cut(at_home), kept, owned_within(window)[None]
 
     parts = dealt(_tile_moments, objective, (model,), tiling.windows, own, devices, idle=IDLE)
     sums = _total(parts, devices)
@@ -317,56 +320,6 @@ def _owned(values: Float[Array, "h w c"], owned: Int[Array, "2 2"], stride: int 
     row, column = (stride * jnp.arange(side, dtype=owned.dtype) for side in values.shape[:2])
     rows, columns = (top <= row) & (row < bottom), (left <= column) & (column < right)
     return (rows[:, None, None] & columns[None, :, None]).astype(values.dtype)
-
-
-def _cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
-    """A window's part of all that belongs to positions."""
-
-    def of_taps(arrays: Mapping[str, Array]) -> dict[str, Array]:
-        return {tap: cut(array, stride=stride(tap)) for tap, array in arrays.items()}
-
-    content, style, pixels = targets.guides
-    here = Guides(of_taps(content), of_taps(style), {name: cut(a) for name, a in pixels.items()})
-    seen = tuple((cut(picture), share[None]) for picture, share in targets.seen)
-    return Targets(of_taps(targets.content), {}, here, seen)
-
-
-@partial(jax.jit, static_argnames=("height", "width"))
-def _cut(
-    array: Float[Array, "h w c"], start: Int[Array, "2"], *, height: int, width: int
-) -> Float[Array, "1 height width c"]:
-    size = height, width, array.shape[-1]
-    return jax.lax.dynamic_slice(array, _corner(start), size)[None]
-
-
-@partial(jax.jit, donate_argnums=0)
-def _add(
-    whole: Float[Array, "h w c"], part: Float[Array, "1 height width c"], start: Int[Array, "2"]
-) -> Float[Array, "h w c"]:
-    corner = _corner(start)
-    there = jax.lax.dynamic_slice(whole, corner, part.shape[1:])
-    return jax.lax.dynamic_update_slice(whole, there + part[0], corner)
-
-
-def _corner(start: Int[Array, "2"]) -> tuple[Array, ...]:
-    return start[0], start[1], jnp.zeros_like(start[0])
-
-
-def _cut_window(
-    array: Float[Array, "h w c"], window: Window, tiling: Tiling, stride: int = 1
-) -> Float[Array, "1 _h _w c"]:
-    """A window's part of a picture, or of features that have one position in ``stride`` pixels."""
-    size = {"height": tiling.height // stride, "width": tiling.width // stride}
-    return _cut(array, _start(window) // stride, **size)
-
-
-def _start(window: Window) -> np.ndarray:
-    return np.array([span.start for span in window], np.int32)
-
-
-def _owned_within(window: Window) -> np.ndarray:
-    """By axis the first pixel that a window owns and the first that it does not, from its start."""
-    return np.array([[s.low - s.start, s.high - s.start] for s in window], np.int32)
 
 
 def _total(parts: Iterable[tuple[Window, _T]], devices: Mesh) -> _T:

@@ -40,7 +40,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ("losses", "conventions", "statistics*", "regularisers", "gradients"),
         ("figures*",),
     ),
-    (("quantities", "objective", "targets", "tiling", "windows", "dealt"),),
+    (("quantities", "objective", "targets", "tiling", "windows", "cutting", "dealt"),),
     (("optimize*",),),
     (
         (

@@ -28,13 +28,14 @@ config, size = job.config, job.sizes[-1]
 estimate = next(
     way.needed
     for way in ways(config, job.network.architecture, *size)
-    if way.strategy == config.strategy
+    if (way.strategy, way.recompute_content) == (config.strategy, config.recompute_content)
 )
 problem.say(
     {
         "strategy": config.strategy,
         "tile": config.tile if config.strategy == "tiled" else None,
         "history": config.history if config.optimizer == "lbfgs" else None,
+        "recompute_content": config.recompute_content,
         "floor": floor,
         "peak": peak_resident(),
         "estimate": estimate,

@@ -51,7 +51,7 @@ CASES = (
 LARGE = (
     Large("slim", "adam", {}),
     Large("slim", "lbfgs", {}),
-    Large("full", "adam", {"tile": 640, "style_scale": 0.25}),
+    Large("full", "adam", {"tile": 768, "style_scale": 0.25}),
 )
 
 
@@ -185,6 +185,7 @@ def _large(case: Large, width: int, height: int, folder: Path) -> Row:
         "tile": found["tile"],
         "optimizer": case.optimizer,
         "history": found["history"],
+        "content": "again" if found["recompute_content"] else "kept",
         "peak_gb": found["peak"] / 1e9,
         "estimate_gb": found["estimate"] / 1e9,
         "allowed_gb": allowed / 1e9,
@@ -244,9 +245,10 @@ SECTION = Section(
         "results differ by after some steps of Adam from the same start, with the example pictures "
         "for content and style; and, for comparison, what comes of a start that is a little off. "
         "And a picture of 50 megapixels from PNG to PNG, its style enlarged to the same longest "
-        "side, one step of the optimiser and the evaluation of its result, as `jaxstyle stylize "
-        "--max-memory 6GB` runs it: the planner chooses tile and history. Its peak is that of the "
-        "whole process, Python and JAX included."
+        "side (with the full network to a quarter of it, to save time), one step of the optimiser "
+        "and the loss of its result, as `jaxstyle stylize --max-memory 6GB` runs it: the planner "
+        "chooses tile and history, and whether the content's features are kept. Its peak is that "
+        "of the whole process, Python and JAX included."
     ),
     columns={
         "net": "VGG-19",
@@ -256,6 +258,7 @@ SECTION = Section(
         "precision": "precision",
         "optimizer": "optimiser",
         "history": "history",
+        "content": "content's features",
         "gradient_difference": "gradient, relative difference",
         "loss_difference": "loss, relative difference",
         "picture_difference": "pictures' difference",
@@ -279,9 +282,10 @@ SECTION = Section(
         "A tile computes the surroundings that its own positions depend on, 70 px on each side "
         "for conv5_1, and all features twice; small tiles are mostly surroundings. Optimiser, "
         "picture and gradient are as large as the picture whatever the tile: at 50 megapixels "
-        "each is 0.6 GB, and Adam and its gradient take five, L-BFGS with one pair six. The "
-        "estimate is of what comes on top of Python and JAX, which take 0.27 GB; at this size it "
-        "also lacks about one picture. With the full network the wide layers go by Winograd's "
+        "each is 0.6 GB; Adam and its gradient take five, L-BFGS with one pair six, the content "
+        "one. The full network's features of the content would take 1.6 GB more: they are computed "
+        "again for every tile, twice a step, for about half as much time again. With the full "
+        "network the wide layers go by Winograd's "
         "way, in blocks of 4x4 positions that lie otherwise in a tile than in the whole: they "
         "round otherwise, and where a feature is all but 0 its ReLU magnifies that. Direct sums "
         "(`--precision highest`) do not."
