@@ -69,6 +69,20 @@ def test_levels_go_from_coarse_to_fine(content, style):
     assert result.image.shape == (144, 192, 3)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"optimizer": "adam"}, {"optimizer": "lbfgs"}, {"optimizer": "scipy"}, {"strategy": "tiled"}],
+)
+def test_the_content_that_a_run_starts_from_is_left_as_it_is(settings):
+    """It is the very array, not a copy, where it has the size of the result."""
+    shallow = {"content_layers": "relu1_1", "style_layers": "relu1_1", "tile": 32}
+    content = np.random.default_rng(0).random((40, 48, 3), np.float32)
+    before = content.copy()
+    result = stylize(content, 1 - content, size=48, steps=3, levels=1, **shallow, **settings)
+    np.testing.assert_array_equal(content, before)
+    assert np.abs(result.image - content).max() > 0.01
+
+
 def test_style_weight_decides_the_balance(content, style):
     weak = stylize(content, style, style_weight=0.01, **FAST)
     strong = stylize(content, style, style_weight=100.0, **FAST)

@@ -15,6 +15,7 @@ from samples import compilations, in_float64, landscape, noise, random_network, 
 
 from jaxstyle import dealt, tiling, windows
 from jaxstyle.conventions import CONVENTIONS
+from jaxstyle.cutting import aligned_zeros
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG16, VGG19, Architecture, architecture_of, stride
 from jaxstyle.network import Network, kernel_shapes
@@ -270,6 +271,12 @@ def test_pictures_stay_on_the_host_or_beside_the_network(offload):
         jax.device_put(content, device), model, beside, weights_of(SHALLOW)
     )
     assert relative(gradient, expected) < 1e-5
+
+
+def test_memory_that_is_aligned_is_not_copied():
+    array = aligned_zeros((50, 30, 3), np.dtype(np.float32))
+    assert array.shape == (50, 30, 3) and not array.any()
+    assert jax.device_put(array).unsafe_buffer_pointer() == array.ctypes.data
 
 
 def test_the_pictures_given_are_left_alone():
