@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle._version import __version__
 
 if TYPE_CHECKING:
-    from jaxstyle.api import LevelProgress, stylize
+    from jaxstyle.api import stylize
     from jaxstyle.axes import Axis, axis
     from jaxstyle.batch import stylize_many
     from jaxstyle.config import StylizeConfig
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         texture,
     )
     from jaxstyle.grid import Grid, sweep
+    from jaxstyle.level_progress import LevelProgress
     from jaxstyle.notebook import NotebookProgress
     from jaxstyle.result import Stylized
     from jaxstyle.saved_targets import save_targets
@@ -68,7 +69,7 @@ _HOME = {
     "Axis": "jaxstyle.axes",
     "Grid": "jaxstyle.grid",
     "InputError": "jaxstyle.errors",
-    "LevelProgress": "jaxstyle.api",
+    "LevelProgress": "jaxstyle.level_progress",
     "NotebookProgress": "jaxstyle.notebook",
     "Style": "jaxstyle.styles",
     "Stylized": "jaxstyle.result",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,8 +24,10 @@ from jaxstyle.job import (
     tiled_of,
     weights_of_job,
 )
+from jaxstyle.level_progress import Callback, LevelProgress
 from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
+from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot
@@ -39,33 +41,6 @@ from jaxstyle.sharding import agreed, minimise_sharded
 from jaxstyle.strategy import smaller
 
 
-class LevelProgress(NamedTuple):
-    """What the callback of ``stylize`` is told after every step.
-
-    Attributes:
-        level, levels: from 1, coarsest first.
-        width, height: of this level.
-        step: at this level, from 1.
-        total_step: since the start.
-        progress: loss, terms, time and the picture so far, in its final colours; see
-            ``optimize.Progress``.
-        steps: that each level has at most.
-    """
-
-    level: int
-    levels: int
-    width: int
-    height: int
-    step: int
-    total_step: int
-    progress: Progress
-    steps: int = 0
-
-
-Callback = Callable[[LevelProgress], bool | None]
-"""Ends the whole run after the step in hand by returning True."""
-
-
 def stylize(
     content: Any,
     style: Any,
@@ -74,7 +49,7 @@ def stylize(
     freeze: Image | None = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
-    callback: Callback | None = None,
+    callback: Callback | Literal[False] | None = None,
     checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     **settings: Any,
 ) -> Stylized:
@@ -98,7 +73,8 @@ def stylize(
         config: settings; the defaults if not given.
         network: use this instead of what ``config.weights`` names.
         callback: called after every step, see ``LevelProgress``; where it returns True the run ends
-            with what it has, for the reason ``stopped``.
+            with what it has, for the reason ``stopped``. If none is given, a run in a notebook
+            is shown there by ``NotebookProgress``; False shows nothing.
         checkpoint: a file to keep the run in as it goes, by default every minute: the same call
             goes on from it. Once the result is returned it is removed, unless Ctrl-C ended the run.
         **settings: single fields of ``StylizeConfig``, over those of ``config``.
@@ -111,10 +87,17 @@ def stylize(
     )
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
-    result = run(job, callback, checkpoint)
+    result = run(job, shown_by_default(callback), checkpoint)
     if checkpoint is not None and result.reason != "interrupted":
         checkpoint.remove()
     return result
+
+
+def shown_by_default(callback: Callback | Literal[False] | None) -> Callback | None:
+    """What is given; where nothing is, a display if this is a notebook. False is for none."""
+    if callback is None and in_notebook():
+        return NotebookProgress()
+    return callback or None
 
 
 def run(
@@ -266,6 +249,7 @@ def _level_callback(
             before + step,
             shown,
             at.job.config.steps,
+            tuple(at.job.sizes),
         )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.

@@ -16,6 +16,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.job import Job, objective_of_job, weights_of_job
 from jaxstyle.layers import order_taps
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.batch import BatchProgress
@@ -64,6 +65,7 @@ class Progress(NamedTuple):
         level, levels, width, height: as in ``api.LevelProgress``.
         steps: of the level, in all.
         batch: losses so far, of the cells in the chunk.
+        sizes: (width, height) of every level.
     """
 
     cells: int
@@ -75,6 +77,7 @@ class Progress(NamedTuple):
     height: int
     steps: int
     batch: BatchProgress
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 class Portion(NamedTuple):
@@ -100,7 +103,11 @@ def run_group(
         load: gives a job its pictures back, if they are put away until it runs.
     """
     if runs_alone(group[0][1]):
-        yield Portion(_merged({index: _alone(job, load) for index, job in mine(group)}), 0)
+        results = {
+            index: _alone(job, load, _of_one(callback, done))
+            for done, (index, job) in enumerate(mine(group))
+        }
+        yield Portion(_merged(results), 0)
         return
     config = group[0][1].config
     try:
@@ -123,8 +130,8 @@ def run_group(
             if not is_out_of_memory(error) or jax.process_count() > 1:
                 raise
             if size <= runner.devices:  # alone they may still go tile by tile
-                for index, job in waiting:
-                    yield Portion({index: _alone(job, load)}, 0)
+                for place, (index, job) in enumerate(waiting, done):
+                    yield Portion({index: _alone(job, load, _of_one(callback, place))}, 0)
                 return
             size = equal_chunks(len(waiting), size // 2, runner.devices)
             continue
@@ -322,17 +329,35 @@ def _loaded(job: Job, load: Load) -> Job | InputError:
         return error
 
 
-def _alone(job: Job, load: Load) -> Stylized | InputError:
+def _alone(
+    job: Job, load: Load, callback: Callable[[LevelProgress], None] | None
+) -> Stylized | InputError:
     if job.config.mesh is not None and jax.process_count() > 1:
         return InputError("the processes share the cells: none is left to share a picture by mesh")
     try:
-        return run(load(job))
+        return run(load(job), callback)
     except InputError as error:
         return error
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         return InputError("out of memory with this cell alone: use a smaller size or less history")
+
+
+def _of_one(
+    callback: Callable[[Progress], None] | None, done: int
+) -> Callable[[LevelProgress], None] | None:
+    """Tells of a cell that runs alone as of a chunk of one."""
+    if callback is None:
+        return None
+
+    def tell(event: LevelProgress) -> None:
+        step, progress = event.step, event.progress
+        batch = BatchProgress(step, [progress.best], int(step < event.steps), progress.seconds)
+        place = event.level, event.levels, event.width, event.height, event.steps
+        callback(Progress(0, done, 1, *place, batch, event.sizes))
+
+    return tell
 
 
 def _counted(
@@ -353,6 +378,7 @@ def _at_level(
     steps = max(job.config.steps for job in jobs)
 
     def tell(batch: BatchProgress) -> None:
-        callback(Progress(0, 0, len(jobs), level + 1, len(sizes), width, height, steps, batch))
+        place = level + 1, len(sizes), width, height, steps
+        callback(Progress(0, 0, len(jobs), *place, batch, tuple(sizes)))
 
     return tell

@@ -7,12 +7,12 @@ vmapped program (see ``grid``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.api import LevelProgress, run
+from jaxstyle.api import run, shown_by_default
 from jaxstyle.axes import Axis
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
@@ -33,6 +33,7 @@ from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, prepare
 from jaxstyle.layers import block_of
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import content_at
 from jaxstyle.result import Stylized
 
@@ -127,7 +128,7 @@ def texture(
     height: int,
     *,
     seamless: bool = False,
-    callback: Callable[[LevelProgress], None] | None = None,
+    callback: Callable[[LevelProgress], bool | None] | Literal[False] | None = None,
     **settings: Any,
 ) -> Stylized:
     """Make a picture of any size that has the texture of ``style``.
@@ -148,7 +149,8 @@ def texture(
     Raises:
         InputError: as ``prepare_texture``.
     """
-    return run(prepare_texture(style, width, height, seamless=seamless, **settings), callback)
+    job = prepare_texture(style, width, height, seamless=seamless, **settings)
+    return run(job, shown_by_default(callback))
 
 
 def prepare_texture(

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.api import LevelProgress
 from jaxstyle.errors import InputError
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.preview.curves import Curves
 from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pictures import jpeg, small
@@ -36,8 +36,8 @@ def in_notebook() -> bool:
 class NotebookProgress:
     """A callback for ``stylize`` that keeps one display of a notebook up to date.
 
-    ``stylize(content, style, callback=NotebookProgress())``. To stop a run, interrupt the kernel:
-    the picture so far is returned.
+    ``stylize`` uses one by itself in a notebook, unless it is given ``callback``. To stop a run,
+    interrupt the kernel: the picture so far is returned.
 
     Args:
         every: least seconds between two updates; 0 shows each step, whatever that costs.
@@ -67,8 +67,6 @@ class NotebookProgress:
         if event.total_step == 1 and self._curves.names:  # used for a second run
             self._handle, self._curves, self._pace = None, Curves(most=400), Pace(self.steps)
             self._next = 0.0
-        if self._pace.steps is None and event.steps:
-            self._pace = Pace(event.steps)
         self._curves.add(event)
         self._pace.add(event)
         start = time.monotonic()

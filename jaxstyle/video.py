@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.api import LevelProgress, run
+from jaxstyle.api import run
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.job import Job, prepare, replace_settings
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import content_at, original_at
 from jaxstyle.luminance import grey
 from jaxstyle.network import Network

@@ -53,10 +53,12 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "padded",
             "sharding",
             "usage",
+            "level_progress",
         ),
     ),
     (("setting", "config", "presets", "axes", "experiment_settings"),),
     (("strategy", "programs"),),
+    (("preview*", "notebook"),),
     (
         (
             "initial",
@@ -71,7 +73,7 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
         ),
     ),
     (("replay", "grouping", "chunks", "grid", "cell_files"),),
-    (("experiments",), ("batch*", "video*", "flow"), ("preview*", "notebook")),
+    (("experiments",), ("batch*", "video*", "flow")),
     (("__init__",),),
     (("compilation_cache", "deterministic"),),
     (("calibration",),),

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from jaxstyle import stylize
-from jaxstyle.api import LevelProgress
 from jaxstyle.errors import InputError
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.notebook import NotebookProgress, curves_svg, in_notebook
 from jaxstyle.optimize import Progress
 from jaxstyle.preview.curves import Curves

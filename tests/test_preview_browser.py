@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import images, stylize
-from jaxstyle.api import LevelProgress
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.optimize import Progress
 from jaxstyle.preview import Preview, watched
 

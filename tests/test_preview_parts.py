@@ -19,10 +19,10 @@ from PIL import Image
 from preview_events import CONTENT, STYLE, ask, event
 
 from jaxstyle import images
-from jaxstyle.api import LevelProgress
 from jaxstyle.commands.watching import add_watch_options, preview_from, title_of
 from jaxstyle.errors import InputError
 from jaxstyle.job import prepare
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.preview.curves import Curves
 from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pages import Pages
@@ -76,6 +76,36 @@ def test_the_time_left():
 def test_the_time_left_of_a_run_that_was_resumed():
     resumed = [(float(n - 50), event(n)) for n in range(51, 76)]
     assert pace_of(100, resumed).left == pytest.approx(25)
+
+
+def test_what_is_compiled_is_no_step():
+    # A minute to compile, then 50 steps in a second: 20000 of them take 400 s, not an hour.
+    at = [60 + 0.02 * n for n in range(1, 26)]
+    pace = pace_of(20_000, [(seconds, event(n + 1)) for n, seconds in enumerate(at)])
+    assert pace.rate == pytest.approx(50)
+    assert pace.left == pytest.approx(0.02 * 19_975)
+    assert pace_of(20_000, [(60.0, event(1))]).left is None  # nobody knows yet
+    # A level to come compiles too, and takes as long as it has pixels: here nine times as many.
+    sizes = ((32, 24), (96, 72))
+    two = [(s, event(n + 1, levels=2)._replace(sizes=sizes)) for n, s in enumerate(at)]
+    pace = pace_of(100, two)
+    assert pace.left == pytest.approx(0.02 * 75 + 60 + 0.18 * 100)
+    assert pace.whole == pytest.approx(20) and pace.share == pytest.approx(0.25 / 10)
+    # Its first step has come, and is not to be taken for one that all others are like.
+    began = (70.0, event(101, level=2, levels=2, step=1)._replace(sizes=sizes))
+    assert pace_of(100, [*two, began]).left == pytest.approx(0.18 * 99)
+
+
+def test_steps_that_one_call_has_made_are_told_of_at_once():
+    def told(step: int) -> LevelProgress:
+        own = event(step)
+        return own._replace(progress=own.progress._replace(more=-step % 10))
+
+    # Ten steps a second, each ten known at their end; ten seconds to compile.
+    events = [(10.0 + (step - 1) // 10 + step * 1e-4, told(step)) for step in range(1, 41)]
+    assert pace_of(100, events[:15]).left is None
+    pace = pace_of(100, events)
+    assert pace.rate == pytest.approx(10, rel=0.01) and pace.left == pytest.approx(6, rel=0.01)
 
 
 def test_pages_are_forgotten_when_they_fall_silent():

@@ -12,7 +12,7 @@ import numpy as np
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.api import LevelProgress
+    from jaxstyle.level_progress import LevelProgress
 
 MOST_SNAPSHOTS = 500
 

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live bar on a terminal, plain lines elsewhere."""
+"""What a run shows while it goes on."""
 
 from __future__ import annotations
 
@@ -6,67 +6,10 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from jaxstyle.api import LevelProgress
-from jaxstyle.preview.pace import share_done
-from jaxstyle.usage import memory_in_use
-
-PLAIN_EVERY = 25
-"""Steps between two plain lines."""
-ROOMY = 120
-"""Columns of a terminal that hold the bar and the terms of the loss."""
-
-
-class Display(AbstractContextManager["Display"]):
-    """A live bar on a terminal; all of it, and plain lines, go to standard error.
-
-    Args:
-        quiet: show nothing.
-
-    Attributes:
-        bar: None where it is quiet or there is no terminal.
-    """
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False)
-        self.bar: Progress | None = None
-        if not quiet and self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.fields[loss]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                console=self.console,
-            )
-            self.task = self.bar.add_task("compiling", total=None, loss="")
-
-    def __enter__(self) -> Self:
-        if self.bar is not None:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def say(self, line: str) -> None:
-        """Print one line, above the bar where there is one."""
-        if self.quiet:
-            return
-        if self.console.is_terminal:
-            self.console.print(line, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
-    def advance(self, place: str, loss: str, done: float, total: float) -> None:
-        """Move the bar, which there must be."""
-        assert self.bar is not None
-        self.bar.update(self.task, description=place, completed=done, total=total, loss=loss)
+from jaxstyle.commands.display import PLAIN_EVERY, Display, Shown
+from jaxstyle.level_progress import LevelProgress
+from jaxstyle.optimize import Progress
+from jaxstyle.preview.pace import Pace
 
 
 class Reporter(Display):
@@ -80,25 +23,31 @@ class Reporter(Display):
     def __init__(self, *, quiet: bool, steps: int) -> None:
         super().__init__(quiet=quiet)
         self.steps = steps
+        self.pace = Pace(steps)
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
         if self.quiet:
             return
-        terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
-        # Where there is little room, what is left of the run counts more than the terms.
-        parts = (
-            f" = content {terms.content:.3g} + style {terms.style:.3g} + tv {terms.tv:.3g}"
-            if self.bar is None or self.console.width >= ROOMY
-            else ""
-        )
-        loss = f"loss {event.progress.best:.4g}{parts}, {rate:.3g} steps/s, {memory_in_use()}"
+        self.pace.add(event)
+        loss = loss_line(event.progress, terms=self.has_room)
         place = f"{event.width}x{event.height} ({event.level}/{event.levels})"
-        if self.bar is not None:
-            done = share_done(event.level, event.levels, event.step / self.steps)
-            self.advance(f"{place} {event.step}/{self.steps}", loss, done, 1)
-        elif event.step == 1 or event.step % PLAIN_EVERY == 0 or event.step == self.steps:
-            self.say(f"{place} step {event.step}/{self.steps}: {loss}")
+        step = f"{event.step}/{self.steps}"
+        place += f" {step}" if self.bar is not None else f" step {step}"
+        shown = Shown(place, loss, self.pace.share, self.pace.rate, self.pace.left)
+        often = event.step == 1 or event.step % PLAIN_EVERY == 0
+        self.tell(shown, plain=often or event.step == self.steps)
+
+
+def loss_line(progress: Progress, *, terms: bool) -> str:
+    """The loss so far, and what it is made of."""
+    found = progress.terms
+    parts = (
+        f" = content {found.content:.3g} + style {found.style:.3g} + tv {found.tv:.3g}"
+        if terms
+        else ""
+    )
+    return f"loss {progress.best:.4g}{parts}"
 
 
 class PanelReporter(AbstractContextManager["PanelReporter"]):

@@ -29,9 +29,9 @@ from jaxstyle.commands.watching import add_watch_options, preview_from
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.api import LevelProgress
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.job import Job
+    from jaxstyle.level_progress import LevelProgress
     from jaxstyle.result import Stylized
 
 

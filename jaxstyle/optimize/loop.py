@@ -68,6 +68,7 @@ class Progress(NamedTuple):
         snapshot: gives all that is needed to go on from here; None where that cannot be had: in
             the middle of fused steps, and under scipy.
         interrupted: says whether Ctrl-C has been pressed, so that no further step will be begun.
+        more: steps that the same call has made after this one, to be told of at once.
     """
 
     step: int
@@ -78,6 +79,7 @@ class Progress(NamedTuple):
     current: Callable[[], np.ndarray]
     snapshot: Callable[[], Snapshot] | None = None
     interrupted: Callable[[], bool] = lambda: False
+    more: int = 0
 
 
 class Outcome(NamedTuple):
@@ -152,7 +154,7 @@ def minimise(
                 watch.add(value, stalled)
                 kept = state if left == 0 else None
                 current = partial(_current, algorithm, state)
-                watch.tell(callback, value, terms, current, kept, interrupted)
+                watch.tell(callback, value, terms, current, kept, interrupted, left)
         result = jnp.array(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
         _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
@@ -239,6 +241,7 @@ class Watch:
         current: Callable[[], np.ndarray],
         state: Any,
         interrupted: threading.Event,
+        more: int = 0,
     ) -> None:
         """Tell a callback of the latest evaluation; ``state`` is what it may keep, or None."""
         if callback is None:
@@ -249,7 +252,7 @@ class Watch:
 
         progress = Progress(
             len(self.values), value, terms, self.bests[-1], self.seconds, current,
-            None if state is None else snapshot, interrupted.is_set,
+            None if state is None else snapshot, interrupted.is_set, more,
         )  # fmt: skip
         # Only what is really True: callbacks that return something by chance are many.
         answer = callback(progress)

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxstyle.api import LevelProgress
-
-
-def share_done(level: int, levels: int, steps_done: float) -> float:
-    """The part of a run that is done, from 0 to 1.
-
-    Work is counted in pixels and steps, so that the time left is right across the levels: each
-    level has twice the pixels of the one before.
-
-    Args:
-        level: from 1.
-        steps_done: part of this level's steps.
-    """
-    pixels = [2.0**index for index in range(levels)]
-    return (sum(pixels[: level - 1]) + pixels[level - 1] * steps_done) / sum(pixels)
+from jaxstyle.level_progress import LevelProgress
 
 
 class _Place(NamedTuple):
     level: int
-    levels: int
     step: int
     time: float
 
 
 class Pace:
     """Learns from each step how long the rest will take.
+
+    A step takes time in proportion to its pixels. What the first one at a level takes longer is
+    mostly spent compiling: each level to come will take that once, and it says nothing of a step.
 
     Args:
         steps: of each level; None if not known: then the first level that ends shows it.
@@ -42,22 +30,51 @@ class Pace:
         self.steps = steps
         self._clock = clock
         self._started = clock()
-        self._first: _Place | None = None
-        self._level_start: _Place | None = None
+        self._pixels: list[float] = []
+        self._first: int | None = None
         self._last: _Place | None = None
+        self._level_start: _Place | None = None
+        self._level_wait, self._level_done = 0.0, 0
+        self._per_pixel: float | None = None
+        self._to_compile = 0.0
 
     def add(self, event: LevelProgress) -> None:
         """Note one step."""
-        place = _Place(event.level, event.levels, event.step, self._clock())
-        before = self._last
-        if before is None or self._level_start is None or place.level != before.level:
-            if before is not None and self.steps is None:
+        if self.steps is None and event.steps:
+            self.steps = event.steps
+        if self._first is None:
+            self._first = event.step
+        # Of steps that one call has made, the last one alone says how long they took.
+        if event.progress.more == 0:
+            self.note(event.level, event.levels, event.step, event.sizes)
+
+    def note(
+        self, level: int, levels: int, step: int, sizes: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        """Note that a step is done.
+
+        Args:
+            level: from 1.
+            step: at this level, from 1.
+            sizes: (width, height) of every level; if not given, each is taken to have twice the
+                pixels of the one before.
+        """
+        place, before = _Place(level, step, self._clock()), self._last
+        sides = sizes or [(2**index, 1) for index in range(levels)]
+        self._pixels = [float(width * height) for width, height in sides]
+        if before is None or level != before.level or step <= before.step:
+            # A new level, or one that started again, with less memory.
+            if before is not None and level > before.level and self.steps is None:
                 self.steps = before.step
             self._level_start = place
-        elif place.step <= before.step:  # the level started again, with less memory
-            self._level_start = place
-        self._first = self._first or place
+            self._level_wait = place.time - (self._started if before is None else before.time)
+            # A run that was resumed has not done all steps of its first level.
+            earlier = self._first - 1 if before is None and self._first is not None else 0
+            self._level_done = step - earlier
         self._last = place
+        if (rate := self.rate) is not None and self._level_start is not None:
+            self._per_pixel = 1 / rate / self._pixels[level - 1]
+            self._to_compile = max(0.0, self._level_wait - self._level_done / rate)
 
     @property
     def seconds(self) -> float:
@@ -75,23 +92,29 @@ class Pace:
 
     @property
     def share(self) -> float | None:
-        """The part of the run that is done, from 0 to 1; None where the steps are not known."""
-        return None if self._last is None else self._share(self._last, self._last.step)
+        """The part of the work that is done, from 0 to 1; None where the steps are not known.
+
+        Work is counted in pixels and steps.
+        """
+        if self._last is None or self.steps is None:
+            return None
+        here = self._last.level - 1
+        done = sum(self._pixels[:here])
+        done += self._pixels[here] * min(1.0, self._last.step / self.steps)
+        return done / sum(self._pixels)
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end; None where that is not known yet."""
-        share = self.share
-        if share is None or self._first is None or self._last is None:
+        """Seconds until the end; None where that is not known yet, as after the first step."""
+        share, whole = self.share, self.whole
+        if share is None or whole is None or self._last is None:
             return None
-        # A run that was resumed has not done all of its share since it was started.
-        done = share - (self._share(self._first, self._first.step - 1) or 0.0)
-        if done <= 0:
-            return None
-        taken = self._last.time - self._started
-        return max(0.0, taken * (1 - share) / done - (self._clock() - self._last.time))
+        to_compile = self._to_compile * (len(self._pixels) - self._last.level)
+        return max(0.0, whole * (1 - share) + to_compile - (self._clock() - self._last.time))
 
-    def _share(self, place: _Place, step: int) -> float | None:
-        if self.steps is None:
+    @property
+    def whole(self) -> float | None:
+        """Seconds that all steps of such a run take, with all that is compiled at hand."""
+        if self._per_pixel is None or self.steps is None:
             return None
-        return share_done(place.level, place.levels, min(1.0, step / self.steps))
+        return self._per_pixel * self.steps * sum(self._pixels)

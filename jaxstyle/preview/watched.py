@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.api import LevelProgress
+from jaxstyle.level_progress import LevelProgress
 from jaxstyle.preview.curves import Curves, plain
 from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pages import Pages

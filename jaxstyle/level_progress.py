@@ -1,0 +1,37 @@
+"""What whoever looks on at a run is told after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxstyle.optimize import Progress
+
+
+class LevelProgress(NamedTuple):
+    """What the callback of ``stylize`` is told after every step.
+
+    Attributes:
+        level, levels: from 1, coarsest first.
+        width, height: of this level.
+        step: at this level, from 1.
+        total_step: since the start.
+        progress: loss, terms, time and the picture so far, in its final colours; see
+            ``optimize.Progress``.
+        steps: that each level has at most.
+        sizes: (width, height) of every level.
+    """
+
+    level: int
+    levels: int
+    width: int
+    height: int
+    step: int
+    total_step: int
+    progress: Progress
+    steps: int = 0
+    sizes: tuple[tuple[int, int], ...] = ()
+
+
+Callback = Callable[[LevelProgress], bool | None]
+"""Ends the whole run after the step in hand by returning True."""
