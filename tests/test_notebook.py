@@ -112,6 +112,31 @@ def test_without_ipython_it_says_what_to_install(monkeypatch):
         NotebookProgress()
 
 
+@pytest.fixture
+def kernel(outputs, monkeypatch) -> list[dict[str, Any]]:
+    """What a notebook's own shell would get to show."""
+    import IPython
+
+    class ZMQInteractiveShell:  # told by its name
+        display_pub = IPython.get_ipython().display_pub
+
+    monkeypatch.setattr(IPython, "get_ipython", ZMQInteractiveShell)
+    return outputs
+
+
+def test_a_run_in_a_notebook_is_shown_there_by_itself(kernel):
+    settings = {"size": 32, "steps": 2, "optimizer": "adam", **FAST}
+    stylize(CONTENT, STYLE, **settings)
+    name = kernel[0]["transient"]["display_id"]
+    assert {output["transient"]["display_id"] for output in kernel} == {name}
+    assert "step 2/2" in kernel[-1]["data"]["text/html"]
+    del kernel[:]
+    steps = []
+    stylize(CONTENT, STYLE, callback=steps.append, **settings)
+    stylize(CONTENT, STYLE, callback=False, **settings)
+    assert len(steps) == 2 and kernel == []
+
+
 def test_this_is_no_notebook(outputs):
     assert not in_notebook()  # IPython's shell in a terminal is none
 
@@ -124,11 +149,9 @@ def test_in_a_real_kernel():
     source = f"""
 import numpy as np
 from jaxstyle import stylize
-from jaxstyle.notebook import NotebookProgress, in_notebook
-assert in_notebook()
 chance = np.random.default_rng(0)
 content, style = chance.random((32, 32, 3)), chance.random((32, 32, 3))
-result = stylize(content, style, size=32, steps=4, callback=NotebookProgress(every=0), **{FAST})
+result = stylize(content, style, size=32, steps=4, **{FAST})
 """
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
