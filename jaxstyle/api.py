@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import is_out_of_memory
 from jaxstyle.job import (
     Image,
     Job,
@@ -27,10 +28,9 @@ from jaxstyle.job import (
 from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
-from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.optimize.stepwise import minimise_stepwise
-from jaxstyle.planner import is_out_of_memory
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights
@@ -50,6 +50,7 @@ class LevelProgress(NamedTuple):
         progress: loss, terms, time and the picture so far, in its final colours; see
             ``optimize.Progress``.
         steps: that each level has at most.
+        plan: how the gradient is computed, in one line; another one when memory has run out.
     """
 
     level: int
@@ -60,6 +61,7 @@ class LevelProgress(NamedTuple):
     total_step: int
     progress: Progress
     steps: int = 0
+    plan: str = ""
 
 
 Callback = Callable[[LevelProgress], bool | None]
@@ -167,11 +169,12 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
                 )
                 break
             except Exception as error:
-                # The estimate was wrong: the level starts again, from where it did before.
                 next_job = after_out_of_memory(job, level, error)
                 if next_job is None:
                     raise
                 job = next_job
+                if isinstance(error, OutOfMemory):  # else the level has hardly begun
+                    image, resume = error.x, error.snapshot
         image = np.clip(outcome.x, 0, 1)
         seconds += outcome.seconds
         losses.append(outcome.values)
@@ -188,7 +191,7 @@ def after_out_of_memory(job: Job, level: int, error: Exception) -> Job | None:
     config = smaller(job.config, architecture, *job.sizes[level])
     if config is None:
         return None
-    plan = f"{config.strategy}, {config.tile} px tiles, after running out of memory"
+    plan = f"tiles of {config.tile} px, after running out of memory"
     return replace(job, config=config, plan=plan)
 
 
@@ -266,6 +269,7 @@ def _level_callback(
             before + step,
             shown,
             at.job.config.steps,
+            at.job.plan,
         )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.api import run
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.job import Job, objective_of_job, weights_of_job
 from jaxstyle.layers import order_taps
@@ -25,7 +25,6 @@ from jaxstyle.planner import (
     fit_chunk,
     format_bytes,
     free_bytes,
-    is_out_of_memory,
 )
 from jaxstyle.processes import gather, mine
 from jaxstyle.programs import (

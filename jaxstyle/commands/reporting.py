@@ -80,11 +80,15 @@ class Reporter(Display):
     def __init__(self, *, quiet: bool, steps: int) -> None:
         super().__init__(quiet=quiet)
         self.steps = steps
+        self.plan = ""
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
         if self.quiet:
             return
+        if self.plan and event.plan != self.plan:
+            self.say(f"strategy {event.plan}")
+        self.plan = event.plan
         terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
         # Where there is little room, what is left of the run counts more than the terms.
         parts = (
