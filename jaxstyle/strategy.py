@@ -183,6 +183,10 @@ def choose(
         return config, f"{words}: about {format_bytes(taken.needed)} {told}"
     last = min(found, key=lambda way: way.needed)
     words = _words(last, config.mesh)
+    if last.strategy == "tiled" and config.optimizer == "lbfgs" and config.mesh is None:
+        config = replace(_taking(config, last), history=LEAST_HISTORY)
+        last = way_of(config, architecture, width, height)
+        words += f" and history {LEAST_HISTORY}"
     advice = "a smaller --size" if config.optimizer == "adam" else "--optimizer adam"
     if config.strategy == "whole" and config.tileable:
         advice = "--strategy tiled"
