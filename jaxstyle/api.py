@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config import StylizeConfig
+from jaxstyle.errors import is_out_of_memory
 from jaxstyle.job import (
     Image,
     Job,
@@ -29,10 +30,9 @@ from jaxstyle.levels import enlarge, presented, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
-from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.optimize.stepwise import minimise_stepwise
-from jaxstyle.planner import is_out_of_memory
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights
@@ -150,11 +150,12 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
                 )
                 break
             except Exception as error:
-                # The estimate was wrong: the level starts again, from where it did before.
                 next_job = after_out_of_memory(job, level, error)
                 if next_job is None:
                     raise
                 job = next_job
+                if isinstance(error, OutOfMemory):  # else the level has hardly begun
+                    image, resume = error.x, error.snapshot
         image = np.clip(outcome.x, 0, 1)
         seconds += outcome.seconds
         losses.append(outcome.values)
@@ -171,7 +172,7 @@ def after_out_of_memory(job: Job, level: int, error: Exception) -> Job | None:
     config = smaller(job.config, architecture, *job.sizes[level])
     if config is None:
         return None
-    plan = f"{config.strategy}, {config.tile} px tiles, after running out of memory"
+    plan = f"tiles of {config.tile} px, after running out of memory"
     return replace(job, config=config, plan=plan)
 
 
@@ -249,6 +250,7 @@ def _level_callback(
             before + step,
             shown,
             at.job.config.steps,
+            at.job.plan,
             tuple(at.job.sizes),
         )
         answer = None if callback is None else callback(event)

@@ -7,7 +7,6 @@ import os
 import platform
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -17,21 +16,18 @@ import numpy as np
 from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
-from jaxstyle.job import Job, model_of_job, tiled_of
+from jaxstyle.job import Job, model_of_job
 from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.programs import objective_of, precision_in_force, weights_of
-from jaxstyle.quantities import Targets, model_of
+from jaxstyle.quantities import Targets
+from jaxstyle.strategy import evaluated_pixels
 from jaxstyle.targets import content_targets, style_targets
 
-SIDE = 192
-"""Of the picture measured, in pixels: a fraction of a second a step on a slow CPU."""
+SIDE_ON_CPU, SIDE = 192, 1024
+"""Of the picture measured, in pixels: a fraction of a second a step on a slow CPU; on others as
+much as fills them."""
 
 REPEATS = 3
-SECOND_PASS = 4 / 3
-"""A tiled step computes features once more; forward is about a third of forward and back."""
-
-AGAIN = 2
-"""The same where both passes compute those of the content, too."""
 
 
 def seconds_per_pixel(job: Job) -> float:
@@ -53,19 +49,15 @@ def step_seconds(
     job: Job, level: int, strategy: str, tile: int, each: float, recompute_content: bool = False
 ) -> float:
     """Seconds of a step at a level, given ``seconds_per_pixel``."""
-    width, height = job.sizes[level]
-    if strategy == "whole" or max(width, height) <= tile:
-        return each * width * height
-    config = replace(job.config, strategy="tiled", tile=tile)
-    tiled = tiled_of(replace(job, config=config), objective_of(config))
-    tiling = tiled.tiling(height, width, model_of(job.network))
-    pixels = tiling.height * tiling.width * len(tiling.windows)
-    return each * pixels * (AGAIN if recompute_content else SECOND_PASS)
+    tile = tile if strategy == "tiled" else 0
+    taps, architecture = objective_of(job.config).taps, job.network.architecture
+    return each * evaluated_pixels(architecture, taps, *job.sizes[level], tile, recompute_content)
 
 
 def _measure(job: Job) -> float:
     objective, model = objective_of(job.config), model_of_job(job)
-    picture = jnp.asarray(np.random.default_rng(0).random((SIDE, SIDE, 3), np.float32))
+    side = SIDE_ON_CPU if jax.default_backend() == "cpu" else SIDE
+    picture = jnp.asarray(np.random.default_rng(0).random((side, side, 3), np.float32))
     with precision_in_force(job.config):
         targets = Targets(
             content_targets(objective, model, picture), style_targets(objective, model, picture)
@@ -77,7 +69,7 @@ def _measure(job: Job) -> float:
         started = time.perf_counter()
         jax.block_until_ready(step(*arguments))
         times.append(time.perf_counter() - started)
-    return min(times) / SIDE**2
+    return min(times) / side**2
 
 
 def _key(job: Job) -> str:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.api import run
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.job import Job, objective_of_job, weights_of_job
 from jaxstyle.layers import order_taps
@@ -26,7 +26,6 @@ from jaxstyle.planner import (
     fit_chunk,
     format_bytes,
     free_bytes,
-    is_out_of_memory,
 )
 from jaxstyle.processes import gather, mine
 from jaxstyle.programs import (
@@ -62,7 +61,7 @@ class Progress(NamedTuple):
     Attributes:
         cells, done: all cells of the grid, and those finished in earlier chunks.
         chunk: how many cells run now.
-        level, levels, width, height: as in ``api.LevelProgress``.
+        level, levels, width, height: as in ``LevelProgress``.
         steps: of the level, in all.
         batch: losses so far, of the cells in the chunk.
         sizes: (width, height) of every level.

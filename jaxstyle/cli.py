@@ -23,8 +23,7 @@ from jaxstyle.commands import (
     texture,
     video,
 )
-from jaxstyle.errors import InputError
-from jaxstyle.planner import is_out_of_memory
+from jaxstyle.errors import InputError, is_out_of_memory
 
 COMMANDS = (
     stylize,

@@ -213,7 +213,9 @@ class StylizeConfig:
         1024, "longest side of a tile in pixels; auto halves it where memory is short", least=32
     )
     offload: bool = setting(
-        False, "tiled: keep picture and optimiser state in the host's memory, not the device's"
+        False,
+        "tiled, on an accelerator: keep picture and optimiser state in the host's memory, not the "
+        "device's; auto does so where memory is short",
     )
     recompute_content: bool = setting(
         False,

@@ -19,6 +19,7 @@ class LevelProgress(NamedTuple):
         progress: loss, terms, time and the picture so far, in its final colours; see
             ``optimize.Progress``.
         steps: that each level has at most.
+        plan: how the gradient is computed, in one line; another one when memory has run out.
         sizes: (width, height) of every level.
     """
 
@@ -30,6 +31,7 @@ class LevelProgress(NamedTuple):
     total_step: int
     progress: Progress
     steps: int = 0
+    plan: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
 
 

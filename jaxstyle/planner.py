@@ -58,28 +58,40 @@ def free_bytes(devices: Sequence[Any]) -> int:
 
 
 def free_host_bytes(
-    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")
+    meminfo: Path = Path("/proc/meminfo"),
+    cgroup: Path = Path("/sys/fs/cgroup"),
+    own: Path = Path("/proc/self/cgroup"),
 ) -> int:
     """What this process may still take of the host's memory, in bytes.
 
-    The least of what the kernel calls available and of what the limit of the container (cgroup,
-    version 1 or 2) leaves. 4 GiB where neither can be read.
+    The least of what the kernel calls available and of what the limits of the container, of the
+    batch job or of the service (cgroups, version 1 or 2, each within the one above) leave. 4 GiB
+    where none can be read.
+
+    Args:
+        own: where the kernel says which groups the process is in.
     """
     found = []
     available = re.search(r"^MemAvailable:\s+(\d+) kB", _text(meminfo), re.MULTILINE)
     if available:
         found.append(int(available[1]) * 1024)
-    for limit, used, cache in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    groups = re.findall(r"^\d+:(|(?:.*,)?memory(?:,.*)?):/(.*)$", _text(own), re.MULTILINE)
+    for controllers, limit, used in (
+        ("", "memory.max", "memory.current"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        most, now = _text(cgroup / limit).strip(), _text(cgroup / used).strip()
-        if most.isdigit() and now.isdigit():
-            # Pages of files count as used, yet give way at once.
-            files = re.search(
-                r"^(?:total_)?inactive_file (\d+)", _text(cgroup / cache), re.MULTILINE
-            )
-            found.append(int(most) - int(now) + (int(files[1]) if files else 0))
+        inside = next((path for named, path in groups if bool(named) == bool(controllers)), "")
+        top = cgroup / controllers
+        for group in (top / inside, *(top / inside).parents):
+            if not group.is_relative_to(top):
+                break
+            most, now = _text(group / limit).strip(), _text(group / used).strip()
+            if most.isdigit() and now.isdigit():
+                # Pages of files count as used, yet give way at once.
+                files = re.search(
+                    r"^(?:total_)?inactive_file (\d+)", _text(group / "memory.stat"), re.MULTILINE
+                )
+                found.append(int(most) - int(now) + (int(files[1]) if files else 0))
     return max(0, min(found, default=4 * 2**30))
 
 
@@ -121,11 +133,6 @@ def fit_chunk(
             guess = size + (limit - amount) * (before[0] - size) // (before[1] - amount)
         before = size, amount
         size = equal_chunks(cells, max(multiple, min(size - multiple, guess)), multiple)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the backend, or Python, could not get the memory it wanted."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _text(path: Path) -> str:

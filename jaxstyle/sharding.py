@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
 from jaxstyle.objective import Objective, check_tileable
-from jaxstyle.optimize import LBFGS, Outcome, Progress, Stopping, minimise
+from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import Algorithm, Callback
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.padded import PaddedObjective, content_targets_padded, know_style_padded
@@ -226,7 +226,8 @@ def minimise_sharded(
         resume: with its arrays whole in every process; from a mesh of the same shape.
 
     Raises:
-        InputError: as ``Objective`` and ``minimise``; also as ``evaluation_sharded``.
+        InputError, OutOfMemory: as ``Objective`` and ``minimise``; also as
+            ``evaluation_sharded``.
     """
     padded, picture, placed = evaluation_sharded(objective, x, arguments, mesh)
     height, width, _ = x.shape
@@ -239,17 +240,21 @@ def minimise_sharded(
         assert callback is not None
         return callback(progress._replace(current=lambda: progress.current()[:height, :width]))
 
-    outcome = minimise(
-        padded,
-        picture,
-        placed,
-        Spread(algorithm, mesh, picture.shape[:2]),
-        stopping,
-        callback=None if callback is None else tell,
-        steps_per_call=steps_per_call,
-        agree=agreed,
-        resume=resume,
-    )
+    try:
+        outcome = minimise(
+            padded,
+            picture,
+            placed,
+            Spread(algorithm, mesh, picture.shape[:2]),
+            stopping,
+            callback=None if callback is None else tell,
+            steps_per_call=steps_per_call,
+            agree=agreed,
+            resume=resume,
+        )
+    except OutOfMemory as error:
+        error.x = np.ascontiguousarray(error.x[:height, :width])
+        raise
     return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
 
 

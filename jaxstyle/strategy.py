@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product, repeat
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from jaxstyle.layers import Architecture
 from jaxstyle.planner import HEADROOM, format_bytes, free_bytes
 from jaxstyle.sharding import mesh_shape
 from jaxstyle.statistics import additive
-from jaxstyle.windows import least_tile
+from jaxstyle.windows import least_tile, tile_picture
 
 DIVIDED_OVERHEAD = 1.7
 """Parts with the rows of their neighbours, and what fills the last ones up (``bench.py mesh``)."""
@@ -28,6 +29,10 @@ than three, and one is well ahead of Adam: after 80 steps its loss is 1 % above 
 
 LEAST_USEFUL_TILE = 256
 """Smaller tiles are mostly halo, and save next to nothing."""
+
+TWO_PASSES, CONTENT_AGAIN = 1.5, 2.2
+"""Times that a step takes for tiles of as many pixels, and where both passes compute the content's
+features too (``bench.py tile``)."""
 
 
 class Way(NamedTuple):
@@ -57,7 +62,8 @@ def free_memory() -> int:
 def ways(config: StylizeConfig, architecture: Architecture, width: int, height: int) -> list[Way]:
     """The ways of running a size, quickest first: whole, tiles of halving sides, offloaded.
 
-    On a mesh: the whole divided over its devices, and tiles dealt out to them.
+    On a mesh: the whole divided over its devices, and tiles dealt out to them. ``needed`` is with
+    the history that is asked for.
     """
     layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
     pixels, state = width * height, (config.optimizer, config.history)
@@ -80,11 +86,17 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     if config.mesh is None and on_host and layers[0] and not config.recompute_content:
         agains.append(True)
     if config.mesh is None:
-        # Smaller tiles cost more time than the content's features do.
-        found += [
+        taps = (*layers[0], *layers[1])
+
+        def time(way: Way) -> float:
+            tile, again = way.tile, way.recompute_content
+            return evaluated_pixels(architecture, taps, width, height, tile, again)
+
+        kept = [
             Way("tiled", tile, False, tiled(pixels, tile, again), again)
             for tile, again in product(tiles, agains)
         ]
+        found += sorted(kept, key=time)
     if config.mesh is not None or not on_host:
         again = config.recompute_content
         alone = [tiled(tile**2, tile, again) for tile in tiles]
@@ -92,8 +104,30 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
             # The host's memory is the devices': each has a share of what is kept there.
             beside, parts = [tiled(pixels, t, again) for t in tiles], _in_one_memory(config)
             alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
+            once = needs.PROCESS - needs.PROCESS / parts
+            alone = [a - once for a in alone]
         found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
     return found
+
+
+def evaluated_pixels(
+    architecture: Architecture,
+    taps: Iterable[str],
+    width: int,
+    height: int,
+    tile: int,
+    recompute_content: bool = False,
+) -> float:
+    """Pixels of a whole picture whose value and gradient take as long as a step of this one.
+
+    Args:
+        tile: the longest side of a tile; 0 for the whole picture.
+    """
+    if not 0 < tile < max(width, height):
+        return width * height
+    tiling = tile_picture(height, width, taps, tile, architecture)
+    pixels = tiling.height * tiling.width * len(tiling.windows)
+    return pixels * (CONTENT_AGAIN if recompute_content else TWO_PASSES)
 
 
 def choose(
@@ -106,7 +140,8 @@ def choose(
     """Settings with ``strategy``, ``tile`` and ``history`` decided, and why, in one line.
 
     Args:
-        config: a ``strategy`` other than auto is kept.
+        config: a ``strategy`` other than auto is kept; its tiles are made smaller, and its history
+            shorter, for a ``max_memory`` alone.
         width, height: of the final picture.
         max_memory: bytes; None for most of what is free.
 
@@ -127,9 +162,12 @@ def choose(
             raise InputError(
                 f"strategy tiled is not possible where {_whole_for(config)}: take whole"
             )
-        words = config.strategy if config.mesh is None else _words(mine[0], config.mesh)
-        told = f"{words}: about {format_bytes(mine[0].needed)}{each}"
-        return _taking(config, mine[0]), told
+        if max_memory is None:
+            as_asked = (w for w in mine if w.recompute_content == config.recompute_content)
+            first = max(as_asked, key=lambda way: way.tile)
+            words = config.strategy if config.mesh is None else _words(first, config.mesh)
+            return _taking(config, first), f"{words}: about {format_bytes(first.needed)}{each}"
+        found = mine
     limit = (max_memory or free_memory()) // _in_one_memory(config)
     fits = next((way for way in found if way.needed <= limit), None)
     told = f"of {format_bytes(limit)} {'allowed' if max_memory else 'free'}"
@@ -140,11 +178,18 @@ def choose(
         shorter := _with_less_history(config, architecture, width * height, limit, found)
     ) is not None:
         way, config = shorter
+        taken = way_of(config, architecture, width, height)
         words = f"{_words(way, None)}, history {config.history}"
-        return config, f"{words}: fits the {told.removeprefix('of ')}"
+        return config, f"{words}: about {format_bytes(taken.needed)} {told}"
     last = min(found, key=lambda way: way.needed)
     words = _words(last, config.mesh)
+    if last.strategy == "tiled" and config.optimizer == "lbfgs" and config.mesh is None:
+        config = replace(_taking(config, last), history=LEAST_HISTORY)
+        last = way_of(config, architecture, width, height)
+        words += f" and history {LEAST_HISTORY}"
     advice = "a smaller --size" if config.optimizer == "adam" else "--optimizer adam"
+    if config.strategy == "whole" and config.tileable:
+        advice = "--strategy tiled"
     message = (
         f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {told}: "
         f"try {advice}"
@@ -216,12 +261,21 @@ def smaller(
     config: StylizeConfig, architecture: Architecture, width: int, height: int
 ) -> StylizeConfig | None:
     """The next way that needs less memory, for when one did not fit after all; None if none."""
-    tiles = ways(config, architecture, width, height)[1:]
-    left = [way for way in tiles if way.tile < max(width, height)]
+    left = [
+        way
+        for way in ways(config, architecture, width, height)[1:]
+        if way.tile < max(width, height)
+    ]
     if config.strategy == "tiled":
-        now = config.offload, -config.tile, config.recompute_content
-        left = [way for way in left if (way.offload, -way.tile, way.recompute_content) > now]
+        now = way_of(config, architecture, width, height)
+        left = [way for way in left if way.offload >= now.offload and way.needed < now.needed]
     return _taking(config, left[0]) if left else None
+
+
+def way_of(config: StylizeConfig, architecture: Architecture, width: int, height: int) -> Way:
+    """The one of ``ways`` that settings take whose ``strategy`` is decided."""
+    found = ways(config, architecture, width, height)
+    return next(way for way in found if _taking(config, way) == config)
 
 
 def _taking(config: StylizeConfig, way: Way) -> StylizeConfig:

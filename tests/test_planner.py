@@ -88,10 +88,11 @@ def host(tmp_path):
                 f"MemTotal:  99999999 kB\nMemFree: 5 kB\nMemAvailable:   {available << 10} kB\n"
             )
         cgroup = tmp_path / "cgroup"
-        (cgroup / "memory").mkdir(parents=True)
+        (cgroup / "memory").mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (cgroup / name.replace("__", "/").replace("-", ".")).write_text(text)
-        return free_host_bytes(meminfo, cgroup) / 2**20
+        own = tmp_path / "own"
+        return free_host_bytes(meminfo, cgroup, own) / 2**20
 
     return free
 
@@ -142,6 +143,29 @@ def test_version_1_without_a_limit(host):
 
 def test_a_container_over_its_limit_has_nothing_free(host):
     assert host(700, **{"memory-max": mib(500), "memory-current": mib(600)}) == 0
+
+
+def test_limits_of_a_job_within_a_container_count(host, tmp_path):
+    inner = tmp_path / "cgroup" / "jobs.slice" / "job_7"
+    inner.mkdir(parents=True)
+    (tmp_path / "own").write_text("0::/jobs.slice/job_7\n")
+    (inner / "memory.max").write_text("max\n")
+    (inner / "memory.current").write_text(mib(10))
+    assert host(700) == 700
+    (inner.parent / "memory.max").write_text(mib(300))
+    (inner.parent / "memory.current").write_text(mib(100))
+    assert host(700) == 200
+    (inner / "memory.max").write_text(mib(60))
+    assert host(700) == 50
+
+
+def test_version_1_of_cgroups_within_a_container(host, tmp_path):
+    inner = tmp_path / "cgroup" / "memory" / "slurm"
+    inner.mkdir(parents=True)
+    (tmp_path / "own").write_text("9:cpu,cpuacct:/other\n4:memory:/slurm\n0::/else\n")
+    (inner / "memory.limit_in_bytes").write_text(mib(300))
+    (inner / "memory.usage_in_bytes").write_text(mib(100))
+    assert host(700) == 200
 
 
 def test_where_nothing_can_be_read_there_is_a_guess(host):

@@ -37,7 +37,7 @@ class Terms(NamedTuple):
 
 def event(step: int, level: int = 2) -> LevelProgress:
     progress = Step(step, 477025.8, Terms(), 477025.8, 1.0, lambda: np.zeros((1, 1, 3)))
-    return LevelProgress(level, 2, *SIZES[level - 1], step, step, progress, 500, SIZES)
+    return LevelProgress(level, 2, *SIZES[level - 1], step, step, progress, 500, "", SIZES)
 
 
 @pytest.fixture

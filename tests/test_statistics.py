@@ -193,7 +193,7 @@ def test_wasserstein_is_right_where_covariances_have_no_extent():
         with jax.enable_x64(True):
             expected = relative_error("wasserstein", found, style)
         value = relative_error("wasserstein", found.astype(np.float32), style.astype(np.float32))
-        assert value > -1e-6
+        assert value > -1e-5  # a small difference of large numbers, rounded by the CPU's own sums
         assert value == pytest.approx(expected, abs=most)
 
 

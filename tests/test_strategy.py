@@ -178,6 +178,49 @@ def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
     assert np.isfinite(result.loss)
 
 
+@pytest.mark.parametrize(("first", "then"), [("whole", 96), ("tiled", 48)])
+def test_a_run_goes_on_from_its_last_picture_when_memory_runs_out(
+    pictures, monkeypatch, first, then
+):
+    """In its third step: two were made, and what is left is made of what they gave."""
+    from jaxstyle.optimize import loop
+    from jaxstyle.tiling import TiledObjective
+
+    calls = []
+
+    def exhausted(real):
+        def step(*arguments, **options):
+            calls.append(len(calls))
+            if len(calls) == 3:
+                raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+            return real(*arguments, **options)
+
+        return step
+
+    if first == "whole":
+        monkeypatch.setattr(loop, "_advance", exhausted(loop._advance))
+        monkeypatch.setattr(loop, "KEEP_SECONDS", 0.0)
+    else:
+        monkeypatch.setattr(TiledObjective, "__call__", exhausted(TiledObjective.__call__))
+    monkeypatch.setattr("jaxstyle.strategy.LEAST_USEFUL_TILE", 40)
+    steps, plans = [], []
+
+    def note(event: api.LevelProgress) -> None:
+        steps.append((event.step, event.progress.step))
+        plans.append(event.plan)
+
+    result = stylize(
+        *pictures, callback=note, strategy=first, size=112, levels=1, steps=5, tile=96, **SHALLOW
+    )
+    assert steps == [(n, n) for n in range(1, 6)]
+    assert plans[1] != plans[2] == plans[4] == f"tiles of {then} px, after running out of memory"
+    (values,) = result.losses
+    assert len(values) == 5
+    assert values[2] == pytest.approx(min(values[:2]), rel=1e-4)  # the last picture, once more
+    assert result.loss < values[2]
+    assert result.config.strategy == "tiled"
+
+
 def test_other_errors_are_not_taken_for_it(pictures, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("something else")

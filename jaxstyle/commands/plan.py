@@ -63,13 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.calibration import seconds_per_pixel, step_seconds
     from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.job import prepare
-    from jaxstyle.strategy import free_memory
+    from jaxstyle.strategy import free_memory, way_of
 
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
     keep_compiled_programs()
     each = seconds_per_pixel(job)
     last = len(job.sizes) - 1
+    taken = way_of(job.config, job.network.architecture, *job.sizes[last])
     rows = []
     for mesh, way in _all_ways(config.resolved(), job):
         times = [
@@ -78,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         if mesh is not None:  # at best; on CPU the devices share the same cores
             times = [seconds / _computing(mesh) for seconds in times]
-        chosen = _way(job.config, way)
+        chosen = mesh == job.config.mesh and way[:3] + way[4:] == taken[:3] + taken[4:]
+        if chosen:  # perhaps with less history than was asked for
+            way = taken
         rows.append(
             {
                 "strategy": way.strategy,
@@ -86,10 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
                 "tile": way.tile,
                 "offload": way.offload,
                 "recompute_content": way.recompute_content,
+                "history": job.config.history if chosen else config.history,
                 "bytes": round(way.needed),
                 "seconds_per_step": times[last],
                 "seconds": sum(times) * job.config.steps,
-                "chosen": (*chosen, job.config.mesh) == (*way._replace(needed=0.0), mesh),
+                "chosen": chosen,
             }
         )
     width, height = job.sizes[last]
@@ -108,6 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table("strategy", "memory", "a step", "in all", "")
     for row in rows:
         name = _name(row)
+        if row["history"] != config.history:
+            name += f", history {row['history']}"
         table.add_row(
             name,
             format_bytes(row["bytes"]),
@@ -145,18 +151,6 @@ def _all_ways(config: StylizeConfig, job: Job) -> list[tuple[str | None, Way]]:
         for mesh in meshes
         for way in ways(replace(config, mesh=mesh), job.network.architecture, *job.sizes[-1])
     ]
-
-
-def _way(config: StylizeConfig, like: Way) -> Way:
-    """What was chosen, as a way, but for what it needs."""
-    tile, again = (config.tile, config.recompute_content) if like.tile else (0, False)
-    return like._replace(
-        strategy=config.strategy,
-        tile=tile,
-        offload=config.offload,
-        needed=0.0,
-        recompute_content=again,
-    )
 
 
 def _computing(mesh: str) -> int:

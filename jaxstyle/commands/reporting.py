@@ -24,11 +24,15 @@ class Reporter(Display):
         super().__init__(quiet=quiet)
         self.steps = steps
         self.pace = Pace(steps)
+        self.plan = ""
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
         if self.quiet:
             return
+        if self.plan and event.plan != self.plan:
+            self.say(f"strategy {event.plan}")
+        self.plan = event.plan
         self.pace.add(event)
         loss = loss_line(event.progress, terms=self.has_room)
         place = f"{event.width}x{event.height} ({event.level}/{event.levels})"

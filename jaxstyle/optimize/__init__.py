@@ -11,5 +11,15 @@ from jaxstyle.optimize.adam import Adam
 from jaxstyle.optimize.lbfgs import LBFGS
 from jaxstyle.optimize.loop import Outcome, Progress, Stopping, minimise
 from jaxstyle.optimize.scipy_bridge import ScipyLBFGSB
+from jaxstyle.optimize.snapshot import OutOfMemory
 
-__all__ = ["LBFGS", "Adam", "Outcome", "Progress", "ScipyLBFGSB", "Stopping", "minimise"]
+__all__ = [
+    "LBFGS",
+    "Adam",
+    "OutOfMemory",
+    "Outcome",
+    "Progress",
+    "ScipyLBFGSB",
+    "Stopping",
+    "minimise",
+]

@@ -21,14 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.memory_first import MemoryFirst
-from jaxstyle.optimize.snapshot import Snapshot, named, on_host, restored
+from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
 """(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""
 
 TOLERANCE_WINDOW = 10
+
+KEEP_SECONDS = 2.0
+"""Between two copies of the result, which is all that is left when memory runs out in a step."""
 
 
 class Algorithm(Protocol):
@@ -138,6 +141,7 @@ def minimise(
     Raises:
         InputError: the loss at the start, or its gradient, is not finite; or ``resume`` is of
             another algorithm or shape.
+        OutOfMemory: memory ran out after some steps, of which the result is kept every two seconds.
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
     state = _start(jnp.array(x), algorithm=algorithm)
@@ -147,7 +151,9 @@ def minimise(
     with deferred_interrupt() as interrupted:
         while (reason := agree(watch.reason(interrupted))) is None:
             fused = min(steps_per_call, stopping.steps - len(watch.values))
-            state, reports = run(state, arguments, fused=fused)
+            with watch.rescuing():
+                state, reports = run(state, arguments, fused=fused)
+                reports = jax.device_get(reports)
             for left, (value, terms, stalled) in zip(
                 reversed(range(fused)), _unstack(reports, fused), strict=True
             ):
@@ -155,9 +161,12 @@ def minimise(
                 kept = state if left == 0 else None
                 current = partial(_current, algorithm, state)
                 watch.tell(callback, value, terms, current, kept, interrupted, left)
+            watch.keep(partial(_current, algorithm, state))
         result = jnp.array(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
-        _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
+        with watch.rescuing(partial(on_host, result)):
+            _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
+            reports = jax.device_get(reports)
         value, terms, _ = next(iter(_unstack(reports, 1)))
     return Outcome(
         on_host(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
@@ -190,7 +199,6 @@ def usable(value: Array, gradient: Array) -> Array:
 
 
 def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
-    reports = jax.device_get(reports)
     for index in range(fused):
         value, terms, stalled = (
             reports if fused == 1 else jax.tree.map(lambda leaf, i=index: leaf[i], reports)
@@ -211,6 +219,7 @@ class Watch:
         self.values: list[float] = []
         self.bests: list[float] = []
         self.stalled = self.stopped = False
+        self.kept: tuple[int, float, np.ndarray] | None = None
         if resume is not None:
             for value in resume.values:
                 self.add(value)
@@ -257,6 +266,36 @@ class Watch:
         # Only what is really True: callbacks that return something by chance are many.
         answer = callback(progress)
         self.stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
+
+    def keep(self, current: Callable[[], np.ndarray]) -> None:
+        """Copy the result, if that was not done lately, for ``rescuing``."""
+        # Processes would have to agree when: fetching the whole takes all of them.
+        lately = self.kept is not None and self.seconds < self.kept[1] + KEEP_SECONDS
+        if not lately and jax.process_count() == 1:
+            self.kept = len(self.values), self.seconds, current()
+
+    @contextmanager
+    def rescuing(self, current: Callable[[], np.ndarray] | None = None) -> Iterator[None]:
+        """Where memory runs out inside, raise ``OutOfMemory`` with what there is, if anything.
+
+        Args:
+            current: gives the result, if the state outlives what is done inside; else what
+                ``keep`` kept is taken.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not is_out_of_memory(error) or not self.values or jax.process_count() > 1:
+                raise
+            if current is not None:
+                steps, x = len(self.values), current()
+            elif self.kept is not None:
+                steps, _, x = self.kept
+            else:
+                raise
+            raise OutOfMemory(
+                x, Snapshot(None, self.values[:steps], self.seconds, stalled=False)
+            ) from error
 
     def reason(self, interrupted: threading.Event) -> str | None:
         """Why to stop now, or None to go on."""

@@ -18,16 +18,30 @@ class Snapshot(NamedTuple):
 
     Attributes:
         state: the algorithm's arrays by name. As ``Progress`` gives them they live on the devices,
-            until the callback returns; ``on_host`` copies one.
+            until the callback returns; ``on_host`` copies one. None where they are lost: the run
+            goes on from a picture alone, as after ``OutOfMemory``.
         values: what was found at each step so far.
         seconds: time taken so far.
         stalled: whether the algorithm has no descent left.
     """
 
-    state: Mapping[str, Any]
+    state: Mapping[str, Any] | None
     values: list[float]
     seconds: float
     stalled: bool
+
+
+class OutOfMemory(MemoryError):
+    """Memory ran out in the midst of a run, of which this is left.
+
+    Attributes:
+        x: the result as it was.
+        snapshot: where to go on from ``x``; without the algorithm's arrays.
+    """
+
+    def __init__(self, x: np.ndarray, snapshot: Snapshot) -> None:
+        super().__init__(f"out of memory after {len(snapshot.values)} steps")
+        self.x, self.snapshot = x, snapshot
 
 
 def on_host(x: Array) -> np.ndarray:
@@ -46,12 +60,14 @@ def named(state: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def restored(state: Any, kept: Mapping[str, np.ndarray]) -> Any:
+def restored(state: Any, kept: Mapping[str, np.ndarray] | None) -> Any:
     """A state with the arrays that were kept, where those of ``state`` are, which is given up.
 
     Raises:
         InputError: they are of another algorithm or shape.
     """
+    if kept is None:
+        return state
     here = named(state)
     needed, found = (
         {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in leaves.items()}

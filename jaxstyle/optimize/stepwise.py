@@ -62,7 +62,7 @@ def minimise_stepwise(
             ``evaluate``.
 
     Raises:
-        InputError: as there.
+        InputError, OutOfMemory: as there.
     """
     state = _start(jax.device_put(x, place, may_alias=False), algorithm=algorithm)
     del x  # the caller may have no more use for it, and memory is short
@@ -71,7 +71,8 @@ def minimise_stepwise(
         state = restored(state, resume.state)
     with deferred_interrupt() as interrupted:
         while (reason := agree(watch.reason(interrupted))) is None:
-            (value, terms), gradient = evaluate(state.trial, *arguments)
+            with watch.rescuing(partial(_current, algorithm, state)):
+                (value, terms), gradient = evaluate(state.trial, *arguments)
             value, gradient = jax.device_put((value, gradient), state.trial.sharding)
             state, value, stalled = _take_in(state, value, gradient, algorithm=algorithm)
             del gradient  # as large as the picture: not to be held during the next evaluation
@@ -82,10 +83,11 @@ def minimise_stepwise(
         result = np.array(algorithm.result(state))
         del state
         found = jax.device_put(result, place)
-        if value_alone is None:
-            (value, terms), _ = evaluate(found, *arguments)
-        else:
-            value, terms = value_alone(found, *arguments)
+        with watch.rescuing(lambda: result):
+            if value_alone is None:
+                (value, terms), _ = evaluate(found, *arguments)
+            else:
+                value, terms = value_alone(found, *arguments)
     return Outcome(
         result, float(value), _plain(terms), len(watch.values), watch.seconds, reason, watch.values
     )

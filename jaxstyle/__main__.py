@@ -1,0 +1,7 @@
+"""``python -m jaxstyle``: the command line, where its script is not on the path."""
+
+import sys
+
+from jaxstyle.cli import main
+
+sys.exit(main())
