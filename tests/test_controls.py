@@ -178,6 +178,16 @@ def test_normalised_gradients_go_downhill_too():
     assert result.loss < 0.8 * result.losses[0][0]
 
 
+def test_normalised_gradients_start_from_the_content_where_its_own_is_0():
+    """The very case of neural-style's flag: its content weight is 5, in units of the gradient."""
+    settings = {"normalise_gradients": True, "convention": "johnson", "tv_weight": 0.0}
+    result = stylize(CONTENT, STYLE, **{**SETTINGS, **settings, "init": "content"})
+    assert result.config.resolved().content_weight == 5
+    assert len(result.losses[0]) == SETTINGS["steps"]
+    assert np.isfinite(result.losses[0]).all()
+    assert np.abs(result.image - CONTENT).max() > 0.01
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
