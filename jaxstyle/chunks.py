@@ -227,6 +227,7 @@ class _Runner:
                 self.axes,
                 [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
                 _at_level(callback, jobs, level),
+                [algorithm_of(job.config) for job in jobs],
             )
             for place, outcome in enumerate(outcomes):
                 if isinstance(outcome, InputError):
