@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from jaxstyle.api import LevelProgress
+from jaxstyle.optimize import Progress as Step
 from jaxstyle.preview.pace import share_done
 from jaxstyle.usage import memory_in_use
 
@@ -89,20 +90,26 @@ class Reporter(Display):
         if self.plan and event.plan != self.plan:
             self.say(f"strategy {event.plan}")
         self.plan = event.plan
-        terms, rate = event.progress.terms, event.step / max(event.progress.seconds, 1e-9)
+        rate = event.step / max(event.progress.seconds, 1e-9)
         # Where there is little room, what is left of the run counts more than the terms.
-        parts = (
-            f" = content {terms.content:.3g} + style {terms.style:.3g} + tv {terms.tv:.3g}"
-            if self.bar is None or self.console.width >= ROOMY
-            else ""
-        )
-        loss = f"loss {event.progress.best:.4g}{parts}, {rate:.3g} steps/s, {memory_in_use()}"
+        roomy = self.bar is None or self.console.width >= ROOMY
+        loss = f"{loss_line(event.progress, terms=roomy)}, {rate:.3g} steps/s, {memory_in_use()}"
         place = f"{event.width}x{event.height} ({event.level}/{event.levels})"
         if self.bar is not None:
             done = share_done(event.level, event.levels, event.step / self.steps)
             self.advance(f"{place} {event.step}/{self.steps}", loss, done, 1)
         elif event.step == 1 or event.step % PLAIN_EVERY == 0 or event.step == self.steps:
             self.say(f"{place} step {event.step}/{self.steps}: {loss}")
+
+
+def loss_line(progress: Step, *, terms: bool) -> str:
+    """The loss of this step, as the sum of its terms; the best one too, where that is another."""
+    found, best = f"{progress.value:.4g}", f"{progress.best:.4g}"
+    parts = {name: getattr(progress.terms, name) for name in ("content", "style", "tv", "other")}
+    if not parts["other"]:
+        del parts["other"]
+    total = " = " + " + ".join(f"{name} {part:.3g}" for name, part in parts.items())
+    return f"loss {found}{total if terms else ''}" + (f", best {best}" if best != found else "")
 
 
 class PanelReporter(AbstractContextManager["PanelReporter"]):
