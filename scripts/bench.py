@@ -97,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _ask_for_picture(section, options, options.into)
     try:
         before = load_of_others()
-        figures = _measure(section, options, command, before, options.keep, options.replace)
+        into = options.into if options.keep else None
+        figures = _measure(section, options, command, before, into, options.replace)
     except (Unavailable, WorkerFailed) as error:
         print(f"{section.name}: {error}", file=sys.stderr)
         return NEEDS_MORE if isinstance(error, Unavailable) else 1
@@ -118,7 +119,7 @@ def _all(sections: Sequence[Section], into: Path) -> int:
         _ask_for_picture(section, options, into)
         try:
             before = load_of_others()
-            figures = _measure(section, options, [section.name], before, keep=True, replace=True)
+            figures = _measure(section, options, [section.name], before, into, replace=True)
         except Unavailable as reason:
             print(f"{section.name}: {reason}", file=sys.stderr)
             continue
@@ -177,13 +178,13 @@ def _measure(
     options: argparse.Namespace,
     command: Sequence[str],
     before: float,
-    keep: bool = False,
+    into: Path | None,
     replace: bool = False,
 ) -> dict[str, Any]:
     """What is printed; ``before`` is the load of others.
 
     Args:
-        keep: write it down too, row by row where the section has keys.
+        into: the folder to keep it in too, row by row where the section has keys; None: nowhere.
         replace: of what is kept already leave out, in the end, the rows that were not measured.
     """
     if section.needs_torch and importlib.util.find_spec("torch") is None:
@@ -198,13 +199,13 @@ def _measure(
         "command": shlex.join(["python", "scripts/bench.py", *command]),
         "rows": rows,
     }
-    old = _kept(section, options.into) if keep else None
+    old = None if into is None else _kept(section, into)
     for row in section.measure(options):
         put(rows, row, section.key)
-        if keep and section.key is not None:
-            _keep(section, merged(old, figures, section.key), options.into)
-    if keep:
-        _keep(section, merged(old, figures, section.key, replace), options.into)
+        if into is not None and section.key is not None:
+            _keep(section, merged(old, figures, section.key), into)
+    if into is not None:
+        _keep(section, merged(old, figures, section.key, replace), into)
     return figures
 
 

@@ -270,7 +270,7 @@ def key(row: Row) -> tuple[Any, ...]:
 
 def verdicts(rows: list[Row]) -> list[str]:
     found = []
-    steps = [row for row in rows if row["what"] == STEP]
+    steps = [row for row in rows if row["what"] == STEP and row["size"] in WANTED_SIZES]
     names = ("device", "net", "size", "precision")
     for group in dict.fromkeys(tuple(row[name] for name in names) for row in steps):
         own = [row for row in steps if tuple(row[name] for name in names) == group]
