@@ -170,6 +170,9 @@ def test_what_is_wanted_of_a_gpu_goes_both_ways():
         "2048 px in bfloat16 at 50% or more of the matrix products: 56%, reached",
         "500 steps of adam at 512 px in less than 2 s: 1.50 s in bfloat16, reached",
     ]
+    other = [{**row, "device": "another"} for row in gpu_rows(1.1, 0.44, 2.5)]
+    both = section_gpu.verdicts([*gpu_rows(1.25, 0.56, 1.5), *other])
+    assert [one.partition(": ")[0] for one in both] == ["a card"] * 3 + ["another"] * 3
     missed = section_gpu.verdicts(gpu_rows(1.1, 0.44, 2.5))
     assert [sentence.rpartition(", ")[2] for sentence in missed] == ["not reached"] * 3
 

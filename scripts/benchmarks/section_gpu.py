@@ -39,6 +39,7 @@ memory while another runs."""
 MATRIX_REPEATS = 5
 LEAST_SECONDS = 10
 """With less time left no process is started."""
+MOST_SECONDS_TO_FIND = 120
 
 
 class Machine(NamedTuple):
@@ -122,7 +123,7 @@ def find(platform: str) -> Machine:
         Unavailable: there is no GPU that JAX can use.
     """
     asked = "cpu" if platform == "cpu" else None
-    known = answer("accelerator.py", {"platform": asked})
+    known = answer("accelerator.py", {"platform": asked}, limit=Limit(MOST_SECONDS_TO_FIND))
     if asked is None and known["backend"] != "gpu":
         raise Unavailable(
             f"JAX finds no GPU here, only {known['backend']}: run this where there is one, after "
@@ -269,13 +270,23 @@ def key(row: Row) -> tuple[Any, ...]:
 
 
 def verdicts(rows: list[Row]) -> list[str]:
+    devices = dict.fromkeys(row["device"] for row in rows)
+    return [
+        sentence if len(devices) == 1 else f"{device}: {sentence}"
+        for device in devices
+        for sentence in _verdicts([row for row in rows if row["device"] == device])
+    ]
+
+
+def _verdicts(rows: list[Row]) -> list[str]:
+    """Of one device."""
     found = []
     steps = [row for row in rows if row["what"] == STEP and row["size"] in WANTED_SIZES]
-    names = ("device", "net", "size", "precision")
+    names = ("net", "size", "precision")
     for group in dict.fromkeys(tuple(row[name] for name in names) for row in steps):
         own = [row for row in steps if tuple(row[name] for name in names) == group]
         found += _speed_verdict(own)
-        _, net, size, precision = group
+        net, size, precision = group
         ours = next((row for row in own if row["side"] == OURS), {})
         if (precision, size) == SHARE_AT and net == "full" and "share" in ours:
             found.append(
@@ -290,8 +301,8 @@ def verdicts(rows: list[Row]) -> list[str]:
         for row in rows
         if row["what"] == RUN and (row["net"], row["size"], row["steps"]) == RUN_OF
     ]
-    for device, optimizer in dict.fromkeys((row["device"], row["side"]) for row in runs):
-        own = [row for row in runs if (row["device"], row["side"]) == (device, optimizer)]
+    for optimizer in dict.fromkeys(row["side"] for row in runs):
+        own = [row for row in runs if row["side"] == optimizer]
         wanted = f"500 steps of {optimizer} at 512 px in less than {WANTED_SECONDS:.0f} s"
         measured = [row for row in own if "seconds" in row]
         if not measured:
