@@ -24,6 +24,7 @@ import importlib
 import importlib.util
 import json
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -245,4 +246,6 @@ def _write_page(sections: Sequence[Section], into: Path) -> None:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: workers are in process groups of their own, and are not to outlive this one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

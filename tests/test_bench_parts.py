@@ -59,9 +59,14 @@ def test_an_answer_counts_only_from_a_process_that_ends_well(tmp_path):
 
 
 def test_a_worker_that_takes_too_long_says_where_it_was(tmp_path):
-    slow = script(tmp_path, "slow.py", "print(json.dumps({'at': 'work'}), flush=True)\ninput()")
+    # With a process of its own, such as a compiler, that holds its output open.
+    own = "import subprocess\nsubprocess.Popen(['sleep', '60'])\n"
+    text = f"{own}print(json.dumps({{'at': 'work'}}), flush=True)\ninput()"
+    slow = script(tmp_path, "slow.py", text)
+    started = time.monotonic()
     with pytest.raises(WorkerLate, match=r"slow\.py stopped after 1 s") as stopped:
         answer(slow, {}, limit=Limit(1.0))
+    assert time.monotonic() - started < 30
     assert stopped.value.at == "work"
     if sys.platform == "linux":
         assert stopped.value.peak is not None and stopped.value.peak > 2**20

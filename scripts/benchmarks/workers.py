@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,11 +92,12 @@ class Worker:
             stderr=self._errors,
             text=True,
             env={**os.environ, **ENVIRONMENT, **(environment or {})},
+            process_group=0,
         )
         try:
             self.ready = self._answer()
         except BaseException:
-            self._process.kill()
+            self._kill()
             self._end()
             raise
 
@@ -156,7 +158,12 @@ class Worker:
         self._late = WorkerLate(
             f"{self.name} stopped after {seconds:.0f} s", self._at, _peak(self._process.pid)
         )
-        self._process.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        """With the compilers that it has started: they hold its output open."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _failure(self) -> WorkerFailed:
         code = self._process.wait()
