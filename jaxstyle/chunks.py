@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from jaxstyle.api import run
 from jaxstyle.errors import InputError, is_out_of_memory
@@ -232,6 +233,7 @@ class _Runner:
                 self.axes,
                 [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
                 _at_level(callback, jobs, level),
+                [algorithm_of(job.config) for job in jobs],
             )
             for place, outcome in enumerate(outcomes):
                 if isinstance(outcome, InputError):
@@ -293,13 +295,16 @@ class _Runner:
     def _weights(self, job: Job, level: int) -> Weights:
         """A job's weights, with zeros for the layers that only others tap."""
         own, zero = weights_of_job(job, level), jnp.zeros((), jnp.float32)
+
+        def with_zeros(layers: Mapping[str, Array], taps: tuple[str, ...]) -> dict[str, Array]:
+            return {tap: layers.get(tap, zero) for tap in taps}
+
+        content, style = self.objective.content_layers, self.objective.style_layers
         return own._replace(
-            content_layers={
-                tap: own.content_layers.get(tap, zero) for tap in self.objective.content_layers
-            },
-            style_layers={
-                tap: own.style_layers.get(tap, zero) for tap in self.objective.style_layers
-            },
+            content_layers=with_zeros(own.content_layers, content),
+            style_layers=with_zeros(own.style_layers, style),
+            content_factors=with_zeros(own.content_factors, content),
+            style_factors=with_zeros(own.style_factors, style),
         )
 
 

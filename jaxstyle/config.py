@@ -134,8 +134,9 @@ class StylizeConfig:
     )
     coarse_layers: str = setting(
         "",
-        "layers that weigh more or less at the coarsest level, and from there to the last, where "
-        "their weight is what it is, in even steps: relu1_1:0,relu5_1:2 begins with large forms",
+        "layers that count more or less at the coarsest level, and from there to the last, where "
+        "the factor is 1, in even steps; the others count as they do: relu1_1:0,relu5_1:2 begins "
+        "with large forms, relu4_2:0.5 with half the pull of the content",
     )
     tv: str = setting(
         "l2",
@@ -272,7 +273,7 @@ class StylizeConfig:
         return parse_layers(self.style_scales)
 
     def layer_factors(self, place: float) -> dict[str, float]:
-        """Tap -> factor of its weight at a level: ``place`` is 0 at the coarsest, 1 at the last."""
+        """Tap -> factor of its term at a level: ``place`` is 0 at the coarsest, 1 at the last."""
         coarse = parse_layers(self.coarse_layers)
         return {tap: factor + (1 - factor) * place for tap, factor in coarse.items()}
 

@@ -24,10 +24,12 @@ def _forward(x: Array, strength: Array) -> tuple[Array, Array]:
 
 
 def _backward(strength: Array, cotangent: Array) -> tuple[Array, Array]:
-    norm = jnp.sum(jnp.abs(cotangent.astype(strength.dtype)))
-    tiny = jnp.asarray(jnp.finfo(strength.dtype).tiny, strength.dtype)
-    scale = strength / jnp.maximum(norm, tiny)
-    return (cotangent * scale.astype(cotangent.dtype)), jnp.zeros_like(strength)
+    wide = cotangent.astype(strength.dtype)
+    norm = jnp.sum(jnp.abs(wide))
+    # Divided before it is multiplied: the strength by a small norm alone may be infinite.
+    some = norm > 0
+    unit = jnp.where(some, wide / jnp.where(some, norm, jnp.ones_like(norm)), jnp.zeros_like(wide))
+    return (unit * strength).astype(cotangent.dtype), jnp.zeros_like(strength)
 
 
 with_unit_gradient.defvjp(_forward, _backward)

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import jax
+
 from jaxstyle.errors import InputError
 from jaxstyle.job import Job, objective_of_job
 from jaxstyle.masks import full
@@ -50,7 +52,8 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
         key = (
             objective,
             alone,
-            None if alone is not None else algorithm_of(job.config),
+            # Its numbers may differ, what shapes the program may not.
+            None if alone is not None else jax.tree.structure(algorithm_of(job.config)),
             steps_per_call(job.config),
             job.config.levels,
             job.config.max_seconds,

@@ -132,8 +132,8 @@ class Objective:
         guides = targets.guides
         near = styled = found
         if self.unit_gradients:
-            near = self._unit(found, weights.content, weights.content_layers, self.content_layers)
-            styled = self._unit(found, weights.style, weights.style_layers, self.style_layers)
+            near = _unit(found, weights.content, self._content_shares(weights))
+            styled = _unit(found, weights.style, self._style_shares(weights))
 
         def guide(tap: str, own: Array | None) -> Array | None:
             if counted is None:
@@ -193,14 +193,14 @@ class Objective:
             channels: how many a tap has.
         """
         convention = get_convention(self.convention)
-        shares = _shares(self.content_layers, weights.content_layers, convention.layer_weights)
+        shares = self._content_shares(weights)
         content = {}
         for tap, energy in sums.energy.items():
             counted = jnp.maximum(sums.counted[tap], jnp.ones((), energy.dtype))
             scale = convention.content_scale(channels(tap), counted, energy)
             error = clipped(scale * sums.content[tap], weights.content_clip)
             content[tap] = weights.content * shares[tap] * error
-        shares = _shares(self.style_layers, weights.style_layers, convention.layer_weights)
+        shares = self._style_shares(weights)
         styled = {
             tap: weights.style
             * shares[tap]
@@ -222,15 +222,15 @@ class Objective:
         )
         return terms.content + terms.style + terms.tv + terms.other, terms
 
-    def _unit(
-        self,
-        found: Mapping[str, Array],
-        weight: Array,
-        layers: Mapping[str, Array],
-        taps: tuple[str, ...],
-    ) -> dict[str, Array]:
-        shares = _shares(taps, layers, get_convention(self.convention).layer_weights)
-        return {tap: with_unit_gradient(found[tap], weight * shares[tap]) for tap in taps}
+    def _content_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
+        averaged = get_convention(self.convention).layer_weights
+        return _shares(
+            self.content_layers, weights.content_layers, weights.content_factors, averaged
+        )
+
+    def _style_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
+        averaged = get_convention(self.convention).layer_weights
+        return _shares(self.style_layers, weights.style_layers, weights.style_factors, averaged)
 
     def _style_error(
         self,
@@ -299,9 +299,17 @@ def _content_sums(
 def _shares(
     taps: tuple[str, ...],
     weights: Mapping[str, Array],
+    factors: Mapping[str, Array],
     layer_weights: Callable[[Array], Array],
 ) -> dict[str, Float[Array, ""]]:
+    """What each layer counts of its term: its weight among the others', times its factor."""
     if not taps:
         return {}
     shares = layer_weights(jnp.stack([weights[tap] for tap in taps]))
-    return {tap: shares[i] for i, tap in enumerate(taps)}
+    return {tap: shares[i] * factors[tap] for i, tap in enumerate(taps)}
+
+
+def _unit(
+    found: Mapping[str, Array], weight: Array, shares: Mapping[str, Array]
+) -> dict[str, Array]:
+    return {tap: with_unit_gradient(found[tap], weight * share) for tap, share in shares.items()}

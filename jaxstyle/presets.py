@@ -11,7 +11,8 @@ printed formulas, the same optimum would need 1e-3 / (2 N M), which hangs on the
 ``normalised`` says of which; ``jaxstyle convert-weights --normalise`` rescales the original VGG-19.
 vgg19-slim is normalised too, but is another network: there (at 160 px, 250 steps) ``gatys-code``
 gives a picture of its kind, ``gatys2016`` and still more ``gatys2015`` the style with little of the
-content, and ``johnson`` a grey area. No preset has been compared with its source on VGG-19 itself.
+content, and ``johnson`` a grey area; ``wasserstein`` (192 px, 100 steps) gives the style with
+large forms of the content alone. No preset has been compared with its source on VGG-19 itself.
 
 **Common to all.** A preset says nothing on what its source leaves to the user: the pictures, their
 size, the seed and the network's file. In these the runs differ from every source's:
@@ -29,6 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxstyle.conventions import STYLE_BALANCE
 from jaxstyle.errors import InputError
 
 
@@ -37,7 +39,8 @@ class Preset:
     """Attributes:
     name: as ``--preset`` takes it.
     summary: one line.
-    settings: fields of ``StylizeConfig``; the same ones in every preset, but for ``history``.
+    settings: fields of ``StylizeConfig``; the same ones in every preset, but for ``history`` and
+        those of Adam.
     source: where the settings come from.
     verified: what of them was read where, and what is inferred.
     deviations: where a run differs from the source, beyond what the module says of all.
@@ -71,6 +74,7 @@ def johnson_tv_weight(tv_weight: float, width: int, height: int) -> float:
 
 _RELU_LAYERS = "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1"
 _COMMON = {
+    "statistic": "gram",
     "style_scale": 1.0,
     "style_crop": 1.0,
     "tv_weight": 0.0,
@@ -184,6 +188,42 @@ PRESETS: dict[str, Preset] = {
             "alone, here in the loss too. neural-style starts from grey with faint noise (0.001 "
             "of a grey level), here the noise is white and uniform; and its pixels go to 256, "
             "not 255.",
+            normalised=False,
+        ),
+        Preset(
+            "wasserstein",
+            "style-transfer-pytorch's defaults: Wasserstein-2, first layers most, Adam, all sizes",
+            {
+                **_COMMON,
+                "statistic": "wasserstein",
+                "convention": "jaxstyle",
+                "content_weight": 0.015,
+                "style_weight": 1 / STYLE_BALANCE,
+                "tv_weight": 2.0,
+                "content_layers": "relu4_2",
+                "style_layers": "relu1_1:256,relu2_1:64,relu3_1:16,relu4_1:4,relu5_1",
+                "pooling": "max",
+                "init": "content",
+                "levels": 0,
+                "steps": 500,
+                "optimizer": "adam",
+                "learning_rate": 0.02,
+                "average": 0.99,
+                "clamp": True,
+            },
+            source="github.com/crowsonkb/style-transfer-pytorch, style_transfer/style_transfer.py",
+            verified="layers and their weights, content and total variation weights, the distance "
+            "itself, pooling, Adam's step of 0.02 with moments of 0.9 and 0.99, the average of "
+            "0.99 from which the next size starts, start, clamp and sizes, in its code.",
+            deviations="its errors are mean squares of activations, ours are relative to those of "
+            "the target: the weights mean the same in a layer whose mean square is 1, and where "
+            "it is more or less, so is the peer's pull. Its first size has 1000 steps; Adam's "
+            "moments go on from size to size, where here they begin anew; sizes are half an octave "
+            "apart from 128 px up, as here up to 512 px, above which ours are octaves. Its total "
+            "variation looks at nine points, which is the same on smooth slopes; its first layer "
+            "continues the picture beyond its border, 1e-4 is added to its covariances, its "
+            "network is torchvision's, its pictures are resized bicubically, the style never "
+            "enlarged.",
             normalised=False,
         ),
     )

@@ -51,23 +51,19 @@ def weights_of(config: StylizeConfig, place: float = 1.0) -> Weights:
     assert config.content_weight is not None
     assert config.style_weight is not None
     assert config.tv_weight is not None
-    factors = config.layer_factors(place)
-    content, style = (
-        {tap: weight * factors.get(tap, 1.0) for tap, weight in layers.items()}
-        for layers in (config.content_loss_layers, config.style_loss_layers)
-    )
     return make_weights(
         config.content_weight,
         config.style_weight,
         config.tv_weight,
-        content,
-        style,
+        config.content_loss_layers,
+        config.style_loss_layers,
         wavelet=config.wavelet_weight,
         range=config.range_weight,
         content_clip=config.content_clip,
         style_clip=config.style_clip,
         tv_power=config.tv_power,
         temporal=config.temporal_weight,
+        factors=config.layer_factors(place),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -69,6 +70,8 @@ class Weights(NamedTuple):
         content_clip, style_clip: of a layer's error, see ``gradients.clipped``; 0 is no limit.
         tv_power: of total variation of kind ``power``.
         temporal: of the squared distance from ``Guides.pixels["previous"]``.
+        content_factors, style_factors: tap -> what its layer's term is multiplied by, after all
+            else: where a convention averages over layers, those of the others stay as they are.
     """
 
     content: Float[Array, ""]
@@ -83,6 +86,8 @@ class Weights(NamedTuple):
     style_clip: Float[Array, ""]
     tv_power: Float[Array, ""]
     temporal: Float[Array, ""]
+    content_factors: dict[str, Float[Array, ""]]
+    style_factors: dict[str, Float[Array, ""]]
 
 
 class Sums(NamedTuple):
@@ -149,8 +154,13 @@ def make_weights(
     style_clip: float = 0.0,
     tv_power: float = 2.0,
     temporal: float = 0.0,
+    factors: Mapping[str, float] = MappingProxyType({}),
 ) -> Weights:
-    """``Weights`` of float32 arrays from plain numbers."""
+    """``Weights`` of float32 arrays from plain numbers.
+
+    Args:
+        factors: those of content and style layers; 1 for what is not named.
+    """
 
     def number(value: float) -> Array:
         return jnp.asarray(value, jnp.float32)
@@ -168,6 +178,8 @@ def make_weights(
         number(style_clip),
         number(tv_power),
         number(temporal),
+        {tap: number(factors.get(tap, 1.0)) for tap in content_layers},
+        {tap: number(factors.get(tap, 1.0)) for tap in style_layers},
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -162,6 +162,7 @@ def evaluation_sharded(
     return padded, picture, (copied(model, mesh), targets, copied(weights, mesh))
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Spread:
     """An algorithm whose state is shared by devices as the picture is.
@@ -173,8 +174,8 @@ class Spread:
     """
 
     algorithm: Algorithm
-    mesh: Mesh
-    size: tuple[int, ...]
+    mesh: Mesh = field(metadata={"static": True})
+    size: tuple[int, ...] = field(metadata={"static": True})
 
     def init(self, x: Array) -> Any:
         """A start of which no device ever holds more than its part."""

@@ -28,7 +28,8 @@ class Sweep:
     """Runs chunks of cells; chunks of one shape share a program.
 
     Args:
-        evaluate, algorithm: as in ``optimize.minimise``; the same for all cells.
+        evaluate, algorithm: as in ``optimize.minimise``; the same for all cells, but for the
+            algorithm's numbers.
         devices: over which a chunk is spread; its size must be a multiple of their number.
         steps_per_call: see ``compile_batch``.
 
@@ -77,6 +78,7 @@ class Sweep:
         axes: Any,
         stoppings: Sequence[Stopping],
         callback: Callable[[BatchProgress], None] | None = None,
+        algorithms: Sequence[Algorithm] | None = None,
     ) -> list[Outcome | InputError]:
         """Minimise some cells at once.
 
@@ -86,6 +88,7 @@ class Sweep:
             axes: a tree like the arguments of one cell: ``SHARED`` for an array that is the same
                 for all cells (that of the first is taken), ``OWN`` for one that each has of its
                 own. Keep it the same for all chunks, and they have the same program.
+            algorithms: one per cell, where their numbers are not those of ``algorithm``.
 
         Returns:
             An outcome per cell, or the error of a cell whose loss at its start is not finite.
@@ -96,7 +99,9 @@ class Sweep:
         x = jax.device_put(np.stack(starts), self.divided)
         placed = self._placed(arguments, axes)
         program = self._program(x, placed, axes)
-        return minimise_batch(program, x, placed, stoppings, callback=callback)
+        return minimise_batch(
+            program, x, placed, stoppings, algorithms=algorithms, callback=callback
+        )
 
     def _placed(self, arguments: Sequence[tuple[Any, ...]], axes: Any) -> tuple[Any, ...]:
         def put(axis: int, *leaves: Array) -> Array:

@@ -8,6 +8,7 @@ and takes. Every subject is a file ``scripts/benchmarks/section_NAME.py``.
 
     python scripts/bench.py step --json      # the figures as JSON, with more columns
     python scripts/bench.py step --keep      # also keeps them and renders examples/BENCHMARKS.md
+    python scripts/bench.py tile --cases 2 --keep    # only these rows anew; the others stay
     python scripts/bench.py all              # measures and keeps everything; hours on two cores
     python scripts/bench.py page             # renders the page from what has been kept
 
@@ -23,8 +24,9 @@ import importlib
 import importlib.util
 import json
 import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from jaxstyle.images.files import write_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 
+from keeping import merged, put
 from machine import BUSY, load_of_others, machine, today
 from page import render
 from section import Section, Unavailable, short, tables
@@ -87,11 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.what == "all":
         return _all(sections, options.into)
     (section,) = sections
-    command = [word for word in words if word not in ("--json", "--keep")]
+    command = [word for word in words if word not in ("--json", "--keep", "--replace")]
+    if "--into" in command:  # where they went says nothing about the figures
+        place = command.index("--into")
+        del command[place : place + 2]
     if options.keep:
         _ask_for_picture(section, options, options.into)
     try:
-        figures = _measure(section, options, command, load_of_others())
+        before = load_of_others()
+        into = options.into if options.keep else None
+        figures = _measure(section, options, command, before, into, options.replace)
     except (Unavailable, WorkerFailed) as error:
         print(f"{section.name}: {error}", file=sys.stderr)
         return NEEDS_MORE if isinstance(error, Unavailable) else 1
@@ -100,7 +108,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         _show(section, figures)
     if options.keep:
-        _keep(section, figures, options.into)
         _write_page(load(names), options.into)
     return 0
 
@@ -113,7 +120,7 @@ def _all(sections: Sequence[Section], into: Path) -> int:
         _ask_for_picture(section, options, into)
         try:
             before = load_of_others()
-            figures = _measure(section, options, [section.name], before)
+            figures = _measure(section, options, [section.name], before, into, replace=True)
         except Unavailable as reason:
             print(f"{section.name}: {reason}", file=sys.stderr)
             continue
@@ -122,7 +129,6 @@ def _all(sections: Sequence[Section], into: Path) -> int:
             print(f"{section.name} failed: {error!r}", file=sys.stderr)
             continue
         _show(section, figures)
-        _keep(section, figures, into)
         _write_page(sections, into)
     return min(failures, 1)
 
@@ -145,7 +151,15 @@ def _parser(sections: Sequence[Section]) -> argparse.ArgumentParser:
     )
     printing = argparse.ArgumentParser(add_help=False, parents=[into])
     printing.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    printing.add_argument("--keep", action="store_true", help="keep the figures, render the page")
+    printing.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the figures, render the page; memory, tile, mesh and gpu leave the rows that "
+        "are not measured now, and keep theirs as they come",
+    )
+    printing.add_argument(
+        "--replace", action="store_true", help="with --keep: leave out rows not measured now"
+    )
     whats = parser.add_subparsers(dest="what", required=True, metavar="NAME")
     for section in sections:
         own = whats.add_parser(
@@ -161,20 +175,39 @@ def _parser(sections: Sequence[Section]) -> argparse.ArgumentParser:
 
 
 def _measure(
-    section: Section, options: argparse.Namespace, command: Sequence[str], before: float
+    section: Section,
+    options: argparse.Namespace,
+    command: Sequence[str],
+    before: float,
+    into: Path | None,
+    replace: bool = False,
 ) -> dict[str, Any]:
-    """What is printed and kept; ``before`` is the load of others."""
+    """What is printed; ``before`` is the load of others.
+
+    Args:
+        into: the folder to keep it in too, row by row where the section has keys; None: nowhere.
+        replace: of what is kept already leave out, in the end, the rows that were not measured.
+    """
     if section.needs_torch and importlib.util.find_spec("torch") is None:
         raise Unavailable("PyTorch is the peer: pip install torch")
     if before > BUSY:
         note = f"load is {before:.1f}: do not trust times, least of all PyTorch's; repeat when idle"
         print(note, file=sys.stderr)
-    return {
+    rows: list[dict[str, Any]] = []
+    figures = {
         "machine": machine(before),
         "date": today(),
         "command": shlex.join(["python", "scripts/bench.py", *command]),
-        "rows": section.measure(options),
+        "rows": rows,
     }
+    old = None if into is None else _kept(section, into)
+    for row in section.measure(options):
+        put(rows, row, section.key)
+        if into is not None and section.key is not None:
+            _keep(section, merged(old, figures, section.key), into)
+    if into is not None:
+        _keep(section, merged(old, figures, section.key, replace), into)
+    return figures
 
 
 def _show(section: Section, figures: dict[str, Any]) -> None:
@@ -194,21 +227,25 @@ def _show(section: Section, figures: dict[str, Any]) -> None:
     console.print(", ".join(f"{name} {short(value)}" for name, value in about.items()))
 
 
-def _keep(section: Section, figures: dict[str, Any], into: Path) -> None:
+def _keep(section: Section, figures: Mapping[str, Any], into: Path) -> None:
     folder = into / "benchmarks"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / f"{section.name}.json", figures)
 
 
+def _kept(section: Section, into: Path) -> dict[str, Any] | None:
+    path = into / "benchmarks" / f"{section.name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
 def _write_page(sections: Sequence[Section], into: Path) -> None:
-    kept = {}
-    for section in sections:
-        path = into / "benchmarks" / f"{section.name}.json"
-        if path.is_file():
-            kept[section.name] = json.loads(path.read_text(encoding="utf-8"))
+    found = {section.name: _kept(section, into) for section in sections}
+    kept = {name: figures for name, figures in found.items() if figures is not None}
     into.mkdir(parents=True, exist_ok=True)
     write_bytes(into / "BENCHMARKS.md", render(sections, kept).encode())
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: workers are in process groups of their own, and are not to outlive this one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

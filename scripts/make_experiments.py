@@ -109,6 +109,21 @@ def make(name: str, scratch: Path) -> None:
     print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
 
 
+PYRAMID = """\
+## Coarse to fine
+
+At 1024 px coarse to fine keeps the strokes of the 256 px picture as large as they are, and a \
+single scale does not ([figures](../BENCHMARKS.md#coarse-to-fine)).
+
+```sh
+python scripts/bench.py pyramid --keep
+```
+
+![Coarse to fine](../benchmarks/pyramid.jpg)
+"""
+"""The benchmark makes this picture, with figures of what is to be seen in it."""
+
+
 def page() -> str:
     """The gallery's README."""
     parts = ["# The experiments of the paper\n"]
@@ -126,6 +141,7 @@ def page() -> str:
             f"```sh\njaxstyle {line}\n```\n",
             shown + "\n",
         ]
+    parts.append(PYRAMID)
     return "\n".join(parts)
 
 

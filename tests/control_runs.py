@@ -36,16 +36,18 @@ def job_of(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Job:
     return prepare(content, style, **{**SETTINGS, **settings})
 
 
-def targets_of(job: Job) -> Targets:
-    """At the job's last level."""
-    return targets_at(job, objective_of_job(job), model_of(job.network), len(job.sizes) - 1)
+def targets_of(job: Job, level: int = -1) -> Targets:
+    """At the job's last level, or another."""
+    level = range(len(job.sizes))[level]
+    return targets_at(job, objective_of_job(job), model_of(job.network), level)
 
 
-def evaluated(job: Job, picture: Any = None) -> tuple[float, Terms, np.ndarray]:
+def evaluated(job: Job, picture: Any = None, level: int = -1) -> tuple[float, Terms, np.ndarray]:
     """Loss, terms and gradient of a job at some picture, half noise if not given."""
-    width, height = job.sizes[-1]
+    level = range(len(job.sizes))[level]
+    width, height = job.sizes[level]
     picture = (landscape(height, width) + noise(height, width)) / 2 if picture is None else picture
-    arguments = model_of(job.network), targets_of(job), weights_of_job(job, len(job.sizes) - 1)
+    arguments = model_of(job.network), targets_of(job, level), weights_of_job(job, level)
     (loss, terms), gradient = _call(objective_of_job(job), jnp.asarray(picture), *arguments)
     return float(loss), terms, np.asarray(gradient)
 

@@ -10,10 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import as_float32, evaluate_of, rosenbrock_gradient, rosenbrock_start
+from problems import ROSENBROCK, as_float32, evaluate_of, rosenbrock_gradient, rosenbrock_start
+from samples import compilations
 
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.adam import EPSILON, AdamState
+from jaxstyle.optimize.in_place import _updated_part
+from jaxstyle.optimize.loop import _advance
+from jaxstyle.optimize.stepwise import minimise_stepwise
 
 
 @partial(jax.jit, static_argnames="algorithm")
@@ -50,6 +54,32 @@ def test_the_iterates_are_those_of_optax():
         x = optax.apply_updates(x, change)
     np.testing.assert_allclose(state.trial, x, rtol=1e-5, atol=1e-6)
     assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(state))
+
+
+OTHERS = [Adam(0.03, average=0.5), Adam(0.01, average=0.99), Adam(0.2, average=0.0)]
+
+
+@pytest.mark.parametrize(
+    ("program", "loop"),
+    [
+        (_advance, minimise),
+        (_advance, partial(minimise, steps_per_call=3)),
+        (_updated_part, minimise_stepwise),
+    ],
+    ids=["compiled", "fused", "stepwise"],
+)
+def test_other_rates_and_averages_compile_nothing_and_are_obeyed(program, loop):
+    def run(algorithm: Adam) -> np.ndarray:
+        return loop(ROSENBROCK, jnp.full(11, 0.3), (), algorithm, Stopping(3)).x
+
+    run(Adam(0.02, average=0.9))
+    before = compilations(program)
+    found = [run(algorithm) for algorithm in OTHERS]
+    assert compilations(program) == before
+    for algorithm, x in zip(OTHERS, found, strict=True):
+        np.testing.assert_allclose(
+            x, algorithm.result(tried(algorithm, np.full(11, 0.3), 3)[1]), rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.98, 0.99999, 1.0])

@@ -183,6 +183,16 @@ def test_a_program_is_traced_once_whatever_the_numbers():
     assert traces == 1
 
 
+def test_each_cell_has_its_own_rate_and_average():
+    program = compile_batch(ROSENBROCK, starts(), (), (), Adam())
+    own = [Adam(0.1 / (1 + cell), average=0.3 * cell) for cell in range(CELLS - 1)]
+    found = run(program, [Stopping(4)] * len(own), algorithms=own)
+    for x, algorithm, outcome in zip(starts(), own, found, strict=False):
+        alone = minimise(ROSENBROCK, x, (), algorithm, Stopping(4))
+        np.testing.assert_allclose(outcome.values, alone.values, rtol=1e-4)
+        np.testing.assert_allclose(outcome.x, alone.x, rtol=1e-4)
+
+
 def test_the_arrays_of_the_caller_stay_valid(valley):
     _, program = valley
     x = starts()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def measured(module, *arguments: str) -> list[dict]:
     parser = argparse.ArgumentParser()
     module.SECTION.add_options(parser)
-    return module.SECTION.measure(parser.parse_args(arguments))
+    return list(module.SECTION.measure(parser.parse_args(arguments)))
 
 
 def test_an_estimate_stands_against_what_was_taken():
@@ -77,6 +77,17 @@ def test_large_pictures_run_as_the_planner_says():
     assert np.isfinite(row["loss"])
     assert row["history"] is None
     assert 0 < row["peak_gb"] < row["allowed_gb"]
+
+
+def test_a_large_picture_that_takes_too_long_says_how_far_it_came():
+    (row,) = measured(
+        section_tile, "--large-only", "1", "--large-size", "64", "48", "--minutes", "0.01"
+    )
+    assert row["note"].startswith("stopped after 0.01 minutes")
+    assert row["note"].endswith(" GB at most")
+    (told,) = section_tile.verdicts([row])
+    assert told == f"64x48, slim, adam: {row['note']}, not reached"
+    assert section_tile.key({**row, "tile": 512, "peak_gb": 1.0}) == section_tile.key(row)
 
 
 def test_verdicts_on_recomputing_weigh_memory_against_time():

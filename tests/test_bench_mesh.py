@@ -16,7 +16,7 @@ from section_mesh import SECTION  # pyright: ignore[reportMissingImports]
 def measured(*words: str) -> list[dict]:
     parser = argparse.ArgumentParser()
     SECTION.add_options(parser)
-    return SECTION.measure(parser.parse_args(words))
+    return list(SECTION.measure(parser.parse_args(words)))
 
 
 def test_a_small_picture_on_two_devices():

@@ -10,14 +10,18 @@ import sys
 import time
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxstyle import images
 from jaxstyle.cli import main
+from jaxstyle.commands.reporting import loss_line
 from jaxstyle.config import StylizeConfig
 from jaxstyle.formats import load_weights, write_native
 from jaxstyle.network import Network
+from jaxstyle.optimize import Progress
+from jaxstyle.quantities import Terms
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = ["--size", "48", "--steps", "3", "--levels", "1"]
@@ -41,15 +45,31 @@ def stylize(*options: str) -> int:
 
 
 def test_writes_the_picture_and_says_what_it_does(pictures, capsys):
-    assert stylize("-o", "out.png", "--style-weight", "2") == 0
+    assert stylize("-o", "out.png", "--style-weight", "2", "--wavelet-weight", "50") == 0
     out, err = capsys.readouterr()
     assert images.load_image("out.png").size == (48, 36)
     assert out == ""
     assert "vgg19-slim" in err
     assert "jaxstyle convert-weights" in err
     assert "convention jaxstyle: content weight 1, style weight 2, tv weight 5" in err
-    assert re.search(r"48x36 \(1/1\) step 3/3: loss \S+ = content \S+ \+ style", err)
+    found = re.search(r"48x36 \(1/1\) step 3/3: loss (\S+) = (.*?), ", err)
+    assert found is not None
+    terms = {name: float(value) for name, value in map(str.split, found[2].split(" + "))}
+    assert list(terms) == ["content", "style", "tv", "other"]
+    assert float(found[1]) == pytest.approx(sum(terms.values()), rel=0.01)
     assert "out.png: 48x36, loss" in err
+
+
+def test_loss_and_terms_are_of_one_step_and_the_best_is_told_apart():
+    zero = jnp.zeros(())
+    terms = Terms(zero + 3.2, zero + 70.6, zero + 1.2, {}, {}, zero)
+    step = Progress(7, 75.0, terms, 8.4, 1.0, lambda: np.zeros(()))
+    said = "loss 75 = content 3.2 + style 70.6 + tv 1.2"
+    assert loss_line(step, terms=True) == f"{said}, best 8.4"
+    assert loss_line(step, terms=False) == "loss 75, best 8.4"
+    assert loss_line(step._replace(best=75.001), terms=True) == said
+    other = step._replace(terms=terms._replace(other=zero + 0.5))
+    assert loss_line(other, terms=True) == f"{said} + other 0.5, best 8.4"
 
 
 def test_quiet_says_nothing(pictures, capsys):

@@ -95,22 +95,60 @@ def test_layers_see_the_style_at_their_own_scale():
     )
 
 
-def test_layers_change_weight_from_the_coarsest_level_to_the_last():
+def test_layers_change_their_factor_from_the_coarsest_level_to_the_last():
     job = job_of(size=72, levels=3, coarse_layers="relu1_1:0,relu2_1:3")
     plain = weights_of_job(job_of(size=72, levels=3), 0)
     for level, factors in enumerate(((0, 3), (0.5, 2), (1, 1))):
         found = weights_of_job(job, level)
-        for tap, factor in zip(("relu1_1", "relu2_1"), factors, strict=True):
-            assert found.style_layers[tap] == pytest.approx(factor * plain.style_layers[tap])
-        assert found.content_layers["relu2_1"] == pytest.approx(factors[1])
+        assert [found.style_factors[tap] for tap in ("relu1_1", "relu2_1")] == list(factors)
+        assert found.content_factors == {"relu2_1": factors[1]}
+        assert found.style_layers == plain.style_layers
     alone = job_of(levels=1, coarse_layers="relu1_1:0")
     assert_alike(weights_of_job(alone, 0), weights_of_job(job_of(levels=1), 0), most=0)
+
+
+@pytest.mark.parametrize("convention", ["jaxstyle", "johnson"])
+def test_a_factor_scales_its_layers_term_and_no_other(convention):
+    given = {
+        "content_layers": "relu1_2",
+        "style_layers": "relu1_1:5,relu2_1",
+        "content_weight": 2.0,
+        "convention": convention,
+        "size": 72,
+        "levels": 2,
+    }
+
+    def terms(**settings):
+        return evaluated(job_of(**{**given, **settings}), level=0)[1]
+
+    plain = terms()
+    for factor in (0, 1e-3, 0.5, 1):
+        found = terms(coarse_layers=f"relu1_2:{factor},relu1_1:{factor}")
+        assert found.content == pytest.approx(factor * float(plain.content))
+        first, second = (found.style_layers[tap] for tap in ("relu1_1", "relu2_1"))
+        assert first == pytest.approx(factor * float(plain.style_layers["relu1_1"]))
+        assert second == plain.style_layers["relu2_1"]
+
+
+def test_a_sweep_weakens_the_content_gradually():
+    factors = 0, 1e-3, 0.5, 1
+    levels = {"size": 72, "levels": 2, "steps": 1, "init": "noise"}
+    layers = {"content_layers": "relu1_2", "style_layers": "relu1_1"}
+    axes = axis("coarse_layers", [f"relu1_2:{factor}" for factor in factors])
+    grid = small(axes, content=CONTENT, style=STYLE, **levels, **layers)
+    assert grid.programs == 2  # one a level
+    losses = [found.losses[0][0] for found in results(grid)]
+    assert losses[3] > 1.1 * losses[0]
+    np.testing.assert_allclose(
+        losses, losses[0] + np.array(factors) * (losses[3] - losses[0]), rtol=1e-5
+    )
 
 
 def test_a_layer_without_weight_at_the_coarsest_level_leaves_no_mark_there():
     settings = {**SETTINGS, "size": 72, "levels": 2, "steps": 2}
     rising = stylize(CONTENT, STYLE, **settings, coarse_layers="relu1_1:0")
-    deep = stylize(CONTENT, STYLE, **{**settings, "style_layers": "relu2_1"})
+    # The layer that is left keeps its half of the weight.
+    deep = stylize(CONTENT, STYLE, **{**settings, "style_layers": "relu2_1", "style_weight": 0.5})
     whole = stylize(CONTENT, STYLE, **settings)
     assert rising.losses[0] == pytest.approx(deep.losses[0], rel=1e-4)
     assert rising.losses[0] != pytest.approx(whole.losses[0], rel=1e-2)
@@ -176,6 +214,16 @@ def test_normalised_gradients_go_downhill_too():
     settings = {"normalise_gradients": True, "steps": 20, "average": 0.0}
     result = stylize(CONTENT, STYLE, **{**SETTINGS, **settings})
     assert result.loss < 0.8 * result.losses[0][0]
+
+
+def test_normalised_gradients_start_from_the_content_where_its_own_is_0():
+    """The very case of neural-style's flag: its content weight is 5, in units of the gradient."""
+    settings = {"normalise_gradients": True, "convention": "johnson", "tv_weight": 0.0}
+    result = stylize(CONTENT, STYLE, **{**SETTINGS, **settings, "init": "content"})
+    assert result.config.resolved().content_weight == 5
+    assert len(result.losses[0]) == SETTINGS["steps"]
+    assert np.isfinite(result.losses[0]).all()
+    assert np.abs(result.image - CONTENT).max() > 0.01
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def record_of(path: str) -> dict:
 def test_sweep_leaves_sheet_page_table_and_cells(pictures, capsys):
     (pictures / "broken.png").write_bytes(b"no picture")
     axes = ["--axis", "style=style.png,broken.png", "--axis", "tv=0.5,2,8"]
-    assert main(["sweep", "content.png", "style.png", *FAST, *SHALLOW, *axes, "-o", "out"]) == 1
+    given = [*FAST, *SHALLOW, "--wavelet-weight", "1e6", *axes]
+    assert main(["sweep", "content.png", "style.png", *given, "-o", "out"]) == 1
     error = capsys.readouterr().err
     assert "broken, 0.5: " in error
     assert "broken.png" in error
@@ -49,7 +50,8 @@ def test_sweep_leaves_sheet_page_table_and_cells(pictures, capsys):
     assert [row["tv_weight"] for row in rows] == ["0.5", "2", "8"] * 2
     good, bad = rows[:3], rows[3:]
     for row in good:
-        total = float(row["content"]) + float(row["style"]) + float(row["tv"])
+        assert float(row["other"]) > 0.01 * float(row["loss"])
+        total = sum(float(row[term]) for term in ("content", "style", "tv", "other"))
         assert float(row["loss"]) == pytest.approx(total, rel=1e-5)
         assert float(row["style relu1_1"]) == pytest.approx(float(row["style"]), rel=1e-5)
         assert images.load_image(Path("out", row["file"])).size == (32, 24)

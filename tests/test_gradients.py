@@ -32,9 +32,16 @@ def test_the_gradient_that_comes_back_has_the_norm_asked_for(slope):
     np.testing.assert_allclose(gradient, 2.5 * plain / jnp.sum(jnp.abs(plain)), rtol=1e-5)
 
 
-def test_where_there_is_no_gradient_none_comes_back():
-    gradient = jax.grad(lambda x: 0 * jnp.sum(with_unit_gradient(x, jnp.float32(3))))(jnp.ones(7))
-    np.testing.assert_array_equal(gradient, np.zeros(7))
+@pytest.mark.parametrize("strength", [3.0, 5.0, 1e6])
+def test_where_there_is_no_gradient_none_comes_back(strength):
+    gradient = jax.grad(lambda x: 0 * jnp.sum(with_unit_gradient(x, jnp.float32(strength))))
+    np.testing.assert_array_equal(gradient(jnp.ones(7)), np.zeros(7))
+
+
+@pytest.mark.parametrize("strength", [5.0, 1e6])
+def test_a_gradient_that_is_hardly_there_has_the_norm_asked_for_too(strength):
+    gradient = jax.grad(lambda x: 1e-37 * jnp.sum(with_unit_gradient(x, jnp.float32(strength))))
+    np.testing.assert_allclose(gradient(jnp.ones(4)), np.full(4, strength / 4), rtol=1e-5)
 
 
 def test_each_one_of_a_batch_has_its_own_norm():

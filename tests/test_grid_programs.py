@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from grids import CONTENT, SMALL, STYLE, picture, results, small
+from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
 import jaxstyle.grid
 from jaxstyle import stylize
@@ -69,6 +69,8 @@ def groups_of(*settings: dict) -> list[list[int]]:
         {"match_histogram": True},
         {"bits": 16},
         {"coarse_layers": "relu1_1:0.5"},
+        {"learning_rate": 0.1},
+        {"average": 0.5},
         {"tile": 64},
     ],
 )
@@ -85,7 +87,7 @@ def test_what_shares_a_program(setting):
         {"convention": "paper"},
         {"tv": "l1"},
         {"optimizer": "lbfgs"},
-        {"learning_rate": 0.1},
+        {"optimizer": "lbfgs", "history": 3},
         {"clamp": False},
         {"steps_per_call": 3},
         {"max_seconds": 5.0},
@@ -95,6 +97,16 @@ def test_what_shares_a_program(setting):
 )
 def test_what_does_not(setting):
     assert groups_of({}, setting, {}) == [[0, 2], [1]]
+
+
+def test_rates_and_averages_of_adam_share_a_program_and_are_obeyed():
+    grid = small("learning_rate=0.01,0.05,0.2", "average=0,0.9", init="style")
+    assert grid.programs == 1
+    for cell, found in zip(grid.cells, results(grid), strict=True):
+        if sum(cell.place) in (0, 3):
+            own = {"learning_rate": float(cell.labels[0]), "average": float(cell.labels[1])}
+            same_run(found, stylize(CONTENT, STYLE, **{**SMALL, "init": "style", **own}))
+    assert len({found.loss for found in results(grid)}) == 6
 
 
 def test_shallow_and_deep_layers_share_the_levels_that_suit_all():

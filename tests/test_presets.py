@@ -21,10 +21,12 @@ from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.layers import VGG19, order_taps
 from jaxstyle.presets import PRESETS, johnson_tv_weight, preset_settings
+from jaxstyle.pyramid import level_sizes
 from jaxstyle.regularisers import total_variation
 
 EVERY = pytest.mark.parametrize("name", PRESETS)
 DECIDED = {
+    "statistic",
     "convention",
     "content_weight",
     "style_weight",
@@ -126,6 +128,43 @@ def test_johnson_divides_gram_matrices_by_their_width():
     assert style == pytest.approx([1e2 / c**2 for c in (64, 128, 256, 512, 512)], rel=1e-5)
 
 
+def test_wasserstein_has_the_peers_weights_where_a_layers_mean_square_is_1():
+    """Its mean squared error of the content, and its distances over their channels: 256/341 ..."""
+    config = config_from({"preset": "wasserstein"})
+    assert config.content_weight is not None and config.style_weight is not None
+    jaxstyle, positions = get_convention(config.convention), 64 * 48
+    content = jnp.float32(VGG19.width("relu4_2") * positions)  # its energy, if it is 1 everywhere
+    factor = jaxstyle.content_scale(VGG19.width("relu4_2"), positions, content)
+    assert config.content_weight * factor * content == pytest.approx(0.015)
+    assert [*config.content_loss_layers] == ["relu4_2"]
+    taps = config.style_loss_layers
+    assert [*taps] == [f"relu{block}_1" for block in range(1, 6)]
+    shares = jaxstyle.layer_weights(jnp.array(list(taps.values())))
+    for tap, share, theirs in zip(taps, shares, (256, 64, 16, 4, 1), strict=True):
+        width = VGG19.width(tap)
+        factor = jaxstyle.style_scale(width, positions, jnp.float32(width))
+        assert config.style_weight * share * factor * width == pytest.approx(theirs / 341)
+    assert (config.learning_rate, config.average, config.clamp) == (0.02, 0.99, True)
+    assert (config.optimizer, config.tv, config.tv_weight) == ("adam", "l2", 2.0)
+
+
+def test_wasserstein_works_through_the_peers_sizes():
+    sides = [width for width, _ in level_sizes(512, 384, levels=None)]
+    assert sides == [128, 181, 256, 362, 512]
+
+
+def test_the_peers_nine_points_are_our_total_variation_on_smooth_slopes():
+    y, x = np.mgrid[0:20, 0:30]
+    slope = np.stack([0.01 * x + 0.02 * y, 0.03 * x - 0.01 * y, 0.02 * y], -1)
+    padded = np.pad(slope, ((1, 1), (1, 1), (0, 0)), "edge")
+    inner = padded[1:-1, 1:-1]
+    across, down = padded[1:-1, 2:] - inner, padded[2:, 1:-1] - inner
+    falling, rising = padded[1:, 1:] - padded[:-1, :-1], padded[1:, :-1] - padded[:-1, 1:]
+    straight = np.mean(across**2) / 3 + np.mean(down**2) / 3
+    nine = 2 * (straight + np.mean(falling**2) / 12 + np.mean(rising**2) / 12)
+    assert float(total_variation(jnp.asarray(slope, jnp.float32))) == pytest.approx(nine, rel=0.05)
+
+
 def test_johnsons_total_variation_has_the_gradient_of_neural_styles():
     """Its TVLoss written out: x_diff and y_diff added where they were taken, on pixels to 255."""
     height, width, strength = 12, 16, 1e-3
@@ -158,8 +197,12 @@ def test_the_presets_differ_as_their_sources_do():
         "gatys2016": ("relu4_2", "avg", "noise", 2000),
         "gatys-code": ("relu4_2", "max", "content", 500),
         "johnson": ("relu4_2", "max", "noise", 1000),
+        "wasserstein": ("relu4_2", "max", "content", 500),
     }
-    assert {preset.settings["levels"] for preset in PRESETS.values()} == {1}
+    levels = {name: preset.settings["levels"] for name, preset in PRESETS.items()}
+    assert levels == {**dict.fromkeys(PRESETS, 1), "wasserstein": 0}
+    statistics = {name: preset.settings["statistic"] for name, preset in PRESETS.items()}
+    assert statistics == {**dict.fromkeys(PRESETS, "gram"), "wasserstein": "wasserstein"}
 
 
 def test_settings_go_over_the_preset_given_with_them():

@@ -80,9 +80,10 @@ def test_levels_make_frames_of_one_size(pictures):
 
 def test_the_loss_plot(pictures):
     pytest.importorskip("matplotlib")
-    assert stylize("--loss-plot", "loss.svg") == 0
+    assert stylize("--loss-plot", "loss.svg", "--wavelet-weight", "1") == 0
     text = Path("loss.svg").read_text()
     assert "<svg" in text
+    assert text.count("<!-- tv -->") == text.count("<!-- other -->") == 1
 
 
 @pytest.mark.parametrize(

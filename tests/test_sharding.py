@@ -185,6 +185,14 @@ def test_a_run_is_that_of_one_device(algorithm, fused):
     assert [progress.value for progress, _ in told] == shared.values
     np.testing.assert_array_equal(told[-1][1], shared.x)
     assert picture.shape == (53, 39, 3)  # the caller's own, still there
+    if isinstance(algorithm, Adam):
+        before, other = compilations(_advance), Adam(0.05, average=0.5)
+        shared = minimise_sharded(
+            SMALL, picture, arguments, other, Stopping(3), parse_mesh("4x2"), steps_per_call=fused
+        )
+        assert compilations(_advance) == before
+        alone = minimise(SMALL, picture, arguments, other, Stopping(3))
+        np.testing.assert_allclose(shared.x, alone.x, atol=1e-3)
 
 
 @pytest.mark.parametrize("algorithm", [LBFGS(4), Adam(0.02)], ids=["lbfgs", "adam"])

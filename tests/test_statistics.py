@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from samples import landscape, random_network, waves
 
+from jaxstyle import statistics, stylize
 from jaxstyle.errors import InputError
 from jaxstyle.losses import gram_matrix
 from jaxstyle.statistics import (
@@ -18,6 +23,7 @@ from jaxstyle.statistics import (
     Moments,
     additive,
     blended,
+    find_statistics,
     means,
     moments,
     parse_statistics,
@@ -331,6 +337,54 @@ def test_statistics_are_named_and_joined():
         parse_statistics("grm")
     with pytest.raises(InputError, match="'gram\\+gram' name one twice"):
         parse_statistics("gram+gram")
+
+
+LOUDNESS = """
+from jaxstyle.losses import relative_error
+from jaxstyle.statistics import Statistic
+
+LOUDNESS = Statistic(
+    "loudness",
+    "the mean of each channel",
+    target=lambda mean, _shift: mean.total,
+    error=lambda mean, target: relative_error(mean.total, target),
+    energy=lambda target: 1 + 0 * target[0],
+)
+"""
+
+
+@pytest.fixture
+def one_file_more(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A folder that is one with that of the package's statistics."""
+    monkeypatch.setattr(statistics, "__path__", [*statistics.__path__, str(tmp_path)])
+    monkeypatch.setattr(statistics, "loudness", None, raising=False)  # gone in the end
+    path = tmp_path / "loudness.py"
+    path.write_text(LOUDNESS)
+    yield path
+    sys.modules.pop("jaxstyle.statistics.loudness", None)
+
+
+def test_one_new_file_is_a_new_statistic_that_runs(one_file_more, monkeypatch):
+    found = find_statistics(statistics)
+    assert list(found) == [*STATISTICS, "loudness"]
+    assert {name: found[name] for name in STATISTICS} == STATISTICS
+    monkeypatch.setitem(STATISTICS, "loudness", found["loudness"])
+    styles = {"network": random_network(), "style_layers": "relu1_1", "content_layers": ""}
+    size = {"size": 16, "levels": 1, "steps": 6, "optimizer": "adam", "tv_weight": 0.0}
+    result = stylize(landscape(16), waves(16), statistic="loudness", **styles, **size)
+    assert result.loss < 0.8 * result.losses[0][0]
+
+
+def test_two_statistics_of_one_name_are_refused(one_file_more):
+    one_file_more.write_text(LOUDNESS.replace("loudness", "gram"))
+    with pytest.raises(ValueError, match=r"statistics\.loudness has a statistic 'gram', as anoth"):
+        find_statistics(statistics)
+
+
+def test_statistics_keep_their_order():
+    assert list(STATISTICS) == [
+        *("gram", "shifted-gram", "mean-covariance", "wasserstein", "adain", "histogram")
+    ]
 
 
 @EVERY

@@ -119,10 +119,10 @@ def test_state_and_arguments_lie_where_they_are_needed(pair, problem, monkeypatc
     real = sweeping.minimise_batch
 
     def spy(program: Any, x: Any, arguments: Any, *rest: Any, **options: Any) -> Any:
-        def advance(state: Any, remaining: Any, arguments: Any) -> Any:
+        def advance(state: Any, remaining: Any, numbers: Any, arguments: Any) -> Any:
             seen.update(x=x, state=state, remaining=remaining, arguments=arguments)
             places = jax.tree.map(lambda leaf: leaf.sharding, state)
-            state, reports = program.advance(state, remaining, arguments)
+            state, reports = program.advance(state, remaining, numbers, arguments)
             assert jax.tree.map(lambda leaf: leaf.sharding, state) == places
             return state, reports
 

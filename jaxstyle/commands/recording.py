@@ -94,7 +94,9 @@ class Recorder:
         shown = self.written or (one_two_five(steps) if wanted else [])
         self.shown = set(shown)
         self.frames: list[tuple[int, np.ndarray]] = []
-        self.curves: dict[str, list[float]] = {"content": [], "style": [], "tv": [], "total": []}
+        self.curves: dict[str, list[float]] = {
+            name: [] for name in ("content", "style", "tv", "total", "other")
+        }
         self.breaks: list[int] = []
         self.last = 0
         self._check()
@@ -106,7 +108,7 @@ class Recorder:
         if event.step == 1 and self.curves["total"]:
             self.breaks.append(len(self.curves["total"]))
         self.last = step
-        values = terms.content, terms.style, terms.tv, event.progress.value
+        values = terms.content, terms.style, terms.tv, event.progress.value, terms.other
         for curve, value in zip(self.curves.values(), values, strict=True):
             curve.append(float(value))
         every = bool(self.save_every) and step % self.save_every == 0

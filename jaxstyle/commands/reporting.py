@@ -44,14 +44,13 @@ class Reporter(Display):
 
 
 def loss_line(progress: Progress, *, terms: bool) -> str:
-    """The loss so far, and what it is made of."""
-    found = progress.terms
-    parts = (
-        f" = content {found.content:.3g} + style {found.style:.3g} + tv {found.tv:.3g}"
-        if terms
-        else ""
-    )
-    return f"loss {progress.best:.4g}{parts}"
+    """The loss of this step, as the sum of its terms; the best one too, where that is another."""
+    found, best = f"{progress.value:.4g}", f"{progress.best:.4g}"
+    parts = {name: getattr(progress.terms, name) for name in ("content", "style", "tv", "other")}
+    if not parts["other"]:
+        del parts["other"]
+    total = " = " + " + ".join(f"{name} {part:.3g}" for name, part in parts.items())
+    return f"loss {found}{total if terms else ''}" + (f", best {best}" if best != found else "")
 
 
 class PanelReporter(AbstractContextManager["PanelReporter"]):

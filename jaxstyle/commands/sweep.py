@@ -128,7 +128,7 @@ def figures_of(grid: Grid, index: int) -> dict:
         return {**row, "file": "", "message": cell.message}
     result = cell.result
     row |= {"file": f"{cell.name}.png" if cell.message == "" else "", "loss": result.loss}
-    row |= {term: result.terms[term] for term in ("content", "style", "tv")}
+    row |= {term: result.terms[term] for term in ("content", "style", "tv", "other")}
     for term in ("content", "style"):
         row |= {f"{term} {tap}": value for tap, value in result.terms[f"{term}_layers"].items()}
     return {**row, "steps": result.steps, "reason": result.reason, "message": cell.message}

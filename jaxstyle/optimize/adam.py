@@ -6,7 +6,7 @@ a stochastic method goes back to Polyak and Juditsky (1992).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
@@ -34,9 +34,12 @@ class AdamState(NamedTuple):
     refusals: Int[Array, ""]
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Adam:
-    """Attributes:
+    """As an argument of a jitted function its numbers are traced: others compile nothing.
+
+    Attributes:
     learning_rate: in units of x.
     average: decay of the mean over iterates; 0 returns the last one, 1 the plain mean of all.
     bounds: (low, high) that every iterate is clipped to, or None.
@@ -44,7 +47,7 @@ class Adam:
 
     learning_rate: float = 0.02
     average: float = 0.99
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None = field(default=None, metadata={"static": True})
 
     @property
     def _transform(self) -> optax.GradientTransformation:
@@ -73,7 +76,7 @@ class Adam:
         if self.bounds is not None:
             trial = jnp.clip(trial, *self.bounds)
         # Exact for every decay, where dividing by 1 - average**n loses its digits close to 1.
-        mass = self.average * state.mass + 1
+        mass = jnp.asarray(self.average, state.mass.dtype) * state.mass + 1
         average = state.average + (state.trial - state.average) / mass
         moved = AdamState(trial, moments, average, mass, jnp.zeros_like(state.refusals))
         kept = state._replace(refusals=state.refusals + 1)

@@ -33,17 +33,20 @@ class BatchProgram(NamedTuple):
 
     Attributes:
         start: x (cells, ...) -> state.
-        advance: (state, remaining, arguments) -> (state, reports); the state is donated.
+        advance: (state, remaining, algorithms, arguments) -> (state, reports); the state is
+            donated. ``algorithms`` is the algorithm, with each number of it an array (cells,).
         result: state -> x (cells, ...).
         fused: steps in one call of ``advance``.
         bytes_needed: memory of one call on each device, arguments and state included.
+        algorithm: what it was compiled for.
     """
 
     start: Callable[[Array], Any]
-    advance: Callable[[Any, Array, tuple[Any, ...]], tuple[Any, Any]]
+    advance: Callable[[Any, Array, Any, tuple[Any, ...]], tuple[Any, Any]]
     result: Callable[[Any], Array]
     fused: int
     bytes_needed: int
+    algorithm: Algorithm
 
 
 class BatchProgress(NamedTuple):
@@ -79,16 +82,19 @@ def compile_batch(
         arguments: arrays or shapes of what follows x.
         axes: for each argument 0 where it has a cell axis, None where all cells share it, or a
             tree of these, as in ``jax.vmap``.
+        algorithm: of all cells; its numbers may be others in ``minimise_batch``.
         steps_per_call: steps fused into one call; keep it 1 on CPU.
     """
     place = getattr(x, "sharding", None)
     start = jax.jit(jax.vmap(algorithm.init), out_shardings=place).lower(x).compile()
     state = _shapes(jax.eval_shape(jax.vmap(algorithm.init), _shapes(x, None)), place)
     remaining = jax.ShapeDtypeStruct(x.shape[:1], jnp.int32, sharding=place)
-    step = partial(_advance, evaluate, axes, algorithm, steps_per_call)
+    number = jax.ShapeDtypeStruct(x.shape[:1], x.dtype, sharding=place)
+    algorithms = jax.tree.map(lambda _: number, algorithm)
+    step = partial(_advance, evaluate, axes, steps_per_call)
     advance = (
         MemoryFirst(step, donate_argnums=0, out_shardings=(place, None))
-        .lower(state, remaining, arguments)
+        .lower(state, remaining, algorithms, arguments)
         .compile()
     )
     result = jax.jit(jax.vmap(algorithm.result)).lower(state).compile()
@@ -97,7 +103,7 @@ def compile_batch(
     if used is not None:
         needed = used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
         needed -= used.alias_size_in_bytes
-    return BatchProgram(start, advance, result, steps_per_call, needed)
+    return BatchProgram(start, advance, result, steps_per_call, needed, algorithm)
 
 
 def minimise_batch(
@@ -106,6 +112,7 @@ def minimise_batch(
     arguments: tuple[Any, ...],
     stoppings: Sequence[Stopping],
     *,
+    algorithms: Sequence[Algorithm] | None = None,
     callback: Callable[[BatchProgress], None] | None = None,
 ) -> list[Outcome | InputError]:
     """Minimise all cells at once.
@@ -116,6 +123,8 @@ def minimise_batch(
         program: compiled for arrays of these shapes and places.
         stoppings: one per cell; fewer than there are cells in ``x`` where its last ones are only
             there to fill the batch: those are computed and dropped.
+        algorithms: one per stopping, that of the program but for its numbers; by default that of
+            the program for all.
         callback: called on the host after every call of the program.
 
     Returns:
@@ -126,6 +135,8 @@ def minimise_batch(
     watches = [Watch(stopping) for stopping in stoppings]
     failures: dict[int, InputError] = {}
     reasons: dict[int, str] = {}
+    own = list(algorithms or [program.algorithm] * len(stoppings))
+    numbers = _numbers_of(own + own[-1:] * filling, x)
     state = program.start(x)
     with deferred_interrupt() as interrupted:
         while True:
@@ -139,7 +150,7 @@ def minimise_batch(
             if not any(left):
                 break
             remaining = _like_cells(x, np.array(left + [0] * filling, np.int32))
-            state, reports = program.advance(state, remaining, arguments)
+            state, reports = program.advance(state, remaining, numbers, arguments)
             values, _, stalled = _on_host(reports, program.fused)
             for cell, watch in enumerate(watches):
                 for step in range(min(program.fused, left[cell])):
@@ -155,7 +166,7 @@ def minimise_batch(
         found = np.array(pictures)
         # The same program once more, nobody moving: the losses of just what is returned.
         nobody = _like_cells(x, np.zeros(x.shape[0], np.int32))
-        _, reports = program.advance(state._replace(trial=pictures), nobody, arguments)
+        _, reports = program.advance(state._replace(trial=pictures), nobody, numbers, arguments)
         values, terms, _ = _on_host(reports, program.fused)
     return [
         failures[cell]
@@ -176,24 +187,24 @@ def minimise_batch(
 def _advance(
     evaluate: Evaluate,
     axes: tuple[Any, ...],
-    algorithm: Algorithm,
     fused: int,
     state: Any,
     remaining: Int[Array, " cells"],
+    algorithms: Any,
     arguments: tuple[Any, ...],
 ) -> tuple[Any, Any]:
-    def one_cell(state: Any, left: Array, *arguments: Any) -> tuple[Any, Any]:
+    def one_cell(state: Any, left: Array, algorithm: Algorithm, *arguments: Any) -> tuple[Any, Any]:
         (value, terms), gradient = evaluate(state.trial, *arguments)
         value = usable(value, gradient)
         moved = algorithm.update(state, value, gradient)
         kept = jax.tree.map(lambda new, old: jnp.where(left > 0, new, old), moved, state)
         return kept, (value, terms, algorithm.stalled(kept))
 
-    all_cells = jax.vmap(one_cell, in_axes=(0, 0, *axes))
+    all_cells = jax.vmap(one_cell, in_axes=(0, 0, 0, *axes))
 
     def step(carry: tuple[Any, Array], _: None) -> tuple[Any, Any]:
         state, left = carry
-        state, report = all_cells(state, left, *arguments)
+        state, report = all_cells(state, left, algorithms, *arguments)
         return (state, left - 1), report
 
     if fused == 1:
@@ -217,6 +228,11 @@ def _progress(
     ]
     steps = max(len(watch.values) for watch in watches)
     return BatchProgress(steps, bests, len(watches) - len(reasons), watches[0].seconds)
+
+
+def _numbers_of(algorithms: Sequence[Algorithm], x: Array) -> Any:
+    """One algorithm for all cells, with the numbers of each."""
+    return jax.tree.map(lambda *numbers: _like_cells(x, np.array(numbers, x.dtype)), *algorithms)
 
 
 def _like_cells(x: Array, values: np.ndarray) -> Array:

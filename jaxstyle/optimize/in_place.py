@@ -37,7 +37,7 @@ def adam_in_place(
     return jax.tree.map(_one_of, arrays, changed, is_leaf=_is_none)
 
 
-@partial(jax.jit, static_argnames=("algorithm", "size"))
+@partial(jax.jit, static_argnames="size")
 def _updated_part(
     arrays: Any,
     scalars: Any,

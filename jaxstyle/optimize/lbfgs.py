@@ -50,6 +50,7 @@ class LBFGSState(NamedTuple):
     refusals: Int[Array, ""]
 
 
+@jax.tree_util.register_static
 @dataclass(frozen=True)
 class LBFGS:
     """Attributes:

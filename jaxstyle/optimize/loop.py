@@ -35,7 +35,7 @@ KEEP_SECONDS = 2.0
 
 
 class Algorithm(Protocol):
-    """See the package's docstring."""
+    """See the package's docstring. A pytree: its leaves are numbers, and traced."""
 
     def init(self, x: Array) -> Any: ...
     def update(self, state: Any, value: Array, gradient: Array) -> Any: ...
@@ -173,12 +173,12 @@ def minimise(
     )
 
 
-@partial(jax.jit, static_argnames="algorithm")
+@jax.jit
 def _start(x: Array, *, algorithm: Algorithm) -> Any:
     return algorithm.init(x)
 
 
-@partial(MemoryFirst, static_argnames=("evaluate", "algorithm", "fused"), donate_argnames="state")
+@partial(MemoryFirst, static_argnames=("evaluate", "fused"), donate_argnames="state")
 def _advance(
     state: Any, arguments: tuple[Any, ...], *, evaluate: Evaluate, algorithm: Algorithm, fused: int
 ) -> tuple[Any, Any]:

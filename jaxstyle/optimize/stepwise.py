@@ -107,7 +107,7 @@ def _take_in(
     return state, value, algorithm.stalled(state)
 
 
-@partial(jax.jit, static_argnames="algorithm", donate_argnames="state")
+@partial(jax.jit, donate_argnames="state")
 def _updated(state: Any, value: Array, gradient: Array, *, algorithm: Algorithm) -> Any:
     return algorithm.update(state, value, gradient)
 

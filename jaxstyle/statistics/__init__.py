@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from jaxstyle.errors import InputError
-from jaxstyle.statistics.channels import CHANNELS
-from jaxstyle.statistics.gram import GRAM, SHIFTED_GRAM
-from jaxstyle.statistics.histogram import HISTOGRAM
-from jaxstyle.statistics.mean_covariance import MEAN_COVARIANCE
+from jaxstyle.statistics.find import find_statistics
 from jaxstyle.statistics.moments import Moments, blended, means, moments
 from jaxstyle.statistics.statistic import Statistic
-from jaxstyle.statistics.wasserstein import WASSERSTEIN
 
 __all__ = [
     "STATISTICS",
@@ -17,15 +15,14 @@ __all__ = [
     "Statistic",
     "additive",
     "blended",
+    "find_statistics",
     "means",
     "moments",
     "parse_statistics",
 ]
 
-STATISTICS = {
-    statistic.name: statistic
-    for statistic in (GRAM, SHIFTED_GRAM, MEAN_COVARIANCE, WASSERSTEIN, CHANNELS, HISTOGRAM)
-}
+STATISTICS = find_statistics(sys.modules[__name__])
+"""By name: all that the modules of this package define."""
 
 
 def parse_statistics(text: str) -> tuple[str, ...]:

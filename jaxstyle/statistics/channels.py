@@ -37,4 +37,5 @@ CHANNELS = Statistic(
     target=_target,
     error=_error,
     energy=lambda target: jnp.ones_like(energy(target["mean"])),
+    place=4,
 )

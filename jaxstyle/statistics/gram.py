@@ -15,6 +15,7 @@ GRAM = Statistic(
     target=lambda mean, _shift: mean.products,
     error=lambda mean, target: squared_error(mean.products, target),
     energy=energy,
+    place=0,
 )
 
 
@@ -34,4 +35,5 @@ SHIFTED_GRAM = Statistic(
     target=_target,
     error=lambda mean, target: squared_error(_shifted(mean, target["by"]), target["gram"]),
     energy=lambda target: energy(target["gram"]),
+    place=1,
 )

@@ -44,4 +44,5 @@ HISTOGRAM = Statistic(
     error=_error,
     energy=lambda target: energy(target) / target.shape[0],
     needs="quantiles",
+    place=5,
 )

@@ -27,4 +27,5 @@ MEAN_COVARIANCE = Statistic(
     target=_target,
     error=_error,
     energy=lambda target: jnp.ones_like(energy(target["mean"])),
+    place=2,
 )

@@ -16,7 +16,7 @@ Target = Any
 class Statistic:
     """A description of a style, and how far another picture is from it.
 
-    To add one, write a module like ``gram`` and name it in ``statistics.STATISTICS``.
+    To add one, write a module like ``gram`` next to it: ``find_statistics`` comes by it.
 
     Attributes:
         name, summary: for the command line.
@@ -26,6 +26,7 @@ class Statistic:
         energy: target -> what the error is relative to.
         balance: what makes style weight 1 as strong as it is with Gram matrices, by eye.
         needs: ``moments``, which add up over tiles and devices, or ``quantiles``, which do not.
+        place: in lists, from the front.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Statistic:
     energy: Callable[[Target], Float[Array, ""]]
     balance: float = 1.0
     needs: str = "moments"
+    place: int = 100

@@ -82,4 +82,5 @@ WASSERSTEIN = Statistic(
     target=_target,
     error=_error,
     energy=lambda target: energy(target["mean"]) + target["trace"],
+    place=3,
 )

@@ -10,11 +10,13 @@ from typing import Any
 import problem
 
 settings = problem.settings()
-side, precision, length = settings["side"], settings["precision"], settings["length"]
+side, length = settings["side"], settings["length"]
+
+Product = tuple[Callable[[], Any], Callable[[Any], Any]]
+"""What begins one, and what waits for it."""
 
 
-def in_jax() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """A product that is begun, and what waits for it."""
+def in_jax(precision: str) -> Product:
     import jax
     import jax.numpy as jnp
 
@@ -30,8 +32,7 @@ def in_jax() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     return lambda: multiply(a, b), jax.block_until_ready
 
 
-def in_torch() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
-    """The same."""
+def in_torch(precision: str) -> Product:
     import torch
 
     device = settings["device"]
@@ -42,13 +43,20 @@ def in_torch() -> tuple[Callable[[], Any], Callable[[Any], Any]]:
     return lambda: a @ b, lambda _: wait()
 
 
-start, wait = in_jax() if side == "JAX" else in_torch()
-wait(start())
-seconds = []
-for _ in range(settings["repeats"]):
-    started = time.perf_counter()
-    for _ in range(settings["inner"]):
-        found = start()
-    wait(found)
-    seconds.append((time.perf_counter() - started) / settings["inner"])
-problem.say({"seconds": min(seconds)})
+def seconds(start: Callable[[], Any], wait: Callable[[Any], Any]) -> float:
+    """Of one product, at best."""
+    wait(start())
+    found = []
+    for _ in range(settings["repeats"]):
+        started = time.perf_counter()
+        for _ in range(settings["inner"]):
+            last = start()
+        wait(last)
+        found.append((time.perf_counter() - started) / settings["inner"])
+    return min(found)
+
+
+make = in_jax if side == "JAX" else in_torch
+problem.say(
+    {"seconds": {precision: seconds(*make(precision)) for precision in settings["precisions"]}}
+)

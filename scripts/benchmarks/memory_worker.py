@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import problem
 from resident import peak_resident, resident
 
-from jaxstyle.api import run
+from jaxstyle.api import LevelProgress, run
 from jaxstyle.job import prepare
 from jaxstyle.strategy import ways
 
@@ -17,11 +17,20 @@ settings = problem.settings()
 jax.block_until_ready(jnp.zeros(8) + 1)
 floor = resident()
 started = time.perf_counter()
+problem.at("preparing")
 job = prepare(
     settings["content"], settings["style"], max_memory=settings["max_memory"], **settings["run"]
 )
 steps: list[float] = []
-result = run(job, callback=lambda event: steps.append(event.progress.seconds))
+
+
+def after_step(event: LevelProgress) -> None:
+    steps.append(event.progress.seconds)
+    problem.at(f"after {len(steps)} of {event.steps} steps")
+
+
+problem.at("in the targets or the first step")
+result = run(job, callback=after_step)
 result.save(settings["output"])
 seconds = time.perf_counter() - started
 config, size = job.config, job.sizes[-1]

@@ -75,6 +75,11 @@ def say(found: Mapping[str, Any]) -> None:
     print(json.dumps(found), flush=True)
 
 
+def at(where: str) -> None:
+    """Say where this worker is, for the case that it is stopped."""
+    say({"at": where})
+
+
 def serve(
     step: Callable[[], None],
     finished: Callable[[], None],

@@ -1,4 +1,4 @@
-"""The resident size of this process, as the Linux kernel has it, in bytes."""
+"""The resident size of a process, as the Linux kernel has it, in bytes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from pathlib import Path
 
 
 def resident() -> int:
-    """What it holds now."""
+    """What this one holds now."""
     return _field("VmRSS")
 
 
-def peak_resident() -> int:
-    """The most that it has held.
+def peak_resident(process: int | str = "self") -> int:
+    """The most that it, or another process, has held.
 
     Unlike ``getrusage`` this knows nothing of the process that started it, whose size that counts
     in.
+
+    Raises:
+        OSError: that process has ended, or the system has no such figures.
     """
-    return _field("VmHWM")
+    return _field("VmHWM", process)
 
 
-def _field(name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None
+def _field(name: str, process: int | str = "self") -> int:
+    told = Path(f"/proc/{process}/status").read_text()
+    found = re.search(rf"^{name}:\s+(\d+) kB", told, re.MULTILINE)
+    if found is None:
+        raise OSError(f"process {process} has no {name}")
     return int(found[1]) * 1024

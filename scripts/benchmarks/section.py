@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
+
+from keeping import Key
 
 Row = dict[str, Any]
 """One measured case: plain JSON values by name."""
 
 NETS = ("full", "slim")
+MEASUREMENT = {"measurement": "measured in"}
+"""The last column of tables whose rows are of several measurements (``keeping.numbered``)."""
 
 
 def one_case(_: Row) -> str:
@@ -40,14 +44,18 @@ class Section(NamedTuple):
     columns for which none of its rows has a value."""
     add_options: Callable[[argparse.ArgumentParser], None]
     """Its own options; the page is made with their defaults."""
-    measure: Callable[[argparse.Namespace], list[Row]]
-    """Runs it; raises ``Unavailable`` where this machine lacks what it needs."""
+    measure: Callable[[argparse.Namespace], Iterable[Row]]
+    """Runs it; raises ``Unavailable`` where this machine lacks what it needs. With a ``key`` it may
+    be a generator, whose rows are kept as they come, and give a row anew when more is known."""
     verdicts: Callable[[list[Row]], list[str]]
     """Sentences computed from the rows: what was wanted, measured, and whether it was reached."""
     remarks: str = ""
     """Markdown under the table: why, and what to know."""
     case: Callable[[Row], str] = one_case
     """Rows are grouped into one table per case."""
+    key: Key | None = None
+    """What a row is about, for sections that are measured part by part: ``--keep`` then leaves the
+    rows of other keys. Without it each measurement takes the place of the one before."""
     needs_torch: bool = False
     picture: str = ""
     """A section with an option ``--picture`` shows this file, in ``examples/benchmarks``."""
@@ -102,7 +110,8 @@ def tables(section: Section, rows: list[Row]) -> dict[str, tuple[list[str], list
     found = {}
     for case in dict.fromkeys(map(section.case, rows)):
         of_case = [row for row in rows if section.case(row) == case]
-        keys = [key for key in section.columns if any(row.get(key) is not None for row in of_case)]
+        columns = {**section.columns, **MEASUREMENT}
+        keys = [key for key in columns if any(row.get(key) is not None for row in of_case)]
         cells = [[short(row.get(key)) for key in keys] for row in of_case]
-        found[case] = [section.columns[key] for key in keys], cells
+        found[case] = [columns[key] for key in keys], cells
     return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from noise_files import write_network, write_picture
 from section import Row, Section, verdict
-from workers import answer
+from workers import NO_LIMIT, Limit, answer
 
 WITHIN = 0.2
 WORTH, MOST_SLOWER = 0.15, 0.5
@@ -46,7 +47,7 @@ CASES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases",
-        nargs="+",
+        nargs="*",
         type=int,
         default=list(range(1, len(CASES) + 1)),
         help="which rows of the table, from 1 (default: all)",
@@ -64,17 +65,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def measure(options: argparse.Namespace) -> list[Row]:
+def measure(options: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            _estimate(CASES[index - 1], options.scale, options.steps, Path(folder))
-            for index in options.cases
-        ]
-    return rows + [
-        {"net": net, "width": side, "height": side, **_rematerialised(net, side)}
-        for side in options.remat_sizes
-        for net in ("slim", "full")
-    ]
+        for index in options.cases:
+            yield _estimate(CASES[index - 1], options.scale, options.steps, Path(folder))
+    for side in options.remat_sizes:
+        for net in ("slim", "full"):
+            yield {"net": net, "width": side, "height": side, **_rematerialised(net, side)}
 
 
 def _estimate(case: Case, scale: float, steps: int, folder: Path) -> Row:
@@ -110,6 +107,7 @@ def run_of(
     settings: dict[str, Any],
     max_memory: int | None = None,
     style: tuple[int, int] | None = None,
+    limit: Limit = NO_LIMIT,
 ) -> dict[str, Any]:
     """A run in a process of its own, from files to a file; what ``memory_worker.py`` found.
 
@@ -125,7 +123,7 @@ def run_of(
     run["weights"] = write_network(folder, net)
     asked = {**pictures, "output": str(folder / "result.png"), "max_memory": max_memory, "run": run}
     # No cache of compiled programs: what compiling takes is part of a first run.
-    return answer("memory_worker.py", asked, {"JAX_COMPILATION_CACHE_DIR": ""})
+    return answer("memory_worker.py", asked, {"JAX_COMPILATION_CACHE_DIR": ""}, limit)
 
 
 def _rematerialised(net: str, size: int) -> Row:
@@ -142,6 +140,11 @@ def _rematerialised(net: str, size: int) -> Row:
         "slower": again["seconds"] / plain["seconds"] - 1,
         "loss_difference": abs(again["loss"] / plain["loss"] - 1),
     }
+
+
+def key(row: Row) -> tuple[Any, ...]:
+    names = ("net", "width", "height", "strategy", "tile", "optimizer")
+    return tuple(row.get(name) for name in names)
 
 
 def case(row: Row) -> str:
@@ -208,7 +211,8 @@ SECTION = Section(
     verdicts=verdicts,
     remarks=(
         "Most of the memory is the first block's features, which the way back through that very "
-        "block needs whether they are kept or computed again; so recomputing blocks gains little. "
+        "block needs whether they are kept or computed again; so recomputing blocks gains little: "
+        "jaxstyle has no rematerialised strategy, and `plan` no row for it. "
         "What does gain is the order of operations: programs are compiled with XLA's "
         "memory-optimised schedule for CPU, which is the same to the bit and no slower "
         "(`jaxstyle/memory_first.py`), here on both sides. Python and JAX, memory that the C "
@@ -216,4 +220,5 @@ SECTION = Section(
         "constant."
     ),
     case=case,
+    key=key,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from section import NETS, Row, Section, verdict
 from workers import answer
@@ -35,8 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def measure(options: argparse.Namespace) -> list[Row]:
-    rows = []
+def measure(options: argparse.Namespace) -> Iterator[Row]:
     devices = max(math.prod(_sides(mesh)) for mesh in options.meshes)
     environment = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "XLA_FLAGS": ""}
     for size in options.sizes:
@@ -51,8 +51,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
             }
             asked |= {"meshes": options.meshes, "tile": options.tile}
             for found in answer("mesh_worker.py", asked, environment)["found"]:
-                rows.append(_row({"net": options.net, "size": size, "padding": padding}, found))
-    return rows
+                yield _row({"net": options.net, "size": size, "padding": padding}, found)
 
 
 def _row(case: Row, found: Row) -> Row:
@@ -78,6 +77,10 @@ def _sides(text: str) -> tuple[int, int]:
     if match is None:
         raise SystemExit(f"{text!r}: write two numbers, such as 4x2")
     return int(match[1]), int(match[2])
+
+
+def key(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("net", "size", "padding", "mesh", "tile"))
 
 
 def case(row: Row) -> str:
@@ -147,6 +150,7 @@ SECTION = Section(
     measure=measure,
     verdicts=verdicts,
     case=case,
+    key=key,
     remarks=(
         "No times: eight devices that share the cores of one CPU say nothing about eight GPUs. "
         "A share above 1 has two causes. What fills up the last parts (a picture is continued to "

@@ -42,8 +42,9 @@ gave the same bits the table says so. `bf16` keeps features in bfloat16, with Gr
 pixels in float32. What other devices make of `high` and `default` is emulated here by rounding the
 operands of every convolution, forward and backward, to so many bits: TF32 (NVIDIA: `high`), three
 passes of bfloat16 (TPU: `high`), one (TPU: `default`); sums are float32, and Gram matrices are
-never rounded. *Winograd* is the quick way of the layers of 256 and more channels, which
-`vgg19-slim` has none of; for all layers it is shown only to compare.
+never rounded. *Winograd* is the quick way of the wide layers: those of at least 128 channels in and
+out, of networks that have a layer of 256, which `vgg19-slim` has not; for all layers it is shown
+only to compare.
 
 Networks of random weights see noise. The painting is `examples/content.jpg` in the style of
 `examples/style.jpg`, at the start of a run and after 50 steps of L-BFGS, where the gradient is

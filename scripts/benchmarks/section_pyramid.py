@@ -68,7 +68,15 @@ REMARKS = """\
 Halving the pixels from level to level makes as many steps at all levels together cost twice those
 at the last; halving the sides, a third more than those at the last. So jaxstyle goes by sqrt 2
 where all is cheap, and by 2 to results above 512 px. The table of schedules, at 512 px, says that
-halving with more steps would be a little better there too. The loss is no judge between a pyramid
+halving with more steps would be a little better there too.
+
+Sides of levels are not rounded to multiples of anything (but in circular pictures). A picture has
+one program for each level whatever their sizes are, at most five up to 512 px and four up to
+1024 px, and pictures of the same size find them in the cache. Rounding would only make pictures of
+similar sizes share them, and change proportions: to multiples of 16 px, the stride of conv5_1, a
+side by up to 8 px, which of a coarsest level of 96x72 px is 11 %.
+
+The loss is no judge between a pyramid
 and a single scale: the network does not see structures larger than its field, so a single scale
 with the time of a pyramid gets lower, with small strokes."""
 

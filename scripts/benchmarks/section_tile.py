@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from section import Row, Section, verdict
 from section_memory import run_of
-from workers import answer
+from workers import Limit, WorkerLate, answer
 
 from jaxstyle.figures import strip
 from jaxstyle.images import save_image
@@ -91,26 +92,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the large pictures; the memory allowed goes with it (default: 8192 6144)",
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        default=150.0,
+        help="for each large picture; where they are up, its row says how far it came "
+        "(default: 150)",
+    )
+    parser.add_argument(
         "--picture",
         type=Path,
-        help="write whole, tiled and their difference after --steps of the first case there",
+        help="write whole, tiled and their difference after --steps of case 1 there",
     )
 
 
-def measure(options: argparse.Namespace) -> list[Row]:
-    rows: list[Row] = []
+def measure(options: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         if not options.large_only:
             for index in options.cases:
-                picture = options.picture if index == options.cases[0] else None
-                steps = options.steps if index == options.cases[0] else 0
-                rows.append(
-                    _compared(CASES[index - 1], options.scale, steps, picture, Path(folder))
-                )
+                picture = options.picture if index == 1 else None
+                steps = options.steps if index == 1 else 0
+                yield _compared(CASES[index - 1], options.scale, steps, picture, Path(folder))
         chosen = options.large_only or (range(1, len(LARGE) + 1) if options.large else ())
         width, height = options.large_size
-        rows += [_large(LARGE[index - 1], width, height, Path(folder)) for index in chosen]
-    return rows
+        for index in chosen:
+            yield _large(LARGE[index - 1], width, height, Path(folder), options.minutes)
 
 
 def _compared(case: Case, scale: float, steps: int, picture: Path | None, folder: Path) -> Row:
@@ -173,26 +178,44 @@ def _draw(path: Path, whole: np.ndarray, tiled: np.ndarray) -> None:
     )
 
 
-def _large(case: Large, width: int, height: int, folder: Path) -> Row:
+def _large(case: Large, width: int, height: int, folder: Path, minutes: float) -> Row:
     share = width * height / (LARGE_SIZE[0] * LARGE_SIZE[1])
     allowed = CONSTANT_BYTES + share * (MOST_BYTES - CONSTANT_BYTES)
     run = {"optimizer": case.optimizer, "steps": 1, **case.settings}
-    found = run_of(case.net, width, height, folder, run, round(allowed), style=(1024, 768))
+    row: Row = {"net": case.net, "width": width, "height": height, "optimizer": case.optimizer}
+    row["allowed_gb"] = allowed / 1e9
+    try:
+        found = run_of(
+            case.net,
+            width,
+            height,
+            folder,
+            run,
+            round(allowed),
+            style=(1024, 768),
+            limit=Limit(60 * minutes),
+        )
+    except WorkerLate as error:
+        where = f", {error.at}" if error.at else ""
+        held = "" if error.peak is None else f", having held {error.peak / 1e9:.2f} GB at most"
+        return {**row, "note": f"stopped after {minutes:g} minutes{where}{held}"}
     return {
-        "net": case.net,
-        "width": width,
-        "height": height,
+        **row,
         "tile": found["tile"],
-        "optimizer": case.optimizer,
         "history": found["history"],
         "content": "again" if found["recompute_content"] else "kept",
         "peak_gb": found["peak"] / 1e9,
         "estimate_gb": found["estimate"] / 1e9,
-        "allowed_gb": allowed / 1e9,
         "step_seconds": found["step_seconds"],
         "seconds": found["seconds"],
         "loss": found["loss"],
     }
+
+
+def key(row: Row) -> tuple[Any, ...]:
+    """The tile is part of a comparison's case; of a large picture the planner chooses it."""
+    compared = (row["tile"], row.get("precision", "high")) if "gradient_difference" in row else ()
+    return (row["net"], row["width"], row["height"], row.get("optimizer"), *compared)
 
 
 def case(row: Row) -> str:
@@ -291,5 +314,6 @@ SECTION = Section(
         "(`--precision highest`) do not."
     ),
     case=case,
+    key=key,
     picture="tiled_difference.png",
 )

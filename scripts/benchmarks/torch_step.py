@@ -26,6 +26,9 @@ array = problem.pictures(settings["size"])["picture"]
 wide = torch.float64 if precision == "float64" else torch.float32
 picture = torch.tensor(array).to(device, wide).requires_grad_()
 compiled = settings.get("compile")  # None, or a mode of torch.compile
+if compiled:
+    # An optimiser changes the picture where it lies.
+    torch._dynamo.mark_static_address(picture, guard=False)
 evaluate = torch.compile(loss, mode=compiled) if compiled else loss
 value = torch.zeros(())
 
