@@ -152,6 +152,7 @@ class Keeper:
         started = time.monotonic()
         snapshot = progress.snapshot()
         arrays = snapshot.state
+        assert arrays is not None
         if self.shared:  # all have to take part, and none may fail in the midst of it
             arrays = {name: on_host(array) for name, array in arrays.items()}
         written = self._write(at._replace(resume=snapshot), arrays)

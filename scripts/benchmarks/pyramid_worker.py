@@ -133,7 +133,8 @@ def paint(
         ) -> None:  # fmt: skip
             times.append(clock.seconds - clock.compiling)
             if carry and progress.step == last and progress.snapshot is not None:
-                kept.append({k: np.array(v) for k, v in progress.snapshot().state.items()})
+                state = progress.snapshot().state or {}
+                kept.append({name: np.array(array) for name, array in state.items()})
 
         outcome = minimise(
             objective,
