@@ -185,7 +185,7 @@ def lately(found, change):
 def test_inputs_are_never_written_over(folder):
     for name in ("damaged.jpg", "thin.png"):
         (folder / name).unlink()
-    with pytest.raises(InputError, match="would take the place of the input"):
+    with pytest.raises(InputError, match="would overwrite the content picture"):
         command(folder, output="in")
     np.testing.assert_allclose(load_image(folder / "p0.png").rgb, picture(0), atol=3e-3)
 

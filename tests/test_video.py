@@ -162,7 +162,7 @@ def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monke
     assert run(frames, tmp_path / "parts", "--resume") == 0
     assert len(painted) == 5  # two, the interrupted one, and two
     names = [f"frame-00000{index}.png" for index in (1, 2, 3, 4)]
-    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "parts").glob("*.png")) == names
     for name in names:
         parts, whole = tmp_path / "parts" / name, tmp_path / "whole" / name
         np.testing.assert_array_equal(load_image(parts).rgb, load_image(whole).rgb)
