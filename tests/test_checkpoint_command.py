@@ -58,6 +58,7 @@ def killed(*options: str, after: float, every: str = "1") -> None:
         "PYTHONPATH": str(ROOT),
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(jax.device_count()),
+        "XLA_FLAGS": "",  # those of conftest make other programs than there are here
     }
     before = Path("run.ckpt").stat().st_ino if Path("run.ckpt").exists() else None
     end = time.monotonic() + PATIENCE
