@@ -155,3 +155,12 @@ def test_a_sheet_is_rescued_too(folder, capsys, monkeypatch):
     with pytest.raises(InputError, match=r"the picture is in \S+sheet\.png instead"):
         save_sheet(Path("sheet.png"), picture(0), {})
     assert len(list(elsewhere.rglob("sheet.png"))) == 1
+
+
+def test_side_files_that_cannot_be_written_do_not_end_the_run(folder, capsys, monkeypatch):
+    full_disk(monkeypatch, "o-00002.png", "strip.png")
+    assert stylize("--save-every", "2", "--strip", "strip.png", "--animation", "a.gif") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "o-00002.png" in said and "; and 1 more" in said
+    assert Path("o.png").is_file() and Path("a.gif").is_file()

@@ -7,7 +7,7 @@ import base64
 import io
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,7 @@ class Recorder:
 
     Attributes:
         note: JSON values, always up to date, from which another recorder can go on.
+        problems: why files could not be written.
 
     Raises:
         InputError: an option that makes no sense, or a file that cannot be written.
@@ -119,6 +120,7 @@ class Recorder:
         self.curves: dict[str, list[float]] = {"content": [], "style": [], "tv": [], "total": []}
         self.breaks: list[int] = []
         self.last = 0
+        self.problems: list[str] = []
         options = {name: getattr(arguments, name) for name in OPTIONS}
         options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
         self.note: dict[str, Any] = {
@@ -192,20 +194,23 @@ class Recorder:
         ways = [(step, frame) for step, frame in self.frames if step < self.last]
         frames = [(f"step {step}", resize(frame, width, height)) for step, frame in ways]
         frames.append(("result", image))
-        written = []
-        if self.strip:
-            pictures = [frame for _, frame in frames]
+        pictures = [frame for _, frame in frames]
+
+        def save_strip(path: Path) -> None:
             labels = [label for label, _ in frames]
             columns = len(frames) if len(frames) <= 6 else -(-len(frames) // 2)
             sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
-            save_image(self.strip, sheet, quality=88)
-            written.append(self.strip)
-        if self.animation:
-            save_animation(self.animation, [frame for _, frame in frames])
-            written.append(self.animation)
-        if self.loss_plot:
-            save_loss_plot(self.loss_plot, self.curves, breaks=self.breaks)
-            written.append(self.loss_plot)
+            save_image(path, sheet, quality=88)
+
+        written = []
+        wanted: list[tuple[Path | None, Callable[[Path], None]]] = [
+            (self.strip, save_strip),
+            (self.animation, lambda path: save_animation(path, pictures)),
+            (self.loss_plot, lambda path: save_loss_plot(path, self.curves, breaks=self.breaks)),
+        ]
+        for path, save in wanted:
+            if path is not None and self._saved(save, path):
+                written.append(path)
         return written
 
     def _check(self) -> None:
@@ -227,7 +232,16 @@ class Recorder:
         from jaxstyle.images import save_image
 
         name = f"{self.output.stem}-{step:05d}{self.output.suffix}"
-        save_image(self.output.with_name(name), picture)
+        self._saved(lambda path: save_image(path, picture), self.output.with_name(name))
+
+    def _saved(self, save: Callable[[Path], None], path: Path) -> bool:
+        """Write a file; a full disk is no reason to lose the run."""
+        try:
+            save(path)
+        except InputError as error:
+            self.problems.append(str(error))
+            return False
+        return True
 
 
 def _text(picture: np.ndarray) -> str:

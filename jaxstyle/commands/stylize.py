@@ -113,7 +113,8 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     """Run a job with its progress shown, and write what it gives.
 
     Returns:
-        The exit code: 0, or 130 if the run was interrupted (its picture is saved all the same).
+        The exit code: 0; 1 if a file besides the picture could not be written; 130 if the run was
+        interrupted (its picture is saved all the same).
     """
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
@@ -152,7 +153,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
             preview.finish(result.image, f"saved to {output}")
     if first:
         _leave_and_say(result, output, arguments, recorder, reporter)
-    return EXIT_CODE if result.reason == "interrupted" else 0
+    if result.reason == "interrupted":
+        return EXIT_CODE
+    return 1 if recorder.problems else 0
 
 
 def _more_inputs(arguments: argparse.Namespace) -> Iterator[Named]:
@@ -185,6 +188,9 @@ def _leave_and_say(
     """Write what a run leaves besides its result, and say what there is."""
     for path in recorder.finish(result.image, command_line()):
         reporter.say(str(path))
+    for line in recorder.problems[:1]:
+        more = len(recorder.problems) - 1
+        print(line + (f"; and {more} more" if more else ""), file=sys.stderr, flush=True)
     width, height = result.image.shape[1::-1]
     early = f" ({result.reason})" if result.reason in CUT_SHORT else ""
     reporter.say(

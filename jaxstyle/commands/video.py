@@ -102,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Paint frame by frame; a clip is made of them in the end.
 
     Returns:
-        The exit code: 0, or 130 if interrupted; what is finished stays for ``--resume``.
+        The exit code: 0; 1 if the manifest could not be written; 130 if interrupted; what is
+        finished stays for ``--resume``, and a clip is made of it.
     """
     settings = given_settings(arguments)
     config_from(settings)  # a wrong setting is refused at once
@@ -145,6 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "(pip install 'jaxstyle[flow]')"
             )
         done: list[Frame] = []
+        unwritten = False
         try:
             for frame in stylize_video(
                 source.each,
@@ -179,14 +181,18 @@ def run(arguments: argparse.Namespace) -> int:
             store.remove()
             described["sha256"] = sha256_of(output)
         store.remove_rest()
-        write_json(manifest, described)
+        try:
+            write_json(manifest, described)
+        except InputError as error:  # the frames are there all the same
+            print(error, file=sys.stderr)
+            unwritten = True
         unsteady = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
         told = f", {np.mean(unsteady):.4f} from frame to frame" if unsteady else ""
         reporter.say(f"{output}: {len(done)} frames{told}")
     if arguments.json:
         json.dump({"output": str(output), "frames": [_figures(f) for f in done]}, sys.stdout)
         print()
-    return 0
+    return 1 if unwritten else 0
 
 
 @dataclass
