@@ -76,7 +76,8 @@ def stylize(
             with what it has, for the reason ``stopped``. If none is given, a run in a notebook
             is shown there by ``NotebookProgress``; False shows nothing.
         checkpoint: a file to keep the run in as it goes, by default every minute: the same call
-            goes on from it. Once the result is returned it is removed, unless Ctrl-C ended the run.
+            goes on from it. Once the result is returned it is removed, unless Ctrl-C or the
+            callback ended the run.
         **settings: single fields of ``StylizeConfig``, over those of ``config``.
 
     Raises:
@@ -88,7 +89,7 @@ def stylize(
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     result = run(job, shown_by_default(callback), checkpoint)
-    if checkpoint is not None and result.reason != "interrupted":
+    if checkpoint is not None and result.reason not in ("interrupted", "stopped"):
         checkpoint.remove()
     return result
 
@@ -256,7 +257,8 @@ def _level_callback(
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.
         if keeper is not None:
-            keeper.after_step(at, progress)
+            ends = isinstance(answer, bool | np.bool_) and bool(answer)
+            keeper.after_step(at, progress, ends=ends)
         return answer
 
     return tell

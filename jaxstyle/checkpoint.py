@@ -141,13 +141,14 @@ class Keeper:
         if at.job.config.optimizer == "scipy" and at.level > 0 and at.image is not None:
             self._write(at, {"image": at.image})
 
-    def after_step(self, at: Begun, progress: Progress) -> None:
+    def after_step(self, at: Begun, progress: Progress, *, ends: bool = False) -> None:
         """Keep a step, if it is time to.
 
         Args:
             at: the level that the run is in.
+            ends: whether the callback has ended the run with this step.
         """
-        if progress.snapshot is None or not self._is_due(at, progress):
+        if progress.snapshot is None or not self._is_due(at, progress, ends):
             return
         started = time.monotonic()
         snapshot = progress.snapshot()
@@ -161,16 +162,16 @@ class Keeper:
         self.next_time = now + max(
             self.checkpoint.every_seconds, LEAST_PAUSE * (now - started) if written else 0.0
         )
-        if written and progress.interrupted():
+        if written and (ends or progress.interrupted()):
             path = self.checkpoint.path
             _tell(self.checkpoint, f"{path}: holds the run as it is: the same command goes on")
 
-    def _is_due(self, at: Begun, progress: Progress) -> bool:
+    def _is_due(self, at: Begun, progress: Progress, ends: bool) -> bool:
         if self.checkpoint.every_steps is None:
             due = time.monotonic() >= self.next_time
         else:
             due = _steps(at, progress) >= self.next_step
-        due |= progress.interrupted()
+        due |= ends or progress.interrupted()
         return any(gather(due)) if self.shared else due
 
     def _write(self, at: Begun, arrays: Mapping[str, Any]) -> bool:

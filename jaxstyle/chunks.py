@@ -254,7 +254,9 @@ class _Runner:
             results[index] = (
                 outcome
                 if isinstance(outcome, InputError)
-                else _own_terms(job, finished(job, images[place], outcome, losses[place], spent))
+                else _own_terms(
+                    job, finished(_among(job, size), images[place], outcome, losses[place], spent)
+                )
             )
         return results
 
@@ -306,6 +308,11 @@ class _Runner:
             content_factors=with_zeros(own.content_factors, content),
             style_factors=with_zeros(own.style_factors, style),
         )
+
+
+def _among(job: Job, size: int) -> Job:
+    """With a note for its record that it ran in a program of so many: alone it rounds otherwise."""
+    return replace(job, note={**job.note, "together": size}) if size > 1 else job
 
 
 def _cut_short(outcome: Outcome | InputError) -> Outcome | InputError:

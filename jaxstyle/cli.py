@@ -8,38 +8,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from jaxstyle._version import __version__
-from jaxstyle.commands import (
-    batch,
-    compare,
-    convert_weights,
-    figure3,
-    plan,
-    reconstruct,
-    replay,
-    resume,
-    stylize,
-    sweep,
-    targets,
-    texture,
-    video,
-)
 from jaxstyle.errors import InputError, is_out_of_memory
-
-COMMANDS = (
-    stylize,
-    convert_weights,
-    plan,
-    batch,
-    video,
-    targets,
-    sweep,
-    figure3,
-    reconstruct,
-    texture,
-    compare,
-    replay,
-    resume,
-)
+from jaxstyle.interrupts import EXIT_CODE, LINE, until_begun
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,10 +21,41 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    # Imported late: they load JAX, and Ctrl-C should be in good hands by then.
+    from jaxstyle.commands import (
+        batch,
+        compare,
+        convert_weights,
+        figure3,
+        plan,
+        reconstruct,
+        replay,
+        resume,
+        stylize,
+        sweep,
+        targets,
+        texture,
+        video,
+    )
+
     parser = Parser(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
+    for command in (
+        stylize,
+        convert_weights,
+        plan,
+        batch,
+        video,
+        targets,
+        sweep,
+        figure3,
+        reconstruct,
+        texture,
+        compare,
+        replay,
+        resume,
+    ):
         command.add_parser(subparsers)
     return parser
 
@@ -75,15 +76,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 2 for input that cannot be used (one line on standard error), 130 after
-        Ctrl-C.
+        Ctrl-C (one line too, if there is nothing to save).
     """
-    arguments = _parsed(build_parser(), argv)
+    with until_begun():
+        return _run(_parsed(build_parser(), argv))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from jaxstyle.commands.checkpointing import set_deterministic
+
     try:
+        set_deterministic(arguments)
         return arguments.run(arguments)
     except InputError as error:
         message = " ".join(str(error).split())
     except KeyboardInterrupt:
-        return 130
+        print(LINE, file=sys.stderr)
+        return EXIT_CODE
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -35,7 +35,7 @@ class CellResult(NamedTuple):
         labels: its label on each axis.
         name: of its files, without ending.
         result: None if it has none.
-        message: why it has none, or ``interrupted``; empty if all is well.
+        message: why it has none, or was not saved, or ``interrupted``; empty if all is well.
     """
 
     place: tuple[int, ...]
@@ -123,19 +123,19 @@ def sweep(
 
     Raises:
         InputError: an axis makes no sense, no cell at all can be run, or the folder cannot be
-            written to.
+            made.
     """
     axes = tuple(axes)
     if not axes:
         raise InputError("a sweep needs at least one axis, such as style_weight=0.1,1,10")
-    if folder and is_first():
-        make_folder(folder)
     base = config or StylizeConfig(), settings
     memory = limits.max_memory
     cells = _agreed(
         _cells(content, style, axes, shape, base, network, dict(note or {}), memory, masks, freeze)
     )
     done = _unfit(cells)
+    if folder and is_first():  # only now: an input that cannot be read leaves no folder
+        make_folder(folder)
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
     if folder and resume:
         done |= _finished(folder, cells, groups)
@@ -146,7 +146,10 @@ def sweep(
             for index, found in portion.results.items():
                 cell = done[index] = _taken(cells[index], found)
                 if folder and is_first() and cell.result is not None and not cell.message:
-                    save_cell(folder, cell.name, jobs[index], cell.result)
+                    try:
+                        save_cell(folder, cell.name, jobs[index], cell.result)
+                    except InputError as error:  # a full disk: the others may be smaller
+                        done[index] = cell._replace(message=str(error))
             if any(done[index].message == INTERRUPTED for index in portion.results):
                 break
     except KeyboardInterrupt:  # while a program was compiled, or the second one

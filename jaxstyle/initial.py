@@ -46,13 +46,17 @@ def initial_picture(init: str, content: Picture, style: Picture, seed: int) -> P
 
 def initial_files(init: str) -> list[dict[str, str]]:
     """The pictures among the ingredients of ``init``, each as its path and SHA-256."""
-    first, *others = init.split("+")
-    names = [first, *(other.rpartition(":")[0] for other in others)]
     return [
         {"path": name, "sha256": load_image(name, name="initial image").sha256}
-        for name in names
-        if name not in ("content", "style", "noise")
+        for name in initial_names(init)
     ]
+
+
+def initial_names(init: str) -> list[str]:
+    """The paths of the pictures among the ingredients of ``init``."""
+    first, *others = init.split("+")
+    names = [first, *(other.rpartition(":")[0] for other in others)]
+    return [name for name in names if name not in ("content", "style", "noise")]
 
 
 def _ingredient(name: str, content: Picture, style: Picture, seed: int) -> Picture:

@@ -19,6 +19,8 @@ from jaxstyle.programs import mesh_of
 from jaxstyle.styles import Style
 
 STYLE_OPTIONS = ("weight", "scale", "crop", "region")
+NO_NOTE = ("backend", "shape", "together")
+"""What a record's ``extra`` holds besides the note of its job."""
 
 
 def prepare_replay(
@@ -43,10 +45,25 @@ def prepare_replay(
     Raises:
         InputError: no record, or an input is missing or is not the one that was used.
     """
-    record = parse_record(read_record(picture))
+    record = record_to_replay(picture)
     return prepare_recorded(
         record, picture, content=content, style=style, masks=masks, weights=weights
     )
+
+
+def record_to_replay(picture: str | os.PathLike[str]) -> dict[str, Any]:
+    """The record in a picture.
+
+    Raises:
+        InputError: there is none; or it is the manifest of several pictures.
+    """
+    path = Path(picture)
+    if path.suffix.lower() == ".json" and path.is_file():
+        raise InputError(
+            f"{picture} tells of pictures, and is none: replay one of the pictures that it names, "
+            "or give its command again for all"
+        )
+    return parse_record(read_record(picture))
 
 
 def prepare_recorded(
@@ -78,6 +95,8 @@ def prepare_recorded(
     def find(what: str, entry: dict[str, Any]) -> str:
         return _find(what, given.get(what, []), entry, folder)
 
+    for what, paths in given.items():
+        _check_given(what, paths, inputs, where)
     for file in inputs.get("init", []):
         find("init", file)
     contents = [inputs["content"], *inputs.get("contents", [])] if inputs["content"] else []
@@ -114,7 +133,7 @@ def prepare_recorded(
         shape=_shape(extra.get("shape")),
         config=config,
         network=network,
-        note={name: value for name, value in extra.items() if name not in ("backend", "shape")},
+        note={name: value for name, value in extra.items() if name not in NO_NOTE},
     )
     return job, changed
 
@@ -134,6 +153,30 @@ def _listed(given: str | Sequence[str] | None) -> list[str]:
 def _sha256(path: str) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_given(
+    what: str, paths: Sequence[str], inputs: dict[str, Any], where: str | os.PathLike[str]
+) -> None:
+    """Refuse a file that the run did not have: the recorded one would silently take its place."""
+    masks = [style["mask"] for style in inputs["styles"] if "mask" in style]
+    entries = {
+        "content": [inputs["content"] or {}, *inputs.get("contents", [])],
+        "style": inputs["styles"],
+        "masks": [*inputs.get("masks", []), *masks, inputs.get("freeze", {})],
+    }[what]
+    known = {entry["sha256"] for entry in entries if "sha256" in entry}
+    if "" in known:  # an array was used: there is nothing to tell by
+        return
+    name = "mask" if what == "masks" else what
+    for path in paths:
+        if not Path(path).is_file():
+            raise InputError(f"--{what} {path} is not there: check the path")
+        if _sha256(path) not in known:
+            raise InputError(
+                f"{path} is not the {name} picture that was used for {where}: leave out --{what}, "
+                "or give the right one"
+            )
 
 
 def _find(what: str, given: Sequence[str], entry: dict[str, Any], folder: Path) -> str:

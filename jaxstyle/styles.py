@@ -93,7 +93,7 @@ def read_styles(style: Any) -> tuple[Style, ...]:
         InputError: an option that makes no sense, a pattern without pictures, or a picture that
             cannot be read.
     """
-    found = [one for entry in _entries(style) for one in _expanded(entry)]
+    found = listed_styles(style)
     if not found:
         raise InputError("no style picture is given")
     if sum(one.weight for one in found) <= 0:
@@ -107,6 +107,15 @@ def read_styles(style: Any) -> tuple[Style, ...]:
         )
         for i, one in enumerate(found)
     )
+
+
+def listed_styles(style: Any) -> list[Style]:
+    """What ``read_styles`` is given, one by one and not yet read.
+
+    Raises:
+        InputError: an option that makes no sense, or a pattern without pictures.
+    """
+    return [one for entry in _entries(style) for one in _expanded(entry)]
 
 
 def read_contents(content: Any) -> tuple[Weighted, ...]:

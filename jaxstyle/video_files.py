@@ -20,7 +20,7 @@ from PIL import Image, ImageSequence
 from jaxstyle.errors import InputError
 from jaxstyle.figures import save_animation
 from jaxstyle.figures.animation import find_ffmpeg, write_mp4
-from jaxstyle.images import Picture, load_image
+from jaxstyle.images import Picture, image_size, load_image
 from jaxstyle.images.files import check_file
 from jaxstyle.images.picture import pillow_settings, quoted, reason_of
 from jaxstyle.styles import PICTURE_ENDINGS
@@ -53,8 +53,9 @@ def read_frames(source: str | os.PathLike[str]) -> Frames:
             an animated GIF or WebP; or any clip that ffmpeg reads. Sound is left out.
 
     Raises:
-        InputError: there is no such video, or no ffmpeg to read it. Damage in the middle shows only
-            when a frame is taken from ``each``.
+        InputError: there is no such video, or no ffmpeg to read it; or pictures of a folder are
+            none, or differ in size. Damage further in shows only when a frame is taken from
+            ``each``.
     """
     path = Path(source)
     if path.is_dir():
@@ -62,6 +63,7 @@ def read_frames(source: str | os.PathLike[str]) -> Frames:
         if not found:
             raise InputError(f"there is no picture in {path}: give a folder of frames, or a clip")
         ordered = sorted(found, key=lambda one: _by_number(one.name))
+        _check_sizes(ordered)
         return Frames((str(one) for one in ordered), None, len(ordered))
     if not path.is_file():
         raise InputError(f"video {quoted(path)} does not exist: check the path")
@@ -100,6 +102,18 @@ def write_clip(path: str | os.PathLike[str], frames: Sequence[Path], fps: float)
     _ffmpeg(path)
     coded = (np.rint(rgb * 255).astype(np.uint8) for rgb in pictures)
     write_mp4(path, coded, Fraction(fps).limit_denominator(1001))
+
+
+def _check_sizes(frames: Sequence[Path]) -> None:
+    """Refuse pictures that are none, or differ in size, by how they begin."""
+    sizes = (image_size(frame, name="frame") for frame in frames)
+    first = next(sizes)
+    for frame, size in zip(frames[1:], sizes, strict=True):
+        if size != first:
+            raise InputError(
+                f"frame {quoted(frame)} is {size[0]}x{size[1]}, the first one, {frames[0].name}, "
+                f"{first[0]}x{first[1]}: give frames of one size"
+            )
 
 
 def _by_number(name: str) -> list[Any]:

@@ -185,7 +185,7 @@ def lately(found, change):
 def test_inputs_are_never_written_over(folder):
     for name in ("damaged.jpg", "thin.png"):
         (folder / name).unlink()
-    with pytest.raises(InputError, match="would take the place of the input"):
+    with pytest.raises(InputError, match="would overwrite the content picture"):
         command(folder, output="in")
     np.testing.assert_allclose(load_image(folder / "p0.png").rgb, picture(0), atol=3e-3)
 
@@ -210,3 +210,32 @@ def test_a_file_is_listed_once(folder):
     assert [Path(path).name for path in found] == [
         "p1.png", "damaged.jpg", "p0.png", "p2.png", "thin.png", "upright.png",
     ]  # fmt: skip
+
+
+def test_a_manifest_knows_what_went_in_and_came_out(folder, capsys):
+    from hashlib import sha256
+
+    from jaxstyle.cli import main
+
+    assert command(folder, "--quiet") == 1
+    out = folder.parent / "out"
+    told = json.loads((out / "manifest.json").read_text())
+    assert told["format"] == "jaxstyle-batch"
+    assert told["versions"]["jaxstyle"]
+    style = (folder.parent / "style.png").read_bytes()
+    assert told["styles"][0]["sha256"] == sha256(style).hexdigest()
+    rows = [row for row in told["files"] if row["message"] == ""]
+    assert len(rows) == 4
+    for row in rows:
+        made = (out / row["output"]).read_bytes()
+        assert row["output_sha256"] == sha256(made).hexdigest()
+        assert row["sha256"] == sha256((folder / Path(row["input"]).name).read_bytes()).hexdigest()
+    again = ["-o", str(folder / "again.png")]
+    capsys.readouterr()
+    assert main(["replay", str(out / "manifest.json"), *again]) == 2
+    assert "replay one of the pictures that it names" in capsys.readouterr().err
+    # Three of one shape ran together, the upright one alone.
+    assert main(["replay", str(out / "p0.png"), *again]) == 0
+    assert "in one program with others (3 at once), now alone" in capsys.readouterr().err
+    assert main(["replay", str(out / "upright.png"), *again]) == 0
+    assert "with others" not in capsys.readouterr().err

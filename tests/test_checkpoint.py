@@ -143,12 +143,21 @@ def test_ctrl_c_keeps_the_very_last_step(path, expected):
     same(again, expected)
 
 
-def test_a_run_that_its_callback_stops_is_finished(path):
+def test_a_run_that_its_callback_stops_can_be_gone_on_with(path):
+    expected = stylize(CONTENT, STYLE, **SETTINGS)
+    checkpoint = Checkpoint(path, every_seconds=1e9)
     result = stylize(
         CONTENT, STYLE, callback=lambda event: event.total_step == 4,
-        checkpoint=Checkpoint(path, 1), **SETTINGS,
+        checkpoint=checkpoint, **SETTINGS,
     )  # fmt: skip
     assert result.reason == "stopped"
+    steps = []
+    again = stylize(
+        CONTENT, STYLE, callback=lambda event: steps.append(event.total_step),
+        checkpoint=checkpoint, **SETTINGS,
+    )  # fmt: skip
+    assert steps[0] == 5
+    same(again, expected)
     assert not path.exists()
 
 

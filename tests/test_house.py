@@ -18,7 +18,7 @@ PACKAGE = ROOT / "jaxstyle"
 MOST_LINES = 400
 
 LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("errors", "_version", "memory_first"),),
+    (("errors", "_version", "memory_first", "interrupts"),),
     (
         (
             "layers",

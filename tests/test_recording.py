@@ -86,6 +86,60 @@ def test_the_loss_plot(pictures):
     assert text.count("<!-- tv -->") == text.count("<!-- other -->") == 1
 
 
+def cut_off(monkeypatch, *options: str, after: int = 4) -> None:
+    """Run until a step is done, and end there as by a kill: nothing after it is written."""
+
+    def ended(_reporter, event) -> None:
+        if event.total_step > after:
+            raise SystemExit("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("jaxstyle.commands.reporting.Reporter.__call__", ended)
+        with pytest.raises(SystemExit, match="killed"):
+            stylize("--checkpoint", "run.ckpt", "--checkpoint-every", "1", *options)
+
+
+SIDE = ["--strip", "s.png", "--animation", "a.webp", "--save-every", "2"]
+
+
+@pytest.mark.parametrize("again", ["resume", "stylize"])
+def test_what_was_kept_before_a_kill_is_in_the_files(pictures, monkeypatch, capsys, again):
+    assert stylize(*SIDE) == 0
+    strip, out = images.load_image("s.png").rgb, images.load_image("out.png").rgb
+    for path in [*pictures.glob("out*.png"), *map(Path, ("s.png", "a.webp"))]:
+        path.unlink()
+    cut_off(monkeypatch, *SIDE)
+    capsys.readouterr()
+    if again == "resume":
+        assert main(["resume", "run.ckpt"]) == 0
+        assert "missing" not in capsys.readouterr().err
+    else:
+        assert stylize("--checkpoint", "run.ckpt", *SIDE) == 0
+    np.testing.assert_array_equal(images.load_image("out.png").rgb, out)
+    found = images.load_image("s.png").rgb
+    lowest = found.shape[0] - 80  # the caption is another: it is the command
+    assert np.abs(found[:lowest] - strip[:lowest]).mean() < 0.01
+    with Image.open("a.webp") as animation:
+        assert animation.n_frames == 4
+    names = sorted(path.name for path in pictures.glob("out-*.png"))
+    assert names == ["out-00002.png", "out-00004.png", "out-00006.png"]
+
+
+def test_curves_are_whole_and_what_is_missing_is_said(pictures, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    cut_off(monkeypatch, "--loss-plot", "loss.svg")
+    plotted = []
+    monkeypatch.setattr(
+        "jaxstyle.figures.save_loss_plot", lambda path, curves, breaks: plotted.append(curves)
+    )
+    capsys.readouterr()
+    assert main(["resume", "run.ckpt", "--strip", "s.png"]) == 0
+    said = capsys.readouterr().err
+    assert "--strip: what was before step 4 was not kept, and is missing" in said
+    assert len(plotted[0]["total"]) == 7
+    assert Path("s.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -162,7 +162,7 @@ def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monke
     assert run(frames, tmp_path / "parts", "--resume") == 0
     assert len(painted) == 5  # two, the interrupted one, and two
     names = [f"frame-00000{index}.png" for index in (1, 2, 3, 4)]
-    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "parts").glob("*.png")) == names
     for name in names:
         parts, whole = tmp_path / "parts" / name, tmp_path / "whole" / name
         np.testing.assert_array_equal(load_image(parts).rgb, load_image(whole).rgb)
@@ -173,6 +173,59 @@ def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monke
     save_image(tmp_path / "style.png", STYLE[::-1])
     assert run(frames, tmp_path / "parts", "--resume") == 0
     assert len(painted) == 9
+
+
+def test_a_film_that_is_shorter_leaves_no_stale_frames(tmp_path, frames, capsys):
+    from hashlib import sha256
+
+    out = tmp_path / "out"
+    assert run(frames, out, "--quiet") == 0
+    told = json.loads((out / "video.json").read_text())
+    assert told["format"] == "jaxstyle-video" and told["versions"]["jaxstyle"]
+    assert [row["output"] for row in told["frames"]] == [
+        f"frame-00000{i}.png" for i in (1, 2, 3, 4)
+    ]
+    for row, source in zip(told["frames"], ("f8", "f9", "f10", "f11"), strict=True):
+        assert row["sha256"] == sha256((frames / f"{source}.png").read_bytes()).hexdigest()
+        assert row["output_sha256"] == sha256((out / row["output"]).read_bytes()).hexdigest()
+    (frames / "f11.png").unlink()
+    with pytest.raises(InputError, match="holds frames of an earlier run: go on with it by --res"):
+        run(frames, out)
+    assert len(list(out.glob("*.png"))) == 4
+    save_image(out / "frame-000009.png", PAN[0])  # not of jaxstyle
+    assert run(frames, out, "--resume", "--quiet") == 0
+    names = sorted(path.name for path in out.glob("*.png"))
+    assert names == [f"frame-00000{index}.png" for index in (1, 2, 3, 9)]
+
+
+@pytest.mark.parametrize("broken", [b"no picture", None])
+def test_frames_that_do_not_fit_are_found_at_once(tmp_path, frames, broken):
+    if broken is None:
+        save_image(frames / "f10.png", PAN[0][:60])
+    else:
+        (frames / "f10.png").write_bytes(broken)
+    with pytest.raises(InputError, match=r"frame .*f10.png. (is 80x60, the first one|cannot be)"):
+        run(frames, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_leaves_a_clip_of_what_there_is(tmp_path, frames, monkeypatch, capsys):
+    painted, real = [], video.run
+
+    def third_is_interrupted(*given):
+        painted.append(given)
+        if len(painted) == 3:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(video, "run", third_is_interrupted)
+    assert run(frames, tmp_path / "out.gif") == 130
+    assert "out.gif: those frames" in capsys.readouterr().err
+    assert len(list(read_frames(tmp_path / "out.gif").each)) == 2
+    assert run(frames, tmp_path / "out.gif", "--resume", "--quiet") == 0
+    assert len(list(read_frames(tmp_path / "out.gif").each)) == 4
+    assert not (tmp_path / "out-frames").exists()
+    assert len(json.loads((tmp_path / "out.gif.json").read_text())["frames"]) == 4
 
 
 def test_from_clip_to_clip(tmp_path, frames):

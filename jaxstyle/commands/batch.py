@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.commands.checkpointing import deterministic_note
+from jaxstyle.commands.manifests import head_of, sha256_of
 from jaxstyle.commands.outputs import (
     add_limit_options,
+    check_folder,
     command_line,
     limits_from,
     ready_folder,
 )
+from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of, inputs_of_job
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
+from jaxstyle.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
     from jaxstyle.result import Stylized
 
-FORMAT = "jaxstyle-batch"
 MANIFEST = "manifest.json"
 
 
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Paint all, write each when it is finished.
 
     Returns:
-        The exit code: 0; 1 if a picture has failed; 130 if interrupted.
+        The exit code: 0; 1 if a picture or the manifest has failed; 130 if interrupted.
     """
     settings = given_settings(arguments)
     config_from(settings)  # a wrong setting is refused at once
@@ -85,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.processes import gather, is_first
 
+    begun()
+    check_folder(arguments.output)
     keep_compiled_programs()
     command = command_line()
     entries = prepare_many(
@@ -94,9 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
         max_memory=limits.max_memory,
         **settings,
     )
-    ready_folder(arguments.output)
     outputs = [arguments.output / f"{entry.name}.{arguments.format}" for entry in entries]
-    _check_outputs(entries, outputs)
+    _check_inputs(arguments, entries, outputs)
+    ready_folder(arguments.output)
+    _check_writable(entries, outputs[0])
     manifest = Manifest(arguments.output, entries, outputs, command)
     made = [
         index
@@ -110,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
         manifest.keep(index)
     interrupted, writes = False, is_first()
     with GridReporter(quiet=arguments.quiet or not writes) as reporter:
+        if note := deterministic_note(arguments):
+            reporter.say(note)
         if skip:
             reporter.say(f"{len(skip)} of {len(entries)} are there already")
         try:
@@ -121,10 +129,11 @@ def run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:  # while a program was compiled, or the second one
             interrupted = True
     if not writes:
-        return 130 if interrupted else 0
+        return EXIT_CODE if interrupted else 0
     manifest.write()
     failures = manifest.failures()
-    for line in failures:
+    lost = manifest.problem
+    for line in [*failures, *filter(None, [lost])]:
         print(line, file=sys.stderr)
     waiting = sum(row["message"] == Manifest.WAITING for row in manifest.rows)
     reporter.say(
@@ -132,10 +141,10 @@ def run(arguments: argparse.Namespace) -> int:
         + ("; go on with --resume" if interrupted else "")
     )
     if arguments.json:
-        print(manifest.path.read_text(encoding="utf-8"), end="")
+        print(manifest.text(), end="")
     if interrupted:
-        return 130
-    return 1 if failures else 0
+        return EXIT_CODE
+    return 1 if failures or lost else 0
 
 
 class Manifest:
@@ -143,6 +152,7 @@ class Manifest:
 
     Attributes:
         rows: one per picture; ``message`` is empty once it is finished.
+        problem: why the file could not be written the last time; empty if it could.
     """
 
     WAITING = "not finished"
@@ -150,34 +160,26 @@ class Manifest:
     def __init__(
         self, folder: Path, entries: Sequence[Entry], outputs: Sequence[Path], command: str
     ) -> None:
-        from jaxstyle.metadata import versions
+        from jaxstyle.job_record import record_of
 
+        self.problem = ""
         self.path, self.outputs = folder / MANIFEST, outputs
         before = _rows_of(self.path)
         self.before = {row.get("output"): row for row in before if isinstance(row, dict)}
         self.rows: list[dict[str, Any]] = []
-        self.head: dict[str, Any] = {"format": FORMAT, "versions": versions(), "command": command}
+        job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
+        record = record_of(job)
+        self.head = head_of("batch", command, [record])
+        self.head["settings"] = json.loads(record)["config"]
+        self.head.pop("content", None)  # each row has its own
         for entry, output in zip(entries, outputs, strict=True):
             row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": output.name}
             row["message"] = self.WAITING
             if isinstance(entry.job, InputError):
                 row |= {"output": "", "message": str(entry.job)}
             else:
-                self._describe(entry)
                 row["sha256"] = entry.job.contents[0].picture.sha256
             self.rows.append(row)
-
-    def _describe(self, entry: Entry) -> None:
-        """Settings and inputs that all pictures have in common, from the first one's record."""
-        if "settings" in self.head:
-            return
-        from jaxstyle.job import Job
-        from jaxstyle.job_record import record_of
-
-        assert isinstance(entry.job, Job)
-        record = json.loads(record_of(entry.job))
-        self.head |= {"settings": record["config"], "backend": record["extra"]["backend"]}
-        self.head |= {name: record["inputs"][name] for name in ("styles", "weights", "init")}
 
     def keep(self, index: int) -> None:
         """Note a picture that an earlier run has made."""
@@ -185,6 +187,7 @@ class Manifest:
         old = self.before.get(row["output"], {})
         same = old.get("sha256") == row["sha256"] and old.get("message") == ""
         self.rows[index] = {**(old if same else {}), **row, "message": ""}
+        self.rows[index]["output_sha256"] = sha256_of(self.outputs[index])
 
     def take(self, index: int, result: Stylized | InputError, writes: bool) -> bool:
         """Write what a picture has become.
@@ -214,15 +217,26 @@ class Manifest:
             "seconds": round(result.seconds, 3),
             "reason": result.reason,
             "losses": [losses[-1] for losses in result.losses],  # where each level ended
+            "output_sha256": sha256_of(self.outputs[index]) if writes else "",
             "message": "",
         }
         return False
 
     def write(self) -> None:
-        """Write the file."""
+        """Write the file; where that fails the pictures go on, and ``problem`` says so."""
         from jaxstyle.figures import write_json
 
-        write_json(self.path, {**self.head, "files": self.rows})
+        try:
+            write_json(self.path, {**self.head, "files": self.rows})
+            self.problem = ""
+        except InputError as error:
+            self.problem = str(error)
+
+    def text(self) -> str:
+        """What the file holds."""
+        from jaxstyle.figures.tables import json_text
+
+        return json_text({**self.head, "files": self.rows})
 
     def failures(self) -> list[str]:
         """A line for every picture that has failed."""
@@ -242,20 +256,23 @@ def _rows_of(path: Path) -> list[Any]:
     return rows if isinstance(rows, list) else []
 
 
-def _check_outputs(entries: Sequence[Entry], outputs: Sequence[Path]) -> None:
-    """Refuse to write over what is read, and find out early whether anything can be written."""
-    from jaxstyle.images import check_writable
-    from jaxstyle.job import Job
+def _check_inputs(
+    arguments: argparse.Namespace, entries: Sequence[Entry], outputs: Sequence[Path]
+) -> None:
+    """Refuse to write over what is read."""
+    inputs: list[Named] = [
+        ("the content picture", entry.source) for entry in entries if isinstance(entry.source, str)
+    ]
+    inputs += [(what, path) for what, path in inputs_of(arguments) if "content" not in what]
+    job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
+    inputs += inputs_of_job(job)
+    manifest = arguments.output / MANIFEST
+    check_overwriting(inputs, [("-o", output) for output in (*outputs, manifest)])
 
-    sources: dict[str, str] = {}
-    for entry in entries:
-        if isinstance(entry.source, str):
-            sources[os.path.realpath(entry.source)] = entry.source
-        if isinstance(entry.job, Job):
-            files = [style.image.source for style in entry.job.styles]
-            sources |= {os.path.realpath(file): file for file in files}
-    for output in outputs:
-        if (source := sources.get(os.path.realpath(output))) is not None:
-            raise InputError(f"{output} would take the place of the input {source}: use another -o")
-    jobs = [entry.job for entry in entries if isinstance(entry.job, Job)]
-    check_writable(outputs[0], bits=jobs[0].config.bits)
+
+def _check_writable(entries: Sequence[Entry], output: Path) -> None:
+    """Find out early whether anything can be written."""
+    from jaxstyle.images import check_writable
+
+    job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
+    check_writable(output, bits=job.config.bits)

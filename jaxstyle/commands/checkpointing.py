@@ -6,9 +6,9 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jaxstyle.errors import InputError
 
@@ -39,12 +39,16 @@ def add_checkpoint_options(parser: argparse.ArgumentParser, *, named: bool = Tru
         )
     group.add_argument(
         "--checkpoint-every",
-        default=DEFAULT_EVERY,
         metavar="N",
         help="write it after N steps, or after so many seconds, such as 30s; by seconds, never "
-        "more than a tenth of the time goes into it (default: %(default)s)",
+        f"more than a tenth of the time goes into it (default: {DEFAULT_EVERY})",
     )
-    group.add_argument(
+    add_deterministic_option(group)
+
+
+def add_deterministic_option(parser: argparse._ActionsContainer) -> None:
+    """``--deterministic``, which ``set_deterministic`` carries out."""
+    parser.add_argument(
         "--deterministic",
         action="store_true",
         help="the same pixels each time on the same machine and versions. On CPU and TPU they are "
@@ -70,26 +74,47 @@ def parse_every(text: str) -> tuple[int | None, float]:
 
 
 def checkpoint_from(
-    arguments: argparse.Namespace, output: Path, say: Callable[[str], None]
+    arguments: argparse.Namespace,
+    output: Path,
+    say: Callable[[str], None],
+    note: Mapping[str, Any] | None = None,
 ) -> Checkpoint | None:
     """Where the run is kept; None where that is not asked for, or the command has no such option.
 
     Args:
         output: where the result will be, for ``jaxstyle resume``.
         say: told where a run goes on, and when the file cannot be written.
+        note: JSON values to keep in it as they are when it is written.
 
     Raises:
         InputError: an option makes no sense.
     """
     path = getattr(arguments, "checkpoint", None)
+    every = getattr(arguments, "checkpoint_every", None)
     if path is None:
+        if every is not None:
+            raise InputError("--checkpoint-every says how often: give --checkpoint FILE too")
         return None
     from jaxstyle.checkpoint import Checkpoint
 
-    if os.path.realpath(path) == os.path.realpath(output):
-        raise InputError(f"{path} cannot be both the checkpoint and the result: rename one")
-    steps, seconds = parse_every(arguments.checkpoint_every)
-    return Checkpoint(path, steps, seconds, {"output": os.path.abspath(output)}, say)
+    steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
+    note = {"output": os.path.abspath(output), **(note or {})}
+    return Checkpoint(path, steps, seconds, note, say)
+
+
+def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
+    """What a checkpoint holds of what ``Recorder`` has kept, and the steps that were made by then.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    from jaxstyle.checkpoint_file import read_checkpoint
+
+    found = read_checkpoint(path)
+    if found is None:
+        return {}, 0
+    about, _ = found
+    return about["note"].get("recording", {}), sum(map(len, about["losses"]))
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:

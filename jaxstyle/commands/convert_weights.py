@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxstyle.errors import InputError
+from jaxstyle.interrupts import begun
 
 if TYPE_CHECKING:
     from jaxstyle.formats.convert import Conversion
@@ -92,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.path and arguments.url:
         raise InputError("give a PATH or --url, not both")
+    begun()
     if arguments.path is None and _is_done(arguments):
         return 0
     conversion, path = _convert(arguments)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.commands.checkpointing import deterministic_note
 from jaxstyle.commands.outputs import (
+    check_folder,
     check_output,
     command_line,
     failures,
     limits_from,
-    ready_folder,
     save_sheet,
     sheet_of,
 )
+from jaxstyle.commands.overwriting import CELL, Series, check_overwriting, inputs_of
 from jaxstyle.commands.settings import given_settings
 from jaxstyle.config import config_from
+from jaxstyle.errors import InputError
+from jaxstyle.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.grid import Grid
@@ -38,36 +43,54 @@ def run_grid(
         folder: of the cells' own files, if any.
 
     Returns:
-        The exit code: 0; 1 if a cell has failed; 130 if interrupted.
+        The exit code: 0; 1 if a cell has failed, or something could not be written; 130 if
+        interrupted.
     """
     settings = given_settings(arguments)
     config_from(settings)  # a wrong setting is refused at once
     limits = limits_from(arguments)
-    ready_folder(folder)
+    check_folder(folder)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.grid_reporting import GridReporter
     from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.processes import is_first
 
+    begun()
     keep_compiled_programs()
     command = command_line()
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
+        if note := deterministic_note(arguments):
+            reporter.say(note)
         grid = make(
             limits=limits, folder=folder, note={"command": command}, callback=reporter, **settings
         )
+    failed = bool(failures(grid))
     if is_first():
-        told = write(grid, command, settings)
         for line in failures(grid):
-            reporter.say(f"  {line}")
-        reporter.say(told)
+            # What Ctrl-C has left is no surprise.
+            show = reporter.say if grid.interrupted else _complain
+            show(line)
+        try:
+            reporter.say(write(grid, command, settings))
+        except InputError as error:  # a full disk; the cells may be there all the same
+            _complain(str(error))
+            failed = True
     if grid.interrupted:
-        return 130
-    return 1 if failures(grid) else 0
+        return EXIT_CODE
+    return 1 if failed else 0
+
+
+def _complain(line: str) -> None:
+    """Also where it is to be quiet."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def run_sheet(arguments: argparse.Namespace, make: Callable[..., Grid], *, title: str) -> int:
     """``run_grid`` for a command that leaves one sheet; see there."""
     check_output(arguments.output)
+    init = given_settings(arguments).get("init", "")
+    series = [Series("--cells", arguments.cells, CELL)] if arguments.cells else []
+    check_overwriting(inputs_of(arguments, init), [("-o", arguments.output)], series)
 
     def write(grid: Grid, command: str, settings: dict[str, Any]) -> str:
         record = {

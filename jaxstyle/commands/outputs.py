@@ -8,12 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.commands.checkpointing import add_deterministic_option
+from jaxstyle.commands.rescuing import save_or_rescue
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
     from jaxstyle.chunks import Limits
     from jaxstyle.grid import Grid
     from jaxstyle.network import Network
+
+
+FILE_ENDINGS = frozenset(
+    ".apng .avi .avif .bmp .flv .gif .heic .jpeg .jpg .json .m4v .mkv .mov .mp4 .mpeg .mpg .npz "
+    ".ogv .pdf .png .ppm .svg .tif .tiff .webm .webp .wmv".split()
+)
+"""What no folder is called."""
 
 
 def add_sheet_options(parser: argparse.ArgumentParser, default: str) -> None:
@@ -75,6 +84,7 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--devices", type=int, default=0, metavar="N", help="use N devices (default: all)"
     )
+    add_deterministic_option(group)
     add_process_options(
         group, "one of several processes that share the cells; process 0 writes the files"
     )
@@ -140,6 +150,23 @@ def check_output(path: Path) -> None:
     check_writable(path)
 
 
+def check_folder(folder: Path | None) -> None:
+    """Refuse, before anything runs, a folder with the name of a picture, a clip or the like.
+
+    Raises:
+        InputError: its ending says that a file is meant, or it is a file.
+    """
+    if folder is None or folder.is_dir():
+        return
+    if folder.exists():
+        raise InputError(f"{folder} is a file: name a folder, for there will be several files")
+    if folder.suffix.lower() in FILE_ENDINGS:
+        raise InputError(
+            f"{folder} would be a folder that is called as a file is: name a folder, for there "
+            "will be several files"
+        )
+
+
 def ready_folder(folder: Path | None) -> None:
     """Make a folder for cells.
 
@@ -148,6 +175,7 @@ def ready_folder(folder: Path | None) -> None:
     """
     if folder is None:
         return
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -190,18 +218,26 @@ def picture_of(cell: Any) -> Any:
 
 
 def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90) -> None:
-    """Write a sheet with what made it; ``quality`` is for JPEG and WebP."""
+    """Write a sheet with what made it; ``quality`` is for JPEG and WebP.
+
+    Raises:
+        InputError: as ``save_or_rescue``.
+    """
     import json
 
     from jaxstyle.images import save_image
     from jaxstyle.metadata import SHEET_FORMAT, versions
 
     record = {"format": SHEET_FORMAT, "versions": versions(), **record}
-    save_image(path, sheet, quality=quality, record=json.dumps(record, sort_keys=True, default=str))
+    text = json.dumps(record, sort_keys=True, default=str)
+    save_or_rescue(
+        lambda path: save_image(path, sheet, quality=quality, record=text),
+        path,
+    )
 
 
 def failures(grid: Grid) -> Sequence[str]:
-    """A line for every cell that has no result."""
+    """A line for every cell that has no result, or none that was written."""
     return [
         f"{', '.join(cell.labels)}: {cell.message}" for cell in grid.cells if cell.message != ""
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.interrupts import begun
 from jaxstyle.planner import HEADROOM, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
+    begun()
     keep_compiled_programs()
     each = seconds_per_pixel(job)
     last = len(job.sizes) - 1

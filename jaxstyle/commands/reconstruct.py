@@ -7,21 +7,26 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.commands.checkpointing import add_deterministic_option, deterministic_note
 from jaxstyle.commands.outputs import (
     add_sheet_options,
+    check_folder,
     check_output,
     command_line,
     ready_folder,
     save_sheet,
 )
+from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.experiment_settings import CONTENT_RECONSTRUCTION, LAYERS, NESTED
+from jaxstyle.interrupts import EXIT_CODE, begun
 from jaxstyle.layers import parse_layers
 
 if TYPE_CHECKING:
     from jaxstyle.experiments import Panel
+    from jaxstyle.images import Picture
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -48,6 +53,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
     )
     add_sheet_options(parser, "figure1.png")
+    add_deterministic_option(parser)
     add_settings(parser, CONTENT_RECONSTRUCTION)
     parser.set_defaults(run=run)
 
@@ -63,29 +69,45 @@ def run(arguments: argparse.Namespace) -> int:
     for layer_set in layer_sets:
         parse_layers(layer_set)
     check_output(arguments.output)
-    ready_folder(arguments.cells)
+    check_folder(arguments.cells)
     from jaxstyle.commands.reporting import PanelReporter
     from jaxstyle.compilation_cache import keep_compiled_programs
-    from jaxstyle.experiments import reconstruct_content, reconstruct_style
+    from jaxstyle.experiments import reconstruct_content, reconstruct_style, set_label
+    from jaxstyle.images import load_image
 
+    begun()
+    outputs: list[Named] = [("-o", arguments.output)]
+    if arguments.cells is not None:
+        labels = [*(("content", layer) for layer in layers)]
+        labels += [("style", set_label(layer_set)) for layer_set in layer_sets]
+        outputs += [("--cells", arguments.cells / f"{row}-{label}.png") for row, label in labels]
+    check_overwriting(inputs_of(arguments, settings.get("init", "")), outputs)
+    pictures = {
+        name: load_image(getattr(arguments, name), name=f"{name} image")
+        for name in ("style", "content")
+        if getattr(arguments, name) is not None
+    }
+    ready_folder(arguments.cells)
     keep_compiled_programs()
     rows: dict[str, list[Panel]] = {}
     note = {"command": command_line()}
     with PanelReporter(quiet=arguments.quiet) as reporter:
-        if arguments.style is not None:
+        if told := deterministic_note(arguments):
+            reporter.say(told)
+        if "style" in pictures:
             rows["style"] = reconstruct_style(
-                arguments.style, layer_sets, callback=reporter, note=note, **settings
+                pictures["style"], layer_sets, callback=reporter, note=note, **settings
             )
-        if arguments.content is not None and not _interrupted(rows):
+        if "content" in pictures and not _interrupted(rows):
             rows["content"] = reconstruct_content(
-                arguments.content, layers, callback=reporter, note=note, **settings
+                pictures["content"], layers, callback=reporter, note=note, **settings
             )
-    _write(arguments, rows, settings)
+    _write(arguments, rows, pictures, settings)
     for name, panels in rows.items():
         for panel in panels:
             reporter.say(f"{name} from {_told(panel)}: loss {panel.result.loss:.3g}")
     reporter.say(str(arguments.output))
-    return 130 if _interrupted(rows) else 0
+    return EXIT_CODE if _interrupted(rows) else 0
 
 
 def _interrupted(rows: dict[str, list[Panel]]) -> bool:
@@ -93,17 +115,19 @@ def _interrupted(rows: dict[str, list[Panel]]) -> bool:
 
 
 def _write(
-    arguments: argparse.Namespace, rows: dict[str, list[Panel]], settings: dict[str, Any]
+    arguments: argparse.Namespace,
+    rows: dict[str, list[Panel]],
+    originals: dict[str, Picture],
+    settings: dict[str, Any],
 ) -> None:
     from jaxstyle.figures import strip
-    from jaxstyle.images import load_image
 
     command = command_line()
     pictures: list[Any] = []
     labels: list[str] = []
     columns = 1 + max(len(panels) for panels in rows.values())
     for name, panels in rows.items():
-        pictures.append(load_image(getattr(arguments, name), name=f"{name} image").rgb)
+        pictures.append(originals[name].rgb)
         labels.append(name)
         for panel in panels:
             pictures.append(panel.result.image)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import itertools
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from jaxstyle.errors import InputError
 
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
     from jaxstyle.level_progress import LevelProgress
 
 MOST_SNAPSHOTS = 500
+FILES = ("strip", "animation", "loss_plot")
+OPTIONS = ("save_every", "snapshots", *FILES)
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +77,18 @@ def parse_steps(text: str) -> list[int]:
     return steps
 
 
+def take_options(arguments: argparse.Namespace, kept: Mapping[str, Any]) -> None:
+    """Set the options that are not given to those that a run was begun with.
+
+    Args:
+        kept: ``Recorder.note`` of that run.
+    """
+    for name in OPTIONS:
+        value = kept.get("options", {}).get(name)
+        if value and not getattr(arguments, name):
+            setattr(arguments, name, Path(value) if name in FILES else value)
+
+
 class Recorder:
     """A callback for ``run`` that keeps what the options ask for.
 
@@ -77,6 +96,10 @@ class Recorder:
         output: names the snapshots: out.png gives out-00050.png.
         steps: of the whole run, over all levels.
         writes: False in all but one of several processes: they keep pace, and write nothing.
+
+    Attributes:
+        note: JSON values, always up to date, from which another recorder can go on.
+        problems: why files could not be written.
 
     Raises:
         InputError: an option that makes no sense, or a file that cannot be written.
@@ -99,7 +122,41 @@ class Recorder:
         }
         self.breaks: list[int] = []
         self.last = 0
+        self.problems: list[str] = []
+        options = {name: getattr(arguments, name) for name in OPTIONS}
+        options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
+        self.note: dict[str, Any] = {
+            "options": options,
+            "frames": [],
+            "curves": self.curves,
+            "breaks": self.breaks,
+        }
         self._check()
+
+    def go_on(self, kept: Mapping[str, Any], done: int) -> str:
+        """Take over what a run has recorded that was cut off.
+
+        Args:
+            kept: its ``note``, empty if there is none.
+            done: steps that it had made.
+
+        Returns:
+            What is missing, in one line; empty if nothing is.
+        """
+        self.last = done
+        for name, curve in kept.get("curves", {}).items():
+            self.curves[name].extend(curve)
+        self.breaks.extend(kept.get("breaks", []))
+        missing = ["--loss-plot"] if self.loss_plot and len(self.curves["total"]) < done else []
+        if self.strip or self.animation:
+            there = {step: text for step, text in kept.get("frames", []) if step in self.shown}
+            self.frames += [(step, _picture(text)) for step, text in there.items()]
+            self.note["frames"] += [[step, text] for step, text in there.items()]
+            if any(step <= done and step not in there for step in self.shown):
+                missing += [f"--{name}" for name in FILES[:2] if getattr(self, name)]
+        if not missing:
+            return ""
+        return f"{' and '.join(missing)}: what was before step {done} was not kept, and is missing"
 
     def __call__(self, event: LevelProgress) -> None:
         """Keep one step."""
@@ -119,6 +176,7 @@ class Recorder:
             self._write(step, picture)
         if step in self.shown and (self.strip or self.animation):
             self.frames.append((step, picture))
+            self.note["frames"].append([step, _text(picture)])
 
     def finish(self, image: np.ndarray, caption: str) -> list[Path]:
         """Write strip, animation and plot.
@@ -138,20 +196,23 @@ class Recorder:
         ways = [(step, frame) for step, frame in self.frames if step < self.last]
         frames = [(f"step {step}", resize(frame, width, height)) for step, frame in ways]
         frames.append(("result", image))
-        written = []
-        if self.strip:
-            pictures = [frame for _, frame in frames]
+        pictures = [frame for _, frame in frames]
+
+        def save_strip(path: Path) -> None:
             labels = [label for label, _ in frames]
             columns = len(frames) if len(frames) <= 6 else -(-len(frames) // 2)
             sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
-            save_image(self.strip, sheet, quality=88)
-            written.append(self.strip)
-        if self.animation:
-            save_animation(self.animation, [frame for _, frame in frames])
-            written.append(self.animation)
-        if self.loss_plot:
-            save_loss_plot(self.loss_plot, self.curves, breaks=self.breaks)
-            written.append(self.loss_plot)
+            save_image(path, sheet, quality=88)
+
+        written = []
+        wanted: list[tuple[Path | None, Callable[[Path], None]]] = [
+            (self.strip, save_strip),
+            (self.animation, lambda path: save_animation(path, pictures)),
+            (self.loss_plot, lambda path: save_loss_plot(path, self.curves, breaks=self.breaks)),
+        ]
+        for path, save in wanted:
+            if path is not None and self._saved(save, path):
+                written.append(path)
         return written
 
     def _check(self) -> None:
@@ -173,4 +234,26 @@ class Recorder:
         from jaxstyle.images import save_image
 
         name = f"{self.output.stem}-{step:05d}{self.output.suffix}"
-        save_image(self.output.with_name(name), picture)
+        self._saved(lambda path: save_image(path, picture), self.output.with_name(name))
+
+    def _saved(self, save: Callable[[Path], None], path: Path) -> bool:
+        """Write a file; a full disk is no reason to lose the run."""
+        try:
+            save(path)
+        except InputError as error:
+            self.problems.append(str(error))
+            return False
+        return True
+
+
+def _text(picture: np.ndarray) -> str:
+    """A picture in 8 bits as text: that of a PNG."""
+    file = io.BytesIO()
+    pixels = np.rint(picture * 255).astype(np.uint8)
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _picture(text: str) -> np.ndarray:
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        return np.asarray(image, np.float32) / np.float32(255)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from jaxstyle.commands.checkpointing import add_deterministic_option
 from jaxstyle.commands.stylize import add_output_options, run_and_save
+from jaxstyle.interrupts import begun
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,15 +26,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--weights", help="the weight file, if it is not where it was")
     add_output_options(parser, required=True)
+    add_deterministic_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the record, run it, save."""
     from jaxstyle.images import check_writable
-    from jaxstyle.replay import prepare_replay
+    from jaxstyle.replay import prepare_recorded, record_to_replay
 
-    job, changed = prepare_replay(
+    begun()
+    record = record_to_replay(arguments.picture)
+    job, changed = prepare_recorded(
+        record,
         arguments.picture,
         content=arguments.content,
         style=arguments.style,
@@ -41,5 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     check_writable(arguments.output, bits=job.config.bits)
     was = ", ".join(f"{name} {version}" for name, version in changed.items())
-    note = f"made with other versions ({was}): pixels may differ" if was else ""
-    return run_and_save(job, arguments.output, arguments, note)
+    notes = [f"made with other versions ({was}): pixels may differ"] if was else []
+    extra = record.get("extra", {})
+    if "together" in extra:
+        again = extra.get("command", "the command that made it")
+        notes.append(
+            f"made in one program with others ({extra['together']} at once), now alone: pixels may "
+            f"differ by rounding; for the same ones run all of them again: {again}"
+        )
+    return run_and_save(job, arguments.output, arguments, "; ".join(notes))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from jaxstyle.commands.checkpointing import add_checkpoint_options, set_deterministic
+from jaxstyle.commands.checkpointing import add_checkpoint_options
 from jaxstyle.commands.outputs import add_process_options, join_if_asked
+from jaxstyle.commands.recording import take_options
 from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.errors import InputError
+from jaxstyle.interrupts import begun
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -40,13 +42,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the checkpoint, make its job, run the rest of it, save."""
-    set_deterministic(arguments)
     join_if_asked(arguments)
     from jaxstyle.checkpoint_file import read_checkpoint
     from jaxstyle.images import check_writable
     from jaxstyle.metadata import parse_record
     from jaxstyle.replay import prepare_recorded
 
+    begun()
     path = arguments.checkpoint
     found = read_checkpoint(path)
     if found is None:
@@ -66,4 +68,5 @@ def run(arguments: argparse.Namespace) -> int:
     if output is None:
         raise InputError(f"{path} does not say where the result goes: give -o FILE")
     check_writable(output, bits=job.config.bits)
+    take_options(arguments, about["note"].get("recording", {}))
     return run_and_save(job, Path(output), arguments)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from jaxstyle.commands.checkpointing import (
     add_checkpoint_options,
     checkpoint_from,
     deterministic_note,
-    set_deterministic,
+    recorded_in,
 )
 from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.commands.outputs import (
@@ -22,17 +24,29 @@ from jaxstyle.commands.outputs import (
     join_if_asked,
     preset_note,
 )
+from jaxstyle.commands.overwriting import (
+    Named,
+    Series,
+    check_overwriting,
+    inputs_of,
+    inputs_of_job,
+)
 from jaxstyle.commands.plan import add_memory_option, memory_from
-from jaxstyle.commands.recording import Recorder, add_recording_options
+from jaxstyle.commands.recording import FILES, Recorder, add_recording_options
+from jaxstyle.commands.rescuing import save_or_rescue
 from jaxstyle.commands.settings import add_settings, settings_from
 from jaxstyle.commands.watching import add_watch_options, preview_from
 from jaxstyle.errors import InputError
+from jaxstyle.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.job import Job
     from jaxstyle.level_progress import LevelProgress
     from jaxstyle.result import Stylized
+
+CUT_SHORT = ("interrupted", "stopped")
+"""Reasons that keep the checkpoint: one can go on with such a run."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -75,7 +89,6 @@ def add_output_options(
 
 def run(arguments: argparse.Namespace) -> int:
     """Stylize, report, save."""
-    set_deterministic(arguments)
     config = settings_from(arguments)
     inputs = inputs_from(arguments)
     output = arguments.output or default_output(arguments)
@@ -83,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.images import check_writable
     from jaxstyle.job import prepare
 
+    begun()
     check_writable(output, bits=config.bits)
     if arguments.distributed and config.mesh is None:
         raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
@@ -99,7 +113,8 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     """Run a job with its progress shown, and write what it gives.
 
     Returns:
-        The exit code: 0, or 130 if the run was interrupted (its picture is saved all the same).
+        The exit code: 0; 1 if a file besides the picture could not be written; 130 if the run was
+        interrupted (its picture is saved all the same).
     """
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
@@ -107,12 +122,16 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.processes import is_first
 
     first = is_first()
+    outputs, series = written_by(arguments, output)
+    check_overwriting([*inputs_of_job(job), *_more_inputs(arguments)], outputs, series)
     recorder = Recorder(arguments, output, job.config.steps * len(job.sizes), writes=first)
     keep_compiled_programs()
     reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
+    record = {"recording": recorder.note}
+    checkpoint = checkpoint_from(arguments, output, reporter.say, record)
+    missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     _introduce(reporter, job)
-    checkpoint = checkpoint_from(arguments, output, reporter.say)
-    notes = note, preset_note(arguments, job.network), deterministic_note(arguments)
+    notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
     for line in filter(None, notes):
         reporter.say(line)
 
@@ -127,14 +146,36 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
         with reporter:
             result = run(job, tell, checkpoint)
         if first:
-            result.save(output)
-        if checkpoint is not None and result.reason != "interrupted":
+            save_or_rescue(result.save, output, checkpoint)
+        if checkpoint is not None and result.reason not in CUT_SHORT:
             checkpoint.remove()
         if preview is not None:
             preview.finish(result.image, f"saved to {output}")
     if first:
         _leave_and_say(result, output, arguments, recorder, reporter)
-    return 130 if result.reason == "interrupted" else 0
+    if result.reason == "interrupted":
+        return EXIT_CODE
+    return 1 if recorder.problems else 0
+
+
+def _more_inputs(arguments: argparse.Namespace) -> Iterator[Named]:
+    """What is read besides what is of the job."""
+    yield from ((what, path) for what, path in inputs_of(arguments) if what == "the settings file")
+    if getattr(arguments, "picture", None) is not None:
+        yield "the picture that is replayed", arguments.picture
+
+
+def written_by(arguments: argparse.Namespace, output: Path) -> tuple[list[Named], list[Series]]:
+    """The files that a run of one picture leaves."""
+    outputs: list[Named] = [("-o", output)]
+    for name in (*FILES, "checkpoint"):
+        path = getattr(arguments, name, None)
+        if path is not None:
+            outputs.append((f"--{name.replace('_', '-')}", path))
+    asked = [name for name in ("snapshots", "save_every") if getattr(arguments, name)]
+    pattern = rf"{re.escape(output.stem)}-\d{{5,}}{re.escape(output.suffix)}"
+    option = [f"--{name.replace('_', '-')}" for name in asked]
+    return outputs, [Series(one, output.parent, pattern) for one in option]
 
 
 def _leave_and_say(
@@ -147,8 +188,11 @@ def _leave_and_say(
     """Write what a run leaves besides its result, and say what there is."""
     for path in recorder.finish(result.image, command_line()):
         reporter.say(str(path))
+    for line in recorder.problems[:1]:
+        more = len(recorder.problems) - 1
+        print(line + (f"; and {more} more" if more else ""), file=sys.stderr, flush=True)
     width, height = result.image.shape[1::-1]
-    early = f" ({result.reason})" if result.reason in ("interrupted", "stopped") else ""
+    early = f" ({result.reason})" if result.reason in CUT_SHORT else ""
     reporter.say(
         f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "
         f"{result.seconds:.1f} s{early}"

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle.axes import parse_axis
 from jaxstyle.commands.grid_sheet import run_grid
 from jaxstyle.commands.inputs import add_input_options, inputs_from
+from jaxstyle.commands.manifests import head_of
 from jaxstyle.commands.outputs import add_limit_options, picture_of, save_sheet, sheet_of
-from jaxstyle.commands.settings import add_settings
+from jaxstyle.commands.overwriting import (
+    CELL,
+    Series,
+    axis_inputs,
+    check_overwriting,
+    inputs_of,
+)
+from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
     from jaxstyle.grid import Grid
+
+FILES = ("sheet.png", "index.html", "losses.csv", "sweep.json")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -66,6 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     axes = [parse_axis(text) for text in arguments.axis]
     inputs = inputs_from(arguments)
+    init = given_settings(arguments).get("init", "")
+    places = [dict(settings) for axis in axes for settings in axis.settings]
+    check_overwriting(
+        [*inputs_of(arguments, init), *axis_inputs(places)],
+        [("-o", arguments.output / name) for name in FILES],
+        [Series("-o", arguments.output, CELL)],
+    )
 
     def make(**options: Any) -> Grid:
         from jaxstyle.grid import sweep
@@ -83,21 +101,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_size: int) -> None:
-    """Write sheet.png, index.html, losses.csv and sweep.json."""
+    """Write sheet.png, index.html, losses.csv and sweep.json, as many as can be.
+
+    Raises:
+        InputError: some cannot.
+    """
     from jaxstyle.figures import PageCell, write_csv, write_json, write_page
 
     rows = [figures_of(grid, index) for index in range(len(grid.cells))]
-    write_csv(folder / "losses.csv", rows)
+    records = [cell.result.record for cell in grid.cells if cell.result is not None]
     summary = {
-        "command": command,
+        **head_of("sweep", command, records),
         "settings": settings,
         "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in grid.axes],
         "cells": rows,
     }
-    write_json(folder / "sweep.json", summary)
     names = " x ".join(axis.name for axis in grid.axes)
     sheet = sheet_of(grid, title=names, caption=command, side=cell_size)
-    save_sheet(folder / "sheet.png", sheet, summary)
+    record = {name: value for name, value in summary.items() if name != "format"}
     cells = []
     for index, cell in enumerate(grid.cells):
         picture = picture_of(cell)
@@ -110,14 +131,26 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
                 f"{cell.name}.png" if cell.message == "" else "",
             )
         )
-    write_page(
-        folder / "index.html",
-        title=f"jaxstyle sweep: {names}",
-        command=command,
-        settings=settings,
-        axes=[(axis.name, list(axis.labels)) for axis in grid.axes],
-        cells=cells,
-    )
+    page = {
+        "title": f"jaxstyle sweep: {names}",
+        "command": command,
+        "settings": settings,
+        "axes": [(axis.name, list(axis.labels)) for axis in grid.axes],
+        "cells": cells,
+    }
+    errors = []
+    for write in (
+        lambda: write_csv(folder / "losses.csv", rows),
+        lambda: write_json(folder / "sweep.json", summary),
+        lambda: save_sheet(folder / "sheet.png", sheet, record),
+        lambda: write_page(folder / "index.html", **page),
+    ):
+        try:
+            write()
+        except InputError as error:
+            errors.append(str(error))
+    if errors:
+        raise InputError("; ".join(errors))
 
 
 def figures_of(grid: Grid, index: int) -> dict:

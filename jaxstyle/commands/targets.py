@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from jaxstyle.commands.overwriting import check_overwriting, inputs_of
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.interrupts import begun
 
 NO_OPTION = (
     "content_weight",
@@ -58,8 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.saved_targets import save_targets
     from jaxstyle.styles import without_options
 
+    begun()
     first, _ = without_options(arguments.style[0])
     output = arguments.output or Path(f"{Path(first).stem}.npz")
+    check_overwriting(inputs_of(arguments), [("-o", output)])
     keep_compiled_programs()
     saved = save_targets(output, arguments.style, config=config, max_memory=memory)
     if not arguments.quiet:

@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from jaxstyle.commands.checkpointing import add_deterministic_option
 from jaxstyle.commands.outputs import command_line
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
@@ -13,6 +14,7 @@ from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.experiment_settings import TEXTURE
+from jaxstyle.interrupts import begun
 
 _SHAPE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
 
@@ -40,6 +42,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add_output_options(parser, required=False, default="STYLE-texture.png")
     add_memory_option(parser)
+    add_deterministic_option(parser)
     add_settings(parser, TEXTURE, leave_out=("size",))
     parser.add_argument(
         "--size",
@@ -63,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.experiments import prepare_texture
     from jaxstyle.images import check_writable
 
+    begun()
     check_writable(output, bits=config.bits)
     job = prepare_texture(
         arguments.style,

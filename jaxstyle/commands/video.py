@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxstyle.commands.outputs import command_line, ready_folder
+from jaxstyle.commands.checkpointing import add_deterministic_option, deterministic_note
+from jaxstyle.commands.manifests import head_of, sha256_of
+from jaxstyle.commands.outputs import FILE_ENDINGS, command_line, ready_folder
+from jaxstyle.commands.overwriting import Named, Series, check_overwriting, inputs_of
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
+from jaxstyle.interrupts import EXIT_CODE, begun
 from jaxstyle.video_settings import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 if TYPE_CHECKING:
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
     from jaxstyle.video import Frame
 
 DEFAULT_FPS = 25.0
+MANIFEST = "video.json"
+FRAME = r"frame-\d{6,}\.png"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -85,6 +93,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print figures of each frame as JSON")
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     add_memory_option(parser)
+    add_deterministic_option(parser)
     add_settings(parser, VIDEO)
     parser.set_defaults(run=run)
 
@@ -93,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Paint frame by frame; a clip is made of them in the end.
 
     Returns:
-        The exit code: 0, or 130 if interrupted; what is finished stays for ``--resume``.
+        The exit code: 0; 1 if the manifest could not be written; 130 if interrupted; what is
+        finished stays for ``--resume``, and a clip is made of it.
     """
     settings = given_settings(arguments)
     config_from(settings)  # a wrong setting is refused at once
@@ -105,26 +115,38 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.video_reporting import FrameReporter
     from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.figures import write_json
     from jaxstyle.flow import opencv
     from jaxstyle.video import stylize_video
     from jaxstyle.video_files import check_clip, read_frames, write_clip
 
+    begun()
     output, clip = arguments.output, arguments.output.suffix.lower() in CLIPS
     if clip:
         check_clip(output)
+    elif output.suffix.lower() in FILE_ENDINGS and not output.is_dir():
+        raise InputError(f"cannot write {output}: use {' '.join(CLIPS)}, or a folder for frames")
     store = Store(output.with_name(f"{output.stem}-frames") if clip else output, arguments.resume)
-    source = read_frames(arguments.frames)
     if store.folder.resolve() == Path(arguments.frames).resolve():
         raise InputError(f"{store.folder} holds the frames to be read: choose another -o")
-    ready_folder(store.folder)
+    source = read_frames(arguments.frames)
+    manifest = output.with_name(f"{output.name}.json") if clip else output / MANIFEST
+    read: list[Named] = [("the video", arguments.frames)]
+    read += inputs_of(arguments, settings.get("init", ""))
+    written: list[Named] = [("-o", manifest), *([("-o", output)] if clip else [])]
+    check_overwriting(read, written, [Series("-o", store.folder, FRAME)])
+    store.check()
     keep_compiled_programs()
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
+        if note := deterministic_note(arguments):
+            reporter.say(note)
         if opencv() is None:
             reporter.say(
                 "no optical flow without OpenCV: each frame starts from the last one as it is "
                 "(pip install 'jaxstyle[flow]')"
             )
         done: list[Frame] = []
+        unwritten = False
         try:
             for frame in stylize_video(
                 source.each,
@@ -139,22 +161,38 @@ def run(arguments: argparse.Namespace) -> int:
                 **settings,
             ):
                 reporter.finished(frame)
-                done.append(frame._replace(picture=frame.picture[:0]))  # a film fills the memory
+                done.append(_light(frame))
         except KeyboardInterrupt:
             reporter.say(f"{len(done)} frames in {store.folder}; go on with --resume")
-            return 130
+            if clip and done:
+                write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
+                reporter.say(f"{output}: those frames")
+            return EXIT_CODE
         if not done:
             raise InputError(f"{arguments.frames} has no frames")
+        described = store.described(done)
         if clip:
-            write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
+            try:
+                write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
+            except InputError as error:
+                raise InputError(
+                    f"{error}: all frames are in {store.folder}: --resume makes the clip of them"
+                ) from None
             store.remove()
+            described["sha256"] = sha256_of(output)
+        store.remove_rest()
+        try:
+            write_json(manifest, described)
+        except InputError as error:  # the frames are there all the same
+            print(error, file=sys.stderr)
+            unwritten = True
         unsteady = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
         told = f", {np.mean(unsteady):.4f} from frame to frame" if unsteady else ""
         reporter.say(f"{output}: {len(done)} frames{told}")
     if arguments.json:
         json.dump({"output": str(output), "frames": [_figures(f) for f in done]}, sys.stdout)
         print()
-    return 0
+    return 1 if unwritten else 0
 
 
 @dataclass
@@ -170,11 +208,31 @@ class Store:
 
     def __post_init__(self) -> None:
         self.paths: list[Path] = []
+        self.records: list[str] = []
+        self.rest = self._frames() if self.resume else []
+
+    def check(self) -> None:
+        """Refuse a folder of other frames: a longer film would show through at the end.
+
+        Raises:
+            InputError: there are some, and ``--resume`` was not given.
+        """
+        if not self.resume and self._frames():
+            raise InputError(
+                f"{self.folder} holds frames of an earlier run: go on with it by --resume, or "
+                "remove it, or choose another -o"
+            )
 
     def find(self, index: int, job: Job) -> Any:
-        """A frame that an earlier run has finished; see ``stylize_video``."""
-        from jaxstyle.cell_files import is_made
+        """A frame that an earlier run has finished; see ``stylize_video``.
 
+        Makes the folder: all inputs have been read by then.
+        """
+        from jaxstyle.cell_files import is_made
+        from jaxstyle.job_record import record_of
+
+        ready_folder(self.folder)
+        self.records.append(record_of(job))
         path = self._path(index)
         self.resume = self.resume and is_made(path, job)
         if not self.resume:
@@ -188,6 +246,38 @@ class Store:
         result.save(path)
         self.paths.append(path)
         return _read(path)
+
+    def described(self, frames: Sequence[Frame]) -> dict[str, Any]:
+        """The manifest: what made the frames, and a row for each."""
+        records = [json.loads(record) for record in self.records]
+        found = head_of("video", command_line(), self.records[:1])
+        found.pop("content", None)
+        found["settings"] = records[0]["config"]
+        found["frames"] = [
+            {
+                "input": record["inputs"]["content"]["path"],
+                "sha256": record["inputs"]["content"]["sha256"],
+                "output": path.name,
+                "output_sha256": sha256_of(path),
+                **_figures(frame),
+            }
+            for record, path, frame in zip(records, self.paths, frames, strict=True)
+        ]
+        return found
+
+    def remove_rest(self) -> None:
+        """Take away the frames of an earlier run that are not of this one."""
+        from jaxstyle.images import read_record
+
+        for path in set(self.rest) - set(self.paths):
+            with suppress(OSError, ValueError, KeyError, TypeError):  # not of jaxstyle: it stays
+                if "frame" in json.loads(read_record(path))["extra"]:
+                    path.unlink(missing_ok=True)
+
+    def _frames(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return [path for path in self.folder.iterdir() if re.fullmatch(FRAME, path.name)]
 
     def remove(self) -> None:
         """Take away the frames, which are in a clip now."""
@@ -204,6 +294,13 @@ def _read(path: Path) -> Any:
     from jaxstyle.images import load_image
 
     return load_image(path, name="frame").rgb
+
+
+def _light(frame: Frame) -> Frame:
+    """Without its pictures: a film fills the memory. (A view such as ``[:0]`` holds the whole.)"""
+    nothing = np.zeros((0, 0, 3), np.float32)
+    result = None if frame.result is None else replace(frame.result, image=nothing, alpha=None)
+    return frame._replace(picture=nothing, result=result)
 
 
 def _figures(frame: Frame) -> dict[str, Any]:

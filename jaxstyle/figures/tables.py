@@ -41,8 +41,12 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
         InputError: the file cannot be written.
         TypeError: there is something in ``value`` that JSON has no form for.
     """
-    text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, _utf8(text + "\n"))
+    write_bytes(path, _utf8(json_text(value)))
+
+
+def json_text(value: Any) -> str:
+    """What ``write_json`` writes."""
+    return json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _utf8(text: str) -> bytes:

@@ -8,7 +8,7 @@
 """
 
 from jaxstyle.images.picture import ImageError, Picture
-from jaxstyle.images.reading import as_picture, load_image
+from jaxstyle.images.reading import as_picture, image_size, load_image
 from jaxstyle.images.resizing import fit_longest_side, resize, resize_picture, resize_wrapped
 from jaxstyle.images.writing import SUPPORTED_EXTENSIONS, check_writable, read_record, save_image
 
@@ -19,6 +19,7 @@ __all__ = [
     "as_picture",
     "check_writable",
     "fit_longest_side",
+    "image_size",
     "load_image",
     "read_record",
     "resize",

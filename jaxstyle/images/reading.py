@@ -76,6 +76,31 @@ def load_image(
     return replace(picture, sha256=sha256, source=os.fsdecode(path))
 
 
+def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[int, int]:
+    """Width and height of the picture that ``load_image`` gives, from how its file begins.
+
+    Args:
+        name: as there.
+
+    Raises:
+        ImageError: there is no such file, or it is no picture, or damaged where it begins.
+    """
+    where = f"{name} {quoted(path)}"
+    with _opened(path, where) as file:
+        try:
+            with pillow_settings(), Image.open(file) as image:
+                if image.format == "TIFF":
+                    image.load()  # see _upright
+                turned = image.format != "TIFF" and orientation_of(image) >= 5
+                width, height = image.size
+        except Exception as error:  # as in load_image
+            raise ImageError(
+                f"{where} cannot be read ({reason_of(error)}): it is no picture, or damaged: get "
+                "it again, or remove it"
+            ) from None
+    return (height, width) if turned else (width, height)
+
+
 def as_picture(value: Any, *, name: str = "image") -> Picture:
     """Take a picture in whatever form: a path, a ``PIL.Image``, a ``Picture``, or an array.
 

@@ -1,0 +1,85 @@
+"""Ctrl-C in the first seconds: one line and exit code 130, whatever is being loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from samples import landscape
+
+from jaxstyle.cli import main
+from jaxstyle.images import save_image
+from jaxstyle.interrupts import begun, until_begun
+
+
+def interrupted_at(module: str, folder) -> tuple[int, list[str]]:
+    """Press Ctrl-C once a module has been loaded; the exit code, and what was said."""
+    save_image(folder / "c.png", np.asarray(landscape(24, 32)))
+    command = [sys.executable, "-X", "importtime", "-m", "jaxstyle.cli", "stylize", "c.png"]
+    command += ["c.png", "-o", "out.png", "--size", "32", "--weights", "slim"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    environment["XDG_CACHE_HOME"] = str(folder)
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.rpartition("|")[2].strip() == module:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = [line.strip() for line in process.stderr if not line.startswith("import time:")]
+    return process.returncode, rest
+
+
+@pytest.mark.parametrize("module", ["numpy", "jax._src.core", "flax.core"])
+def test_while_it_loads(tmp_path, module):
+    assert interrupted_at(module, tmp_path) == (130, ["interrupted"])
+    assert [path.name for path in tmp_path.glob("*.*")] == ["c.png"]
+
+
+def test_before_the_first_step_is_one_line_too(tmp_path, monkeypatch, capsys):
+    save_image(tmp_path / "c.png", np.asarray(landscape(24, 32)))
+    monkeypatch.chdir(tmp_path)
+
+    def pressed(*_given, **_options):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("jaxstyle.api.start_of", pressed)
+    command = ["stylize", "c.png", "c.png", "-o", "out.png", "--size", "32", "--weights", "slim"]
+    assert main([*command, "--quiet"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_host_stays():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with until_begun():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            begun()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_it_ends_with_the_block_and_leaves_other_threads_alone():
+    with until_begun():
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    seen = []
+
+    def elsewhere() -> None:
+        with until_begun():
+            begun()
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
