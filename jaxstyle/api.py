@@ -24,7 +24,7 @@ from jaxstyle.job import (
     tiled_of,
     weights_of_job,
 )
-from jaxstyle.levels import enlarge, presented, start_of, targets_at
+from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, Progress, ScipyLBFGSB, Stopping, minimise
@@ -34,6 +34,7 @@ from jaxstyle.planner import is_out_of_memory
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights
+from jaxstyle.recolour import presented
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sharding import agreed, minimise_sharded
 from jaxstyle.strategy import smaller

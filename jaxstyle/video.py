@@ -19,11 +19,13 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.images.hidden import filled
 from jaxstyle.job import Job, prepare, replace_settings
-from jaxstyle.levels import content_at, original_at
 from jaxstyle.luminance import grey
 from jaxstyle.network import Network
+from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
+from jaxstyle.sized import alpha_at, original_at
 from jaxstyle.styles import read_styles
 from jaxstyle.targets import Kept
 from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
@@ -129,11 +131,12 @@ def stylize_video(
             if result.reason == "interrupted":
                 raise KeyboardInterrupt
             picture = keep(index, result)
+        seen = filled(picture, alpha_at(job, len(job.sizes) - 1))
         unsteady = float("nan")
         if motion is not None and last is not None:
-            unsteady = flicker(last, picture, motion)
+            unsteady = flicker(last, seen, motion)
         yield Frame(index, picture, result, motion is None, unsteady)
-        before, last = here, picture
+        before, last = here, seen
 
 
 def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> Job:
