@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from jaxstyle.masks import full
 from jaxstyle.network import Network
 from jaxstyle.processes import gather
 from jaxstyle.result import Stylized
-from jaxstyle.styles import PICTURE_ENDINGS, Weighted, read_styles
+from jaxstyle.styles import Weighted, pictures_at, read_styles
 from jaxstyle.targets import Kept
 
 Results = dict[int, Stylized | InputError]
@@ -195,17 +194,12 @@ def listed(contents: Any) -> list[Any]:
         if not isinstance(entry, str | os.PathLike):
             found.append(entry)
             continue
-        path = Path(entry)
-        if path.is_dir():
-            paths = [one for one in path.iterdir() if one.suffix.lower() in PICTURE_ENDINGS]
-        elif glob.has_magic(str(path)) and not path.exists():
-            paths = [Path(one) for one in glob.glob(str(path), recursive=True)]
-        else:
-            found.append(str(path))
-            continue
-        if not paths:
-            raise InputError(f"there is no picture in {path}: give files, folders or patterns")
-        found += [str(one) for one in sorted(paths)]
+        paths = pictures_at(entry)
+        if paths is not None and not paths:
+            raise InputError(
+                f"there is no picture in {Path(entry)}: give files, folders or patterns"
+            )
+        found += [str(Path(entry))] if paths is None else paths
     if not found:
         raise InputError("no content picture is given")
     unique: dict[Any, Any] = {}

@@ -16,7 +16,7 @@ from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.initial import initial_picture
 from jaxstyle.layers import least_side, order_taps, style_padding
-from jaxstyle.masks import Mask, full, read_mask
+from jaxstyle.masks import Mask, check_aspect, full, read_mask
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.programs import mesh_of, model_in_force, objective_of, weights_of
@@ -265,6 +265,7 @@ def _check_parts(job: Job) -> None:
             raise InputError(f"a style is for region {style.region}, but there are {have}")
     if job.content is None and (job.regions or job.freeze is not None):
         raise InputError("masks are of a content picture, and there is none")
+    _check_masks(job)
     if opaque_share(job) <= 0:
         raise InputError("the content image is transparent all over: there is nothing to paint")
     if job.styles and not goals_of(job):
@@ -274,6 +275,25 @@ def _check_parts(job: Job) -> None:
         raise InputError(
             f"statistic {job.config.statistic} is of the whole picture: it cannot be used with "
             "masks or transparency"
+        )
+
+
+def _check_masks(job: Job) -> None:
+    """Whether masks have the shapes of their pictures, and it is plain whose regions they are."""
+    found = [(f"mask {place}", region.mask) for place, region in enumerate(job.regions, 1)]
+    if job.freeze is not None:
+        found.append(("the freeze mask", job.freeze))
+    for name, mask in found:
+        assert job.content is not None
+        check_aspect(mask, name, job.content.size, "the content image")
+    for place, style in enumerate(job.styles, 1):
+        if style.mask is not None:
+            check_aspect(style.mask, f"mask of style {place}", style.picture.size, "the style")
+    styles, masks = len(job.styles), len(job.regions)
+    if masks and styles not in (1, masks) and all(style.region is None for style in job.styles):
+        raise InputError(
+            f"{styles} styles and {masks} mask{'s' if masks > 1 else ''}: give one style for each "
+            "mask, or say which region each is for with :region=2"
         )
 
 

@@ -34,16 +34,15 @@ REACH = 6
 
 @pytest.mark.parametrize("guide", ["simple", "inside", "all"])
 def test_a_full_mask_is_no_mask(guide):
-    full = np.ones((9, 9), np.float32)
-    style = Style(STYLE, mask=full)
-    found = evaluated(job_of(style=style, masks=[full], guide=guide))
+    style = Style(STYLE, mask=np.ones((12, 9), np.float32))
+    found = evaluated(job_of(style=style, masks=np.ones((12, 10), np.float32), guide=guide))
     assert_alike(found, evaluated(job_of()))
 
 
 def test_a_run_with_a_full_mask_is_one_without():
-    full = np.ones((9, 9), np.float32)
     settings = {"optimizer": "lbfgs"}
-    masked = run(masks=[full], freeze=np.zeros((5, 5), np.float32), **settings)
+    freeze = np.zeros((6, 5), np.float32)
+    masked = run(masks=[np.ones((12, 10), np.float32)], freeze=freeze, **settings)
     np.testing.assert_allclose(masked.image, run(**settings).image, atol=1e-5)
 
 
@@ -95,8 +94,8 @@ def test_which_style_goes_to_which_region():
 
     assert told([STYLE, OTHER], 2) == [(0, "s"), (1, "o")]
     assert told([STYLE], 3) == [(0, "s"), (1, "s"), (2, "s")]
-    assert told([STYLE, OTHER], 3) == [(0, "so"), (1, "so"), (2, "so")]
-    assert told([STYLE, OTHER], 1, blend="losses") == [(0, "s"), (0, "o")]
+    both = [Style(STYLE, region=1), Style(OTHER, region=1)]
+    assert told(both, 1, blend="losses") == [(0, "s"), (0, "o")]
     assert told([Style(OTHER, region=2), STYLE], 3) == [(0, "s"), (1, "os"), (2, "s")]
     assert told([Style(OTHER, region=2)], 2) == [(1, "o")]
     assert told([STYLE, Style(OTHER, 0)], 2) == [(0, "s")]
@@ -189,6 +188,24 @@ def test_a_mask_too_small_for_inside_is_taken_by_area_and_an_empty_one_refused()
             "masks are of a content picture, and there is none",
         ),
         (CONTENT, {"freeze": "missing.png"}, "missing.png"),
+        (
+            CONTENT,
+            {"masks": [columns(0, 9), np.ones((48, 42), np.float32)]},
+            r"mask 2 \(<array>\) is 42x48, the content image 40x48: a mask must have the shape",
+        ),
+        (CONTENT, {"freeze": np.ones((480, 390))}, "the freeze mask .* is 390x480, the content"),
+        (
+            CONTENT,
+            {"style": Style(STYLE, mask=np.ones((36, 48), np.float32))},
+            "mask of style 1 .* is 48x36, the style 36x48",
+        ),
+        (
+            CONTENT,
+            {"style": [STYLE, OTHER, STYLE], "masks": [columns(0, 9), columns(9, 20)]},
+            "3 styles and 2 masks: give one style for each mask, or say which region each is for "
+            "with :region=2",
+        ),
+        (CONTENT, {"style": [STYLE, OTHER], "masks": columns(0, 9)}, "2 styles and 1 mask: give"),
     ],
 )
 def test_masks_that_make_no_sense_are_refused(content, settings, message):
