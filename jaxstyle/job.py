@@ -198,6 +198,11 @@ def opaque_share(job: Job) -> float:
     return 1.0 if picture is None or picture.alpha is None else float(picture.alpha.mean())
 
 
+def is_masked(job: Job) -> bool:
+    """Whether parts of the content or of a style count apart from others, or not at all."""
+    return bool(job.regions) or opaque_share(job) < 1 or any(map(_counts_partly, job.used))
+
+
 def prepare_network(network: Network, config: StylizeConfig) -> Network:
     """Check that the network has all taps, and drop what lies deeper.
 
@@ -270,8 +275,7 @@ def _check_parts(job: Job) -> None:
         raise InputError("the content image is transparent all over: there is nothing to paint")
     if job.styles and not goals_of(job):
         raise InputError("no region has a style: check the regions that the styles are for")
-    partly = job.regions or opaque_share(job) < 1 or any(map(_counts_partly, job.used))
-    if partly and not additive(job.config.statistics):
+    if is_masked(job) and not additive(job.config.statistics):
         raise InputError(
             f"statistic {job.config.statistic} is of the whole picture: it cannot be used with "
             "masks or transparency"

@@ -15,6 +15,7 @@ from jaxstyle.commands.checkpointing import (
     deterministic_note,
     set_deterministic,
 )
+from jaxstyle.commands.idle_settings import idle_settings
 from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.commands.outputs import (
     add_process_options,
@@ -104,6 +105,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.job import is_masked
     from jaxstyle.processes import is_first
 
     first = is_first()
@@ -113,7 +115,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     _introduce(reporter, job)
     checkpoint = checkpoint_from(arguments, output, reporter.say)
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments)
-    for line in filter(None, notes):
+    for line in filter(None, [*notes, *idle_settings(job.config, is_masked(job))]):
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None
