@@ -128,7 +128,7 @@ def read_contents(content: Any) -> tuple[Weighted, ...]:
     entries = content if isinstance(content, list) else [content]
     found = []
     for index, entry in enumerate(entries):
-        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
+        source, weight = entry if isinstance(entry, tuple) else weighted(entry)
         name = f"content image {index + 1}" if len(entries) > 1 else "content image"
         found.append(Weighted(as_picture(source, name=name), _number(weight, f"weight of {name}")))
     if not found or sum(one.weight for one in found) <= 0:
@@ -136,7 +136,7 @@ def read_contents(content: Any) -> tuple[Weighted, ...]:
     return tuple(found)
 
 
-def read_regions(masks: Sequence[Any]) -> tuple[Region, ...]:
+def read_regions(masks: Any) -> tuple[Region, ...]:
     """Read the masks of the content picture.
 
     Args:
@@ -146,12 +146,19 @@ def read_regions(masks: Sequence[Any]) -> tuple[Region, ...]:
     Raises:
         InputError: as ``masks.read_mask``; also a weight that makes no sense, or a black mask.
     """
-    found = []
-    for index, entry in enumerate([masks] if _is_lone(masks) else masks):
-        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
-        name = f"mask {index + 1}"
-        found.append(Region(_mask(source, name), _number(weight, f"weight of {name}")))
-    return tuple(found)
+    entries = enumerate(masks_listed(masks), 1)
+    return tuple(read_region(entry, f"mask {place}") for place, entry in entries)
+
+
+def read_region(entry: Any, name: str) -> Region:
+    """Read one of the masks of ``read_regions``; ``name`` is for messages."""
+    source, weight = entry if isinstance(entry, tuple) else weighted(entry)
+    return Region(_mask(source, name), _number(weight, f"weight of {name}"))
+
+
+def masks_listed(masks: Any) -> list[Any]:
+    """What ``read_regions`` takes, as a list."""
+    return [masks] if _is_lone(masks) else list(masks)
 
 
 def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
@@ -279,7 +286,8 @@ def without_options(text: str) -> tuple[str, list[str]]:
     return path, options
 
 
-def _weighted(entry: Any) -> tuple[Any, Any]:
+def weighted(entry: Any) -> tuple[Any, Any]:
+    """A picture and the weight, if text says one after it."""
     if not isinstance(entry, str):
         return entry, 1.0
     path, options = without_options(entry)

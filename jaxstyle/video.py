@@ -22,11 +22,12 @@ from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images.hidden import filled
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.luminance import grey
+from jaxstyle.masks import read_mask
 from jaxstyle.network import Network
 from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 from jaxstyle.sized import alpha_at, original_at
-from jaxstyle.styles import read_styles
+from jaxstyle.styles import read_regions, read_styles
 from jaxstyle.targets import Kept
 from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
 
@@ -60,6 +61,8 @@ def stylize_video(
     frames: Iterable[Any],
     style: Any,
     *,
+    masks: Any = (),
+    freeze: Any = None,
     steps_next: int = STEPS_NEXT,
     levels_next: int = LEVELS_NEXT,
     config: StylizeConfig | None = None,
@@ -79,6 +82,7 @@ def stylize_video(
 
     Args:
         frames: pictures of one size.
+        masks, freeze: as in ``stylize``, the same for all frames.
         style, config, network, **settings: as in ``stylize``, over ``video_settings.VIDEO``.
         steps_next, levels_next: steps and levels of all frames that do not begin anew.
         note, max_memory: as in ``prepare``.
@@ -97,13 +101,16 @@ def stylize_video(
     _check_colors(config)
     config = replace(config, weights=config.weights or (None if network else default_weights()))
     network = network or load_weights(config.weights)
-    styles, kept = read_styles(style), Kept()
+    styles, kept, regions = read_styles(style), Kept(), read_regions(masks)
+    frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
     before = last = None
     size: tuple[int, int] | None = None
     for index, source in enumerate(frames):
         job = prepare(
             [(source, 1.0)],
             styles,
+            masks=regions,
+            freeze=frozen,
             config=config,
             network=network,
             note={**(note or {}), "frame": index + 1},

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.commands.inputs import add_mask_options
 from jaxstyle.commands.outputs import (
     add_limit_options,
     command_line,
@@ -22,6 +23,7 @@ from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
+    from jaxstyle.masks import Mask
     from jaxstyle.result import Stylized
 
 FORMAT = "jaxstyle-batch"
@@ -49,6 +51,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         required=True,
         metavar="STYLE",
         help="as in stylize; several are blended: --style a.jpg:0.7 b.jpg:0.3",
+    )
+    add_mask_options(
+        parser,
+        ". The same for all pictures, which must have its shape; or a folder with a mask for each, "
+        "of the picture's name",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("batch"), help="the folder (default: batch)"
@@ -90,6 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
     entries = prepare_many(
         arguments.contents,
         arguments.styles,
+        masks=arguments.masks,
+        freeze=arguments.freeze,
         note={"command": command},
         max_memory=limits.max_memory,
         **settings,
@@ -165,6 +174,10 @@ class Manifest:
             else:
                 self._describe(entry)
                 row["sha256"] = entry.job.contents[0].picture.sha256
+                if masks := [_told(region.mask) for region in entry.job.regions]:
+                    row["masks"] = masks
+                if entry.job.freeze is not None:
+                    row["freeze"] = _told(entry.job.freeze)
             self.rows.append(row)
 
     def _describe(self, entry: Entry) -> None:
@@ -233,6 +246,10 @@ class Manifest:
         ]
 
 
+def _told(mask: Mask) -> dict[str, str]:
+    return {"path": mask.source, "sha256": mask.sha256}
+
+
 def _rows_of(path: Path) -> list[Any]:
     """The rows of a manifest that an earlier run has left, if it can be read."""
     try:
@@ -253,6 +270,8 @@ def _check_outputs(entries: Sequence[Entry], outputs: Sequence[Path]) -> None:
             sources[os.path.realpath(entry.source)] = entry.source
         if isinstance(entry.job, Job):
             files = [style.image.source for style in entry.job.styles]
+            files += [region.mask.source for region in entry.job.regions]
+            files += [entry.job.freeze.source] if entry.job.freeze is not None else []
             sources |= {os.path.realpath(file): file for file in files}
     for output in outputs:
         if (source := sources.get(os.path.realpath(output))) is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxstyle.commands.inputs import add_mask_options
 from jaxstyle.commands.outputs import command_line, ready_folder
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
@@ -50,6 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="STYLE",
         help="styles, as above: --style a.jpg:0.7 b.jpg:0.3",
     )
+    add_mask_options(parser, ". The same for all frames")
     parser.add_argument(
         "-o",
         "--output",
@@ -129,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
             for frame in stylize_video(
                 source.each,
                 styles,
+                masks=arguments.masks,
+                freeze=arguments.freeze,
                 steps_next=arguments.steps_next,
                 levels_next=arguments.levels_next,
                 note={"command": command_line()},
