@@ -26,7 +26,7 @@ from jaxstyle.job import (
     weights_of_job,
 )
 from jaxstyle.level_progress import Callback, LevelProgress
-from jaxstyle.levels import enlarge, presented, start_of, targets_at
+from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
@@ -36,6 +36,7 @@ from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights
+from jaxstyle.recolour import presented
 from jaxstyle.result import Stylized, finished
 from jaxstyle.sharding import agreed, minimise_sharded
 from jaxstyle.strategy import smaller

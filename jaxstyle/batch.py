@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxstyle.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
 from jaxstyle.chunks import Limits, Progress, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
@@ -23,7 +23,7 @@ from jaxstyle.masks import full
 from jaxstyle.network import Network
 from jaxstyle.processes import gather
 from jaxstyle.result import Stylized
-from jaxstyle.styles import PICTURE_ENDINGS, Weighted, read_styles
+from jaxstyle.styles import Weighted, pictures_at, read_styles
 from jaxstyle.targets import Kept
 
 Results = dict[int, Stylized | InputError]
@@ -49,6 +49,8 @@ def stylize_many(
     contents: Any,
     style: Any,
     *,
+    masks: Any = (),
+    freeze: Any = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -75,6 +77,8 @@ def stylize_many(
         contents: a picture, a folder or a pattern, or a list of them.
         style, config, network, **settings: as in ``stylize``. ``max_seconds`` is for all pictures
             of one shape together.
+        masks, freeze: as in ``stylize``, for all pictures, each of which must have their shape; or
+            folders, whose masks go to the pictures of the same name.
         limits: memory, pictures at once, devices.
         callback: told after every step, see ``chunks.Progress``.
 
@@ -88,6 +92,8 @@ def stylize_many(
     entries = prepare_many(
         contents,
         style,
+        masks=masks,
+        freeze=freeze,
         config=config,
         network=network,
         max_memory=limits.max_memory,
@@ -105,6 +111,8 @@ def prepare_many(
     contents: Any,
     style: Any,
     *,
+    masks: Any = (),
+    freeze: Any = None,
     config: StylizeConfig | None = None,
     network: Network | None = None,
     note: Mapping[str, Any] | None = None,
@@ -122,19 +130,23 @@ def prepare_many(
     config = replace(config, weights=config.weights or (None if network else default_weights()))
     network = network or load_weights(config.weights)
     styles, kept = read_styles(style), Kept()
+    given = read_batch_masks(masks, freeze)
     sources = listed(contents)
     entries = []
     for name, source in zip(names_of(sources), sources, strict=True):
         try:
+            regions, frozen = masks_of(given, source)
             job: Any = prepare(
                 [(source, 1.0)],
                 styles,
+                masks=regions,
+                freeze=frozen,
                 config=config,
                 network=network,
                 note=note,
                 max_memory=max_memory,
             )
-            job = replace(_put_away(job), kept=kept)
+            job = replace(masks_put_away(_put_away(job), given), kept=kept)
         except InputError as error:
             job = error
         entries.append(Entry(name, source, job))
@@ -195,17 +207,12 @@ def listed(contents: Any) -> list[Any]:
         if not isinstance(entry, str | os.PathLike):
             found.append(entry)
             continue
-        path = Path(entry)
-        if path.is_dir():
-            paths = [one for one in path.iterdir() if one.suffix.lower() in PICTURE_ENDINGS]
-        elif glob.has_magic(str(path)) and not path.exists():
-            paths = [Path(one) for one in glob.glob(str(path), recursive=True)]
-        else:
-            found.append(str(path))
-            continue
-        if not paths:
-            raise InputError(f"there is no picture in {path}: give files, folders or patterns")
-        found += [str(one) for one in sorted(paths)]
+        paths = pictures_at(entry)
+        if paths is not None and not paths:
+            raise InputError(
+                f"there is no picture in {Path(entry)}: give files, folders or patterns"
+            )
+        found += [str(Path(entry))] if paths is None else paths
     if not found:
         raise InputError("no content picture is given")
     unique: dict[Any, Any] = {}
@@ -256,6 +263,7 @@ def _put_away(job: Job) -> Job:
 
 
 def _with_pictures(job: Job) -> Job:
+    job = with_masks(job)
     ((picture, weight),) = job.contents
     if not picture.sha256:
         return job

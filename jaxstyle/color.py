@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -92,17 +92,7 @@ def _moments(picture: np.ndarray, weights: np.ndarray | None, what: str) -> _Mom
     """Mean and covariance of all pixels, in float64."""
     if weights is None:
         weights = np.broadcast_to(np.float32(1), picture.shape[:2])
-    if weights.shape != picture.shape[:2]:
-        raise InputError(
-            f"the {what} has shape {picture.shape}, its weights {weights.shape}: they must have "
-            "the same height and width"
-        )
-    total = weights.sum(dtype=np.float64)
-    if not (weights.min() >= 0 and 0 < total < np.inf):
-        raise InputError(
-            f"the {what}'s weights must be finite, at least 0, and not all 0; they reach from "
-            f"{weights.min():g} to {weights.max():g}"
-        )
+    total = _checked_total(picture, weights, what)
     channels = picture.shape[2]
     mean, covariance = np.zeros(channels), np.zeros((channels, channels))
     for rows in row_blocks(picture):
@@ -111,6 +101,22 @@ def _moments(picture: np.ndarray, weights: np.ndarray | None, what: str) -> _Mom
         centred = (picture[rows] - mean).reshape(-1, channels)
         covariance += (centred * weights[rows].reshape(-1, 1)).T @ centred / total
     return _Moments(mean, covariance)
+
+
+def _checked_total(picture: np.ndarray, weights: np.ndarray, what: str) -> float:
+    """The sum of weights that fit a picture."""
+    if weights.shape != picture.shape[:2]:
+        raise InputError(
+            f"the {what} has shape {picture.shape}, its weights {weights.shape}: they must have "
+            "the same height and width"
+        )
+    total = float(weights.sum(dtype=np.float64))
+    if not (weights.min() >= 0 and 0 < total < np.inf):
+        raise InputError(
+            f"the {what}'s weights must be finite, at least 0, and not all 0; they reach from "
+            f"{weights.min():g} to {weights.max():g}"
+        )
+    return total
 
 
 def _map_between(source: np.ndarray, target: np.ndarray, method: str) -> np.ndarray:
@@ -145,6 +151,9 @@ def _triangular(covariance: np.ndarray) -> np.ndarray:
 def match_histograms(
     picture: Float[np.ndarray, "height width channels"],
     reference: Float[np.ndarray, "height2 width2 channels"],
+    *,
+    weights: Float[np.ndarray, "height width"] | None = None,
+    reference_weights: Float[np.ndarray, "height2 width2"] | None = None,
 ) -> Float[np.ndarray, "height width channels"]:
     """Give each channel of a picture the distribution of the reference's channel, exactly.
 
@@ -165,19 +174,50 @@ def match_histograms(
     Args:
         picture: values in [0, 1].
         reference: the same number of channels, any size.
+        weights: how much each pixel of the picture counts in its histograms, at least 0, such as
+            its alpha. All pixels get a value, whatever they count.
+        reference_weights: the same for the reference.
 
     Returns:
         float32 in [0, 1], of the picture's shape.
 
     Raises:
-        InputError: the channels differ in number, or one of the two has no pixels.
+        InputError: the channels differ in number, or one of the two has no pixels; or weights as
+            in ``match_colors``.
     """
     _check_pair(picture, reference, "histograms")
-    channels = [
-        _matched(picture[..., channel], reference[..., channel])
-        for channel in range(picture.shape[2])
-    ]
+    if weights is not None:
+        _checked_total(picture, weights, "picture")
+    if reference_weights is not None:
+        _checked_total(reference, reference_weights, "reference")
+    channels = []
+    for channel in range(picture.shape[2]):
+        ranks, wanted = _quantile_function(reference[..., channel], reference_weights)
+        channels.append(_matched(picture[..., channel], weights, ranks, wanted))
     return np.stack(channels, axis=-1)
+
+
+def blended_histograms(
+    parts: Sequence[tuple[np.ndarray, np.ndarray | None]], shares: Sequence[float], count: int
+) -> Float[np.ndarray, "1 count channels"]:
+    """A row of pixels whose histograms lie between those of several pictures.
+
+    Each value is the mean of the pictures' values of its rank: their quantile functions are
+    averaged, as the Wasserstein barycentre of distributions on a line has it.
+
+    Args:
+        parts: pictures (height, width, channels) of equal channels, each with weights (height,
+            width) as ``match_histograms`` takes them, or None.
+        shares: of each picture; only their ratios count.
+        count: of pixels.
+    """
+    total, at = sum(shares), _centres(count)
+    blend = np.zeros((1, count, parts[0][0].shape[2]))
+    for (picture, weights), share in zip(parts, shares, strict=True):
+        for channel in range(picture.shape[2]):
+            known = _quantile_function(picture[..., channel], weights)
+            blend[0, :, channel] += share / total * np.interp(at, *known)
+    return blend.astype(np.float32)
 
 
 def _check_pair(picture: np.ndarray, reference: np.ndarray, what: str) -> None:
@@ -190,12 +230,32 @@ def _check_pair(picture: np.ndarray, reference: np.ndarray, what: str) -> None:
         raise InputError(f"cannot match {what}: a picture has no pixels")
 
 
-def _matched(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    wanted = np.sort(reference, axis=None).astype(np.float64)
-    ranked = np.interp(_centres(values.size), _centres(wanted.size), wanted)
+def _matched(
+    values: np.ndarray, weights: np.ndarray | None, ranks: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    order = _order(values)
+    own = _centres(values.size) if weights is None else _middles(weights.ravel()[order])
     matched = np.empty(values.size, np.float32)
-    matched[_order(values)] = np.clip(ranked, 0, 1)
+    matched[order] = np.clip(np.interp(own, ranks, wanted), 0, 1)
     return matched.reshape(values.shape)
+
+
+def _quantile_function(
+    values: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks in (0, 1) and the values that have them, both ascending."""
+    if weights is None:
+        return _centres(values.size), np.sort(values, axis=None).astype(np.float64)
+    counted = weights > 0
+    values, weights = values[counted], weights[counted]
+    order = np.argsort(values, kind="stable")
+    return _middles(weights[order]), values[order].astype(np.float64)
+
+
+def _middles(weights: np.ndarray) -> np.ndarray:
+    """Where each value lies among all, if it takes as much room as its weight."""
+    ends = np.cumsum(weights, dtype=np.float64)
+    return (ends - weights / 2) / ends[-1]
 
 
 def _centres(count: int) -> np.ndarray:

@@ -232,7 +232,9 @@ class StylizeConfig:
         0, "steps in one compiled call: 0 means 1 on CPU and 10 on GPU and TPU", least=0
     )
     match_histogram: bool = setting(
-        False, "in the end give each colour channel the very histogram of the style picture"
+        False,
+        "in the end give each colour channel the very histogram of the style picture; of several "
+        "the one between theirs by weight, of each region that of its own",
     )
     bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF")
     quality: int = setting(95, "quality of JPEG and WebP", least=1, most=100)

@@ -34,7 +34,7 @@ from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, prepare
 from jaxstyle.layers import block_of
 from jaxstyle.level_progress import LevelProgress
-from jaxstyle.levels import content_at
+from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 
 Callback = Callable[[str, LevelProgress, int], None]

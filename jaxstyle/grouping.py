@@ -81,7 +81,9 @@ def style_key(job: Job) -> Hashable:
     styles = tuple(
         (id(s.image), s.weight, s.scale, s.crop, s.region, id(s.mask)) for s in job.styles
     )
-    matched = content_key(job) if job.config.color in ("luminance", "match-before") else None
+    matched = None
+    if job.config.color in ("luminance", "match-before"):
+        matched = content_key(job), tuple(id(region.mask) for region in job.regions)
     return styles, matched, tuple(getattr(job.config, name) for name in STYLE_SETTINGS)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxstyle.errors import InputError
-from jaxstyle.images import load_image, resize
+from jaxstyle.images import load_image, resize, resize_picture
 
 Picture = Float[np.ndarray, "height width 3"]
 
@@ -67,7 +67,8 @@ def _ingredient(name: str, content: Picture, style: Picture, seed: int) -> Pictu
         return np.random.default_rng(seed).random(content.shape, np.float32)
     if name == "style":
         return resize(cut_to_shape(style, width, height), width, height)
-    return resize(load_image(name, name="initial image").rgb, width, height)
+    picture = load_image(name, name="initial image").without_hidden
+    return resize_picture(picture, width, height).rgb
 
 
 def cut_to_shape(picture: Picture, width: int, height: int) -> Picture:

@@ -16,7 +16,7 @@ from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.initial import initial_picture
 from jaxstyle.layers import least_side, order_taps, style_padding
-from jaxstyle.masks import Mask, read_mask
+from jaxstyle.masks import Mask, check_aspect, full, read_mask
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.programs import mesh_of, model_in_force, objective_of, weights_of
@@ -72,9 +72,14 @@ class Job:
         return self.contents[0].picture if self.contents else None
 
     @property
+    def used(self) -> tuple[Style, ...]:
+        """The styles whose weight is not 0."""
+        return tuple(style for style in self.styles if style.weight > 0)
+
+    @property
     def style(self) -> Picture | None:
-        """The style picture; of several the first. None also where it is known by a file alone."""
-        image = self.styles[0].image if self.styles else None
+        """The first of ``used``. None also where it is known by a file alone."""
+        image = self.used[0].image if self.styles else None
         return image if isinstance(image, Picture) else None
 
 
@@ -193,6 +198,11 @@ def opaque_share(job: Job) -> float:
     return 1.0 if picture is None or picture.alpha is None else float(picture.alpha.mean())
 
 
+def is_masked(job: Job) -> bool:
+    """Whether parts of the content or of a style count apart from others, or not at all."""
+    return bool(job.regions) or opaque_share(job) < 1 or any(map(_counts_partly, job.used))
+
+
 def prepare_network(network: Network, config: StylizeConfig) -> Network:
     """Check that the network has all taps, and drop what lies deeper.
 
@@ -251,24 +261,51 @@ def _check_parts(job: Job) -> None:
     """Whether masks, transparency and statistics go together."""
     count = max(1, len(job.regions))
     sides = [max(size) for size in job.sizes]
-    for place, style in enumerate(job.styles):
+    for style in job.styles:
         if isinstance(style.image, SavedStyle):
-            check_saved_style(style.image, job.config, job.network, sides, first=place == 0)
+            first, used = style is job.used[0], style.weight > 0
+            check_saved_style(style.image, job.config, job.network, sides, first=first, used=used)
         if style.region is not None and style.region > count:
             have = f"{len(job.regions)} masks" if job.regions else "no masks"
             raise InputError(f"a style is for region {style.region}, but there are {have}")
     if job.content is None and (job.regions or job.freeze is not None):
         raise InputError("masks are of a content picture, and there is none")
+    _check_masks(job)
     if opaque_share(job) <= 0:
         raise InputError("the content image is transparent all over: there is nothing to paint")
     if job.styles and not goals_of(job):
         raise InputError("no region has a style: check the regions that the styles are for")
-    partly = job.regions or opaque_share(job) < 1 or any(s.mask is not None for s in job.styles)
-    if partly and not additive(job.config.statistics):
+    if is_masked(job) and not additive(job.config.statistics):
         raise InputError(
             f"statistic {job.config.statistic} is of the whole picture: it cannot be used with "
             "masks or transparency"
         )
+
+
+def _check_masks(job: Job) -> None:
+    """Whether masks have the shapes of their pictures, and it is plain whose regions they are."""
+    found = [(f"mask {place}", region.mask) for place, region in enumerate(job.regions, 1)]
+    if job.freeze is not None:
+        found.append(("the freeze mask", job.freeze))
+    for name, mask in found:
+        assert job.content is not None
+        check_aspect(mask, name, job.content.size, "the content image")
+    for place, style in enumerate(job.styles, 1):
+        if style.mask is not None:
+            check_aspect(style.mask, f"mask of style {place}", style.picture.size, "the style")
+    styles, masks = len(job.styles), len(job.regions)
+    if masks and styles not in (1, masks) and all(style.region is None for style in job.styles):
+        raise InputError(
+            f"{styles} styles and {masks} mask{'s' if masks > 1 else ''}: give one style for each "
+            "mask, or say which region each is for with :region=2"
+        )
+
+
+def _counts_partly(style: Style) -> bool:
+    if style.mask is not None:
+        return True
+    alpha = style.image.alpha if isinstance(style.image, Picture) else None
+    return alpha is not None and not full(alpha)
 
 
 def _sizes(
@@ -280,7 +317,11 @@ def _sizes(
     content = contents[0].picture if contents else None
     if content is None and not styles:
         raise InputError("neither a content nor a style picture is given")
-    width, height = shape or fit_longest_side(*(content or styles[0].picture).size, config.size)
+    if shape is None:
+        first = content or next(style for style in styles if style.weight > 0).picture
+        width, height = fit_longest_side(*first.size, config.size)
+    else:
+        width, height = shape
     multiple = 1
     if config.padding == "circular":
         multiple = CIRCULAR_MULTIPLE

@@ -22,6 +22,7 @@ from jaxstyle.layers import VGG19, Architecture, least_side, order_taps
 from jaxstyle.luminance import luminance
 
 GUIDE_MODES = ("simple", "inside", "all")
+_OFF = 0.02  # of width to height; what comes from rounding sizes is less
 _ALIKE = 4 / 255  # by which one colour may vary, from rounding and compression
 
 
@@ -91,6 +92,27 @@ def resize_mask(
         return values.copy()
     resized = Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(resized), 0, 1)
+
+
+def check_aspect(mask: Mask, name: str, size: tuple[int, int], of: str) -> None:
+    """Refuse a mask that would have to be stretched: it was made for another picture.
+
+    Args:
+        size: (width, height) of the picture that it is a mask of.
+        of: what that is called.
+
+    Raises:
+        InputError: width to height differ by more than 2 % and by more than a pixel of the mask.
+    """
+    width, height = mask.size
+    off = width * size[1] / (height * size[0])
+    across = abs(width - width / off)  # to the width that would do
+    if abs(off - 1) <= _OFF or min(across, abs(height - height * off)) <= 1:
+        return
+    raise InputError(
+        f"{name} ({mask.source}) is {width}x{height}, {of} {size[0]}x{size[1]}: a mask must have "
+        "the shape of its picture, at any size: crop it as the picture was, or paint it anew"
+    )
 
 
 def guide(

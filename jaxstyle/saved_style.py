@@ -181,14 +181,21 @@ def read_saved_style(path: str | os.PathLike[str]) -> SavedStyle:
 
 
 def check_saved_style(
-    saved: SavedStyle, config: StylizeConfig, network: Network, sides: Sequence[int], *, first: bool
+    saved: SavedStyle,
+    config: StylizeConfig,
+    network: Network,
+    sides: Sequence[int],
+    *,
+    first: bool,
+    used: bool,
 ) -> None:
     """Refuse a file that a run cannot use, or that would give it another picture.
 
     Args:
         config: the run's, resolved.
         sides: the longest side of each level.
-        first: whether it is the first style, whose picture some settings look at.
+        first: whether it is the first one used, whose picture ``init`` may look at.
+        used: whether its weight is not 0.
 
     Raises:
         InputError: its message says what to do.
@@ -200,7 +207,8 @@ def check_saved_style(
             "of: give the style picture, or another --color"
         )
     by = "--match-histogram" if config.match_histogram else f"--init {config.init}"
-    if first and (config.match_histogram or "style" in config.init.replace("+", ":").split(":")):
+    starts = first and "style" in config.init.replace("+", ":").split(":")
+    if starts or (used and config.match_histogram):
         raise InputError(f"{by} needs the style picture: {name} holds its targets alone")
     if saved.network != network.sha256:
         raise InputError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,13 +50,19 @@ class Style:
             ("scale", self.scale, 1e-3, 16),
             ("crop", self.crop, 1e-3, 1),
         ):
-            if not (isinstance(value, int | float) and low <= value <= high and value < math.inf):
+            if not (isinstance(value, Real) and low <= value <= high and value < math.inf):
                 most = "" if high == math.inf else f" and at most {high:g}"
                 raise InputError(
                     f"{name} of a style is {value!r}: give a number of at least {low:g}{most}"
                 )
-        if self.region is not None and self.region < 1:
+            object.__setattr__(self, name, float(value))  # NumPy's own fit into no record
+        if self.region is None:
+            return
+        if not isinstance(self.region, Integral):
+            raise InputError(f"region of a style is {self.region!r}: give a whole number, from 1")
+        if self.region < 1:
             raise InputError(f"region of a style is {self.region}: regions are counted from 1")
+        object.__setattr__(self, "region", int(self.region))
 
     @property
     def picture(self) -> Picture:
@@ -130,7 +137,7 @@ def read_contents(content: Any) -> tuple[Weighted, ...]:
     entries = content if isinstance(content, list) else [content]
     found = []
     for index, entry in enumerate(entries):
-        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
+        source, weight = entry if isinstance(entry, tuple) else weighted(entry)
         name = f"content image {index + 1}" if len(entries) > 1 else "content image"
         found.append(Weighted(as_picture(source, name=name), _number(weight, f"weight of {name}")))
     if not found or sum(one.weight for one in found) <= 0:
@@ -138,22 +145,46 @@ def read_contents(content: Any) -> tuple[Weighted, ...]:
     return tuple(found)
 
 
-def read_regions(masks: Sequence[Any]) -> tuple[Region, ...]:
+def read_regions(masks: Any) -> tuple[Region, ...]:
     """Read the masks of the content picture.
 
     Args:
-        masks: pictures, text such as ``sky.png:2``, or pairs (mask, weight).
+        masks: pictures, text such as ``sky.png:2``, or pairs (mask, weight); or a lone one of
+            these. A lone array is (height, width), or has 1, 3 or 4 channels in the end.
 
     Raises:
         InputError: as ``masks.read_mask``; also a weight that makes no sense, or a black mask.
     """
-    found = []
-    # A lone path is a sequence too, of letters.
-    for index, entry in enumerate([masks] if isinstance(masks, str | os.PathLike) else masks):
-        source, weight = entry if isinstance(entry, tuple) else _weighted(entry)
-        name = f"mask {index + 1}"
-        found.append(Region(_mask(source, name), _number(weight, f"weight of {name}")))
-    return tuple(found)
+    entries = enumerate(masks_listed(masks), 1)
+    return tuple(read_region(entry, f"mask {place}") for place, entry in entries)
+
+
+def read_region(entry: Any, name: str) -> Region:
+    """Read one of the masks of ``read_regions``; ``name`` is for messages."""
+    source, weight = entry if isinstance(entry, tuple) else weighted(entry)
+    return Region(_mask(source, name), _number(weight, f"weight of {name}"))
+
+
+def masks_listed(masks: Any) -> list[Any]:
+    """What ``read_regions`` takes, as a list."""
+    return [masks] if _is_lone(masks) else list(masks)
+
+
+def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
+    """The pictures in a folder, or those that fit a pattern, in order; None if it is neither.
+
+    ``**`` stands for any folders. A pattern that does not say itself which ending is meant gets the
+    files that a folder would give, by their endings.
+    """
+    text, place = os.fsdecode(path), Path(path)
+    if place.is_dir():
+        found, any_kind = list(place.iterdir()), False
+    elif glob.has_magic(text) and not place.exists():
+        found = [Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file()]
+        any_kind = place.suffix != "" and not glob.has_magic(place.suffix)
+    else:
+        return None
+    return [str(one) for one in sorted(found) if any_kind or one.suffix.lower() in PICTURE_ENDINGS]
 
 
 def cropped(picture: np.ndarray, fraction: float) -> np.ndarray:
@@ -188,7 +219,15 @@ def _entries(style: Any) -> list[Any]:
 
 def _is_pair(entry: Any) -> bool:
     """Whether it is (picture, weight)."""
-    return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], int | float)
+    return isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[1], Real)
+
+
+def _is_lone(masks: Any) -> bool:
+    """Whether it is one mask, though it may look like a sequence: of letters, or of rows."""
+    shape = getattr(masks, "shape", None)
+    if shape is not None:
+        return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    return not isinstance(masks, Iterable) or isinstance(masks, str) or _is_pair(masks)
 
 
 def _expanded(entry: Any) -> Iterator[Style]:
@@ -204,18 +243,16 @@ def _expanded(entry: Any) -> Iterator[Style]:
     if not isinstance(style.image, str | os.PathLike):
         yield style
         return
-    path = Path(style.image)
-    if path.is_dir():
-        paths = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)
-    elif glob.has_magic(str(path)) and not path.exists():
-        paths = sorted(Path(p) for p in glob.glob(str(path)))
-    else:
+    paths = pictures_at(style.image)
+    if paths is None:
         yield style
         return
     if not paths:
-        raise InputError(f"there is no picture in {path}: give a file, a folder or a pattern")
+        raise InputError(
+            f"there is no picture in {Path(style.image)}: give a file, a folder or a pattern"
+        )
     for one in paths:
-        yield replace(style, image=str(one), weight=style.weight / len(paths))
+        yield replace(style, image=one, weight=style.weight / len(paths))
 
 
 def _parsed(text: str) -> Style:
@@ -225,6 +262,11 @@ def _parsed(text: str) -> Style:
         name, equals, value = option.partition("=")
         if not equals:
             name, value = "weight", option
+        if name not in _OPTIONS:
+            raise InputError(
+                f"style {text!r} has an option {name!r} that is unknown: use one of "
+                f"{', '.join(_OPTIONS)}"
+            )
         if name in values:
             raise InputError(f"style {text!r} gives {name} twice")
         if name == "mask":
@@ -238,7 +280,7 @@ def _parsed(text: str) -> Style:
     return Style(path, **values)
 
 
-_OPTIONS = ("scale", "crop", "region", "mask", "weight")
+_OPTIONS = ("weight", "scale", "crop", "region", "mask")
 
 
 def without_options(text: str) -> tuple[str, list[str]]:
@@ -247,13 +289,14 @@ def without_options(text: str) -> tuple[str, list[str]]:
     while not Path(path).exists() and ":" in path:
         rest, _, option = path.rpartition(":")
         name, equals, _ = option.partition("=")
-        if not rest or not (name in _OPTIONS if equals else _is_number(option)):
+        if not rest or not (name.isidentifier() if equals else _is_number(option)):
             break
         path, options = rest, [option, *options]
     return path, options
 
 
-def _weighted(entry: Any) -> tuple[Any, Any]:
+def weighted(entry: Any) -> tuple[Any, Any]:
+    """A picture and the weight, if text says one after it."""
     if not isinstance(entry, str):
         return entry, 1.0
     path, options = without_options(entry)
@@ -273,6 +316,6 @@ def _is_number(text: str) -> bool:
 def _number(value: Any, what: str) -> float:
     if isinstance(value, str) and _is_number(value):
         value = float(value)
-    if not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
         raise InputError(f"{what} is {value!r}: give a number of at least 0")
     return float(value)

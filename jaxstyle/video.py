@@ -19,13 +19,16 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.formats import default_weights, load_weights
+from jaxstyle.images.hidden import filled
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.level_progress import LevelProgress
-from jaxstyle.levels import content_at, original_at
 from jaxstyle.luminance import grey
+from jaxstyle.masks import read_mask
 from jaxstyle.network import Network
+from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
-from jaxstyle.styles import read_styles
+from jaxstyle.sized import alpha_at, original_at
+from jaxstyle.styles import read_regions, read_styles
 from jaxstyle.targets import Kept
 from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
 
@@ -59,6 +62,8 @@ def stylize_video(
     frames: Iterable[Any],
     style: Any,
     *,
+    masks: Any = (),
+    freeze: Any = None,
     steps_next: int = STEPS_NEXT,
     levels_next: int = LEVELS_NEXT,
     config: StylizeConfig | None = None,
@@ -78,6 +83,7 @@ def stylize_video(
 
     Args:
         frames: pictures of one size.
+        masks, freeze: as in ``stylize``, the same for all frames.
         style, config, network, **settings: as in ``stylize``, over ``video_settings.VIDEO``.
         steps_next, levels_next: steps and levels of all frames that do not begin anew.
         note, max_memory: as in ``prepare``.
@@ -96,13 +102,16 @@ def stylize_video(
     _check_colors(config)
     config = replace(config, weights=config.weights or (None if network else default_weights()))
     network = network or load_weights(config.weights)
-    styles, kept = read_styles(style), Kept()
+    styles, kept, regions = read_styles(style), Kept(), read_regions(masks)
+    frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
     before = last = None
     size: tuple[int, int] | None = None
     for index, source in enumerate(frames):
         job = prepare(
             [(source, 1.0)],
             styles,
+            masks=regions,
+            freeze=frozen,
             config=config,
             network=network,
             note={**(note or {}), "frame": index + 1},
@@ -130,11 +139,12 @@ def stylize_video(
             if result.reason == "interrupted":
                 raise KeyboardInterrupt
             picture = keep(index, result)
+        seen = filled(picture, alpha_at(job, len(job.sizes) - 1))
         unsteady = float("nan")
         if motion is not None and last is not None:
-            unsteady = flicker(last, picture, motion)
+            unsteady = flicker(last, seen, motion)
         yield Frame(index, picture, result, motion is None, unsteady)
-        before, last = here, picture
+        before, last = here, seen
 
 
 def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> Job:

@@ -156,9 +156,14 @@ CONTROLS = {
 
 def draw_masks() -> None:
     """The masks and the cut-out that the commands name."""
-    size = width, height = 384, 256
+    size = 384, 256
 
-    def drawn(points: list[tuple[float, float]] | None, box: tuple | None = None) -> Image.Image:
+    def drawn(
+        points: list[tuple[float, float]] | None,
+        box: tuple | None = None,
+        size: tuple[int, int] = size,
+    ) -> Image.Image:
+        width, height = size
         mask = Image.new("L", size)
         draw = ImageDraw.Draw(mask)
         if points is not None:
@@ -170,7 +175,7 @@ def draw_masks() -> None:
     water = drawn([(0.1, 0.6), (1, 0.59), (1, 0.97), (0.55, 0.97), (0.3, 0.88), (0.1, 0.75)])
     water.save(WATER)
     water.point(lambda value: 255 - value).save(LAND)
-    drawn(None, (0.68, 0.2, 0.92, 0.69)).save(JUG)
+    drawn(None, (0.68, 0.2, 0.92, 0.69), (384, 272)).save(JUG)  # the shape of FRUIT
     fruit = Image.open(FRUIT).convert("RGB").resize(size)
     fruit.putalpha(drawn(None, (0.04, 0.1, 0.96, 0.9)))
     fruit.save(CUT_OUT)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from samples import landscape, noise, random_network, waves
 
+from jaxstyle import Stylized, stylize
 from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
 from jaxstyle.levels import targets_at
 from jaxstyle.quantities import Targets, Terms, model_of
@@ -27,6 +28,27 @@ SETTINGS: dict[str, Any] = {
 CONTENT = np.asarray(landscape(HEIGHT, WIDTH))
 STYLE = np.asarray(waves(48, 36))
 OTHER = np.asarray(noise(40, 48, seed=4)) ** 2
+
+
+def columns(first: int, last: int) -> np.ndarray:
+    """A mask of the content, white from one column up to another."""
+    mask = np.zeros((HEIGHT, WIDTH), np.float32)
+    mask[:, first:last] = 1
+    return mask
+
+
+def transparent(hidden: Any = None, edge: int = 20) -> np.ndarray:
+    """The content with a transparent right part, in which the colours may be others."""
+    picture = np.concatenate([CONTENT, columns(0, edge)[..., None]], axis=-1)
+    if hidden is not None:
+        picture[:, edge:, :3] = hidden
+    return picture
+
+
+def run(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Stylized:
+    """``stylize`` with what is not said taken from ``SETTINGS``."""
+    return stylize(content, style, **{**SETTINGS, **settings})
+
 
 _call = jax.jit(lambda objective, *arguments: objective(*arguments), static_argnums=0)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import landscape, noise, waves
 
-from jaxstyle.color import COLOR_MAPS, match_colors, match_histograms
+from jaxstyle.color import COLOR_MAPS, blended_histograms, match_colors, match_histograms
 from jaxstyle.errors import InputError
 
 SIZES = st.integers(1, 12)
@@ -88,6 +88,45 @@ def test_a_rolled_picture_is_matched_the_same_way_but_for_what_is_flat():
     one, other = np.asarray(noise(32)), np.asarray(waves(32))
     found = match_histograms(np.roll(one, (5, 9), (0, 1)), other)
     np.testing.assert_array_equal(found, np.roll(match_histograms(one, other), (5, 9), (0, 1)))
+
+
+def test_what_weighs_nothing_is_in_no_histogram():
+    one, other = np.asarray(noise(20, 30)), np.asarray(waves(24, 20))
+    seen, other_seen = np.zeros((20, 30), np.float32), np.zeros((24, 20), np.float32)
+    seen[:12], other_seen[:, 5:] = 0.7, 0.3
+    weights = {"weights": seen, "reference_weights": other_seen}
+    found = match_histograms(one, other, **weights)
+    at = np.linspace(0.02, 0.98, 49)
+    quantiles = (np.quantile(x, at, axis=(0, 1)) for x in (found[:12], other[:, 5:]))
+    np.testing.assert_allclose(next(quantiles), next(quantiles), atol=0.02)
+    other_junk = other.copy()
+    other_junk[:, :5] = 0
+    np.testing.assert_array_equal(match_histograms(one, other_junk, **weights), found)
+    ones = {"weights": np.ones_like(seen), "reference_weights": np.ones_like(other_seen)}
+    plain = match_histograms(one, other)
+    np.testing.assert_allclose(match_histograms(one, other, **ones), plain, atol=1e-5)
+    with pytest.raises(InputError, match="the reference's weights must be finite"):
+        match_histograms(one, other, reference_weights=0 * other_seen)
+
+
+def test_twice_the_weight_is_twice_the_pixels():
+    rows, heavy = np.asarray(noise(30, 40)).copy(), np.ones((30, 40), np.float32)
+    rows[:10] *= 0.5
+    heavy[:10] = 2
+    doubled = np.concatenate([rows, rows[:10]])
+    one, other, plain = (
+        blended_histograms([part], [1.0], 64)
+        for part in ((rows, heavy), (doubled, None), (rows, None))
+    )
+    np.testing.assert_allclose(one, other, atol=0.005)
+    assert np.abs(one - plain).max() > 0.03
+
+
+def test_a_blended_histogram_is_the_mean_of_quantiles():
+    dark, light = (np.full((2, 2, 3), level, np.float32) for level in (0.2, 0.6))
+    found = blended_histograms([(dark, None), (light, None)], [1, 3], 5)
+    assert found.shape == (1, 5, 3)
+    np.testing.assert_allclose(found, 0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

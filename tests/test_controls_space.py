@@ -1,4 +1,4 @@
-"""Masks, freeze, transparency, colour, borders: each control by what defines it."""
+"""Masks, freeze, borders: each control by what defines it."""
 
 from __future__ import annotations
 
@@ -8,53 +8,41 @@ import numpy as np
 import pytest
 from control_runs import (
     CONTENT,
+    HEIGHT,
     OTHER,
-    SETTINGS,
     STYLE,
+    WIDTH,
     assert_alike,
+    columns,
     evaluated,
     job_of,
+    run,
     targets_of,
+    transparent,
 )
 from samples import landscape, noise, waves
 
-from jaxstyle import Stylized, stylize
-from jaxstyle.color import COLOR_MAPS
+from jaxstyle import stylize
 from jaxstyle.errors import InputError
-from jaxstyle.images import load_image, resize
+from jaxstyle.images import resize
 from jaxstyle.job import goals_of
-from jaxstyle.levels import content_at, style_at
-from jaxstyle.luminance import luminance
 from jaxstyle.styles import Style
 
-HEIGHT, WIDTH = CONTENT.shape[:2]
 REACH = 6
 """How far a gradient of relu2_1 goes beyond the pixels that its positions cover."""
 
 
-def run(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Stylized:
-    return stylize(content, style, **{**SETTINGS, **settings})
-
-
-def columns(first: int, last: int) -> np.ndarray:
-    """White from one column up to another."""
-    mask = np.zeros((HEIGHT, WIDTH), np.float32)
-    mask[:, first:last] = 1
-    return mask
-
-
 @pytest.mark.parametrize("guide", ["simple", "inside", "all"])
 def test_a_full_mask_is_no_mask(guide):
-    full = np.ones((9, 9), np.float32)
-    style = Style(STYLE, mask=full)
-    found = evaluated(job_of(style=style, masks=[full], guide=guide))
+    style = Style(STYLE, mask=np.ones((12, 9), np.float32))
+    found = evaluated(job_of(style=style, masks=np.ones((12, 10), np.float32), guide=guide))
     assert_alike(found, evaluated(job_of()))
 
 
 def test_a_run_with_a_full_mask_is_one_without():
-    full = np.ones((9, 9), np.float32)
     settings = {"optimizer": "lbfgs"}
-    masked = run(masks=[full], freeze=np.zeros((5, 5), np.float32), **settings)
+    freeze = np.zeros((6, 5), np.float32)
+    masked = run(masks=[np.ones((12, 10), np.float32)], freeze=freeze, **settings)
     np.testing.assert_allclose(masked.image, run(**settings).image, atol=1e-5)
 
 
@@ -106,8 +94,8 @@ def test_which_style_goes_to_which_region():
 
     assert told([STYLE, OTHER], 2) == [(0, "s"), (1, "o")]
     assert told([STYLE], 3) == [(0, "s"), (1, "s"), (2, "s")]
-    assert told([STYLE, OTHER], 3) == [(0, "so"), (1, "so"), (2, "so")]
-    assert told([STYLE, OTHER], 1, blend="losses") == [(0, "s"), (0, "o")]
+    both = [Style(STYLE, region=1), Style(OTHER, region=1)]
+    assert told(both, 1, blend="losses") == [(0, "s"), (0, "o")]
     assert told([Style(OTHER, region=2), STYLE], 3) == [(0, "s"), (1, "os"), (2, "s")]
     assert told([Style(OTHER, region=2)], 2) == [(1, "o")]
     assert told([STYLE, Style(OTHER, 0)], 2) == [(0, "s")]
@@ -178,50 +166,6 @@ def test_a_mask_too_small_for_inside_is_taken_by_area_and_an_empty_one_refused()
         targets_of(job_of(style=Style(STYLE, mask=corner, crop=0.5)))
 
 
-def transparent(hidden: np.ndarray | float, edge: int = 20) -> np.ndarray:
-    """The content with a transparent right part, in which colours far from the rest may differ."""
-    picture = np.concatenate([CONTENT, columns(0, edge)[..., None]], axis=-1)
-    picture[:, edge + 2 * REACH :, :3] = hidden
-    return picture
-
-
-def test_transparent_pixels_stay_and_have_no_say(tmp_path):
-    one, other = (run(transparent(hidden)) for hidden in (0.0, 1.0))
-    np.testing.assert_array_equal(one.image[:, :20], other.image[:, :20])
-    assert one.losses == other.losses
-    for result, hidden in ((one, 0.0), (other, 1.0)):
-        np.testing.assert_array_equal(result.image[:, 20:], transparent(hidden)[:, 20:, :3])
-    assert np.abs(one.image[:, :20] - CONTENT[:, :20]).mean() > 0.01
-    one.save(tmp_path / "out.png")
-    saved = load_image(tmp_path / "out.png")
-    np.testing.assert_array_equal(saved.alpha, columns(0, 20))
-
-
-def test_a_transparent_part_makes_the_loss_of_the_rest_no_smaller():
-    """Half of a picture weighs as much as a whole one."""
-    tile = np.asarray(noise(HEIGHT, WIDTH // 2, seed=7))
-    twice = np.concatenate([tile, tile], axis=1)
-    settings = {"style_layers": "relu1_1", "content_layers": "relu1_1", "wavelet_weight": 2.0}
-    content = np.concatenate([CONTENT[:, :20], CONTENT[:, :20]], axis=1)
-    whole = evaluated(job_of(content, **settings), twice)[1]
-    half = np.concatenate([content, columns(0, 20)[..., None]], axis=-1)
-    found = evaluated(job_of(half, **settings), twice)[1]
-    for name in ("content", "style", "tv", "other"):
-        assert getattr(found, name) == pytest.approx(float(getattr(whole, name)), rel=0.05)
-
-
-def test_hidden_colours_do_not_come_out_where_a_picture_is_made_smaller():
-    """As an editor leaves them: white behind all that is transparent."""
-    large = np.concatenate([np.asarray(landscape(96, 80)), np.ones((96, 80, 1))], axis=-1)
-    large[:, 41:, 3] = 0
-    jobs = []
-    for hidden in (0.0, 1.0):
-        large[:, 41:, :3] = hidden
-        jobs.append(job_of(large.astype(np.float32)))
-    one, other = (content_at(job, 0) for job in jobs)
-    np.testing.assert_allclose(one[:, :20], other[:, :20], atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("content", "settings", "message"),
     [
@@ -244,73 +188,30 @@ def test_hidden_colours_do_not_come_out_where_a_picture_is_made_smaller():
             "masks are of a content picture, and there is none",
         ),
         (CONTENT, {"freeze": "missing.png"}, "missing.png"),
+        (
+            CONTENT,
+            {"masks": [columns(0, 9), np.ones((48, 42), np.float32)]},
+            r"mask 2 \(<array>\) is 42x48, the content image 40x48: a mask must have the shape",
+        ),
+        (CONTENT, {"freeze": np.ones((480, 390))}, "the freeze mask .* is 390x480, the content"),
+        (
+            CONTENT,
+            {"style": Style(STYLE, mask=np.ones((36, 48), np.float32))},
+            "mask of style 1 .* is 48x36, the style 36x48",
+        ),
+        (
+            CONTENT,
+            {"style": [STYLE, OTHER, STYLE], "masks": [columns(0, 9), columns(9, 20)]},
+            "3 styles and 2 masks: give one style for each mask, or say which region each is for "
+            "with :region=2",
+        ),
+        (CONTENT, {"style": [STYLE, OTHER], "masks": columns(0, 9)}, "2 styles and 1 mask: give"),
     ],
 )
 def test_masks_that_make_no_sense_are_refused(content, settings, message):
     with pytest.raises(InputError, match=message) as caught:
         job_of(content, **settings)
     assert "\n" not in str(caught.value)
-
-
-def chroma(picture: np.ndarray) -> np.ndarray:
-    """I and Q in one: what is left of the coded values without their luma."""
-    return picture - luminance(picture)[..., None]
-
-
-@pytest.mark.parametrize("color", ["keep", "luminance"])
-def test_luminance_transfer_leaves_chroma_as_it_was(color):
-    result = run(color=color, steps=8)
-    found, expected = chroma(result.image), chroma(CONTENT)
-    # Where all channels have room, chroma is the content's; else it is the same hue, less of it.
-    room = (result.image.min(-1) > 1e-3) & (result.image.max(-1) < 1 - 1e-3)
-    assert room.mean() > 0.5
-    np.testing.assert_allclose(found[room], expected[room], atol=1e-5)
-    size = np.linalg.norm(expected, axis=-1)
-    along = np.sum(found * expected, -1)
-    assert (along >= -1e-5).all() and (along <= size**2 + 1e-5).all()
-    np.testing.assert_allclose(np.linalg.norm(found, axis=-1) * size, along, atol=1e-4)
-    assert np.abs(luminance(result.image) - luminance(CONTENT)).mean() > 0.01
-
-
-def moments_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows = picture.reshape(-1, 3).astype(np.float64)
-    return rows.mean(0), np.cov(rows.T, bias=True)
-
-
-PALE = 0.4 + 0.2 * CONTENT
-"""Of few colours, so that none is clipped."""
-
-
-@pytest.mark.parametrize("method", COLOR_MAPS)
-def test_matched_before_the_style_has_the_contents_mean_and_covariance(method):
-    job = job_of(PALE, color="match-before", color_method=method)
-    for found, expected in zip(moments_of(style_at(job, 0)), moments_of(PALE), strict=True):
-        np.testing.assert_allclose(found, expected, atol=2e-5)
-    plain = moments_of(style_at(job_of(PALE), 0))
-    assert np.abs(plain[0] - moments_of(PALE)[0]).max() > 0.05
-
-
-def test_matched_before_luminance_has_the_contents_mean_and_variance():
-    job = job_of(PALE, color="luminance")
-    style = style_at(job, 0)
-    assert (np.ptp(style, axis=-1) == 0).all()
-    found, expected = style[..., 0], luminance(PALE)
-    assert found.mean() == pytest.approx(float(expected.mean()), abs=1e-4)
-    assert found.std() == pytest.approx(float(expected.std()), abs=1e-4)
-
-
-@pytest.mark.parametrize("method", COLOR_MAPS)
-def test_matched_after_the_result_has_the_contents_mean_and_covariance(method):
-    result = run(PALE, color="match-after", color_method=method)
-    for found, expected in zip(moments_of(result.image), moments_of(PALE), strict=True):
-        np.testing.assert_allclose(found, expected, atol=2e-5)
-
-
-def test_a_saturation_of_0_is_grey_and_of_1_nothing():
-    plain, grey, strong = (run(saturation=factor).image for factor in (1.0, 0.0, 2.0))
-    assert np.ptp(grey, axis=-1).max() < 1e-6
-    np.testing.assert_allclose(luminance(grey), luminance(plain), atol=1e-5)
-    assert np.abs(chroma(strong)).mean() > 1.2 * np.abs(chroma(plain)).mean()
 
 
 @pytest.mark.parametrize("padding", ["zeros", "reflect"])

@@ -66,6 +66,8 @@ LEVELS: tuple[tuple[tuple[str, ...], ...], ...] = (
             "saved*",
             "job",
             "job_record",
+            "sized",
+            "recolour",
             "levels",
             "result",
             "checkpoint*",

@@ -17,7 +17,7 @@ from samples import TINY
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
 from jaxstyle.layers import VGG16, VGG19, stride
-from jaxstyle.masks import GUIDE_MODES, full, guide, guides, read_mask, resize_mask
+from jaxstyle.masks import GUIDE_MODES, check_aspect, full, guide, guides, read_mask, resize_mask
 from jaxstyle.vgg import features, random_params
 from jaxstyle.windows import reach_of
 
@@ -138,6 +138,23 @@ def test_away_from_its_edge_a_hard_mask_stays_hard():
 def test_no_size_is_refused():
     with pytest.raises(InputError, match=r"cannot resize a mask of shape \(4, 4\) to 0x3"):
         resize_mask(np.ones((4, 4), np.float32), 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("mask", "picture"),
+    [((40, 30), (4000, 3000)), ((400, 297), (4000, 3000)), ((5, 4), (41, 30)), ((1, 1), (3, 2))],
+)
+def test_a_mask_may_be_off_by_rounding(mask, picture):
+    check_aspect(read_mask(np.ones(mask[::-1], np.float32)), "mask 1", picture, "the content")
+
+
+@pytest.mark.parametrize("mask", [(400, 290), (30, 40), (4000, 3100)])
+def test_a_mask_of_another_shape_is_refused(mask):
+    told = rf"mask 1 \(<array>\) is {mask[0]}x{mask[1]}, the content 4000x3000"
+    with pytest.raises(InputError, match=told):
+        check_aspect(
+            read_mask(np.ones(mask[::-1], np.float32)), "mask 1", (4000, 3000), "the content"
+        )
 
 
 # Guides

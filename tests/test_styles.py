@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, save_image
@@ -105,6 +106,11 @@ def test_folders_and_patterns_are_several_styles_that_share_their_weight(folder)
         ("a.png:scale=big", "scale of style 'a.png:scale=big' is 'big'"),
         ("a.png:crop=2", "crop of a style is 2.0: give a number of at least 0.001 and at most 1"),
         ("a.png:region=0", "region of a style is 0: regions are counted from 1"),
+        (
+            "a.png:foo=2",
+            "style 'a.png:foo=2' has an option 'foo' that is unknown: use one of "
+            "weight, scale, crop, region, mask",
+        ),
         ("a.png:region=one", "region of style .* is 'one': give a whole number"),
         ("a.png:1:2", "style 'a.png:1:2' gives weight twice"),
         ("a.png:mask=x.png", "mask of style 1"),
@@ -175,6 +181,49 @@ def test_a_crop_is_the_middle(height, width, fraction):
 def test_a_crop_of_all_is_all():
     picture = as_picture(np.random.default_rng(0).random((5, 6, 3))).rgb
     np.testing.assert_array_equal(cropped(picture, 1.0), picture)
+
+
+@pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.int64(1)])
+def test_numbers_may_be_numpys(number):
+    picture = np.zeros((4, 4, 3), np.float32)
+    for entry in (Style(picture, number, scale=number, crop=number), (picture, number)):
+        (style,) = read_styles([entry])
+        assert style.weight == number and type(style.weight) is float
+    assert read_contents([(picture, number)])[0].weight == number
+    assert Style(picture, region=np.int64(2)).region == 2  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"region of a style is 1\.5: give a whole number"):
+        Style(picture, region=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.ones((5, 4), np.float32),
+        np.ones((5, 4), bool),
+        np.ones((5, 4, 3), np.float32),
+        Image.fromarray(np.full((5, 4), 255, np.uint8)),
+        as_picture(np.ones((5, 4), np.float32)),
+        (np.ones((5, 4), np.float32), 2.0),
+    ],
+)
+def test_one_mask_needs_no_list(mask):
+    (region,) = read_regions(mask)
+    assert region.mask.size == (4, 5)
+    assert region.weight == (2.0 if isinstance(mask, tuple) else 1.0)
+
+
+def test_a_stack_of_masks_is_several():
+    assert len(read_regions(np.ones((2, 5, 6), np.float32))) == 2  # type: ignore[arg-type]
+
+
+def test_patterns_skip_what_is_no_picture_and_look_into_folders(folder):
+    (folder / "many" / "deeper").mkdir()
+    (folder / "many" / "deeper" / "three.png").write_bytes((folder / "b.png").read_bytes())
+    (folder / "many" / "odd.jpeg2").write_bytes((folder / "b.png").read_bytes())
+    assert told(read_styles("many/*")) == told(read_styles("many"))
+    deep = [path for path, _ in told(read_styles("many/**/*.png"))]
+    assert deep == ["many/deeper/three.png", "many/one.png"]
+    assert told(read_styles("many/*.jpeg2")) == [("many/odd.jpeg2", 1)]
 
 
 def test_pairs_and_a_lone_mask_are_what_they_look_like(tmp_path):

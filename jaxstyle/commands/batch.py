@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.commands.checkpointing import deterministic_note
+from jaxstyle.commands.inputs import add_mask_options
 from jaxstyle.commands.manifests import head_of, sha256_of
 from jaxstyle.commands.outputs import (
     add_limit_options,
@@ -26,6 +27,7 @@ from jaxstyle.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
+    from jaxstyle.masks import Mask
     from jaxstyle.result import Stylized
 
 MANIFEST = "manifest.json"
@@ -52,6 +54,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         required=True,
         metavar="STYLE",
         help="as in stylize; several are blended: --style a.jpg:0.7 b.jpg:0.3",
+    )
+    add_mask_options(
+        parser,
+        ". The same for all pictures, which must have its shape; or a folder with a mask for each, "
+        "of the picture's name",
     )
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("batch"), help="the folder (default: batch)"
@@ -95,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     entries = prepare_many(
         arguments.contents,
         arguments.styles,
+        masks=arguments.masks,
+        freeze=arguments.freeze,
         note={"command": command},
         max_memory=limits.max_memory,
         **settings,
@@ -179,6 +188,10 @@ class Manifest:
                 row |= {"output": "", "message": str(entry.job)}
             else:
                 row["sha256"] = entry.job.contents[0].picture.sha256
+                if masks := [_told(region.mask) for region in entry.job.regions]:
+                    row["masks"] = masks
+                if entry.job.freeze is not None:
+                    row["freeze"] = _told(entry.job.freeze)
             self.rows.append(row)
 
     def keep(self, index: int) -> None:
@@ -247,6 +260,10 @@ class Manifest:
         ]
 
 
+def _told(mask: Mask) -> dict[str, str]:
+    return {"path": mask.source, "sha256": mask.sha256}
+
+
 def _rows_of(path: Path) -> list[Any]:
     """The rows of a manifest that an earlier run has left, if it can be read."""
     try:
@@ -264,8 +281,11 @@ def _check_inputs(
         ("the content picture", entry.source) for entry in entries if isinstance(entry.source, str)
     ]
     inputs += [(what, path) for what, path in inputs_of(arguments) if "content" not in what]
-    job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
-    inputs += inputs_of_job(job)
+    jobs = [entry.job for entry in entries if not isinstance(entry.job, InputError)]
+    inputs += inputs_of_job(jobs[0])
+    for job in jobs:  # masks may be of each picture
+        inputs += [("a mask", region.mask.source) for region in job.regions]
+        inputs += [("the freeze mask", job.freeze.source)] if job.freeze is not None else []
     manifest = arguments.output / MANIFEST
     check_overwriting(inputs, [("-o", output) for output in (*outputs, manifest)])
 

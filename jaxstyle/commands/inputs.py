@@ -28,6 +28,22 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="STYLE",
         help="styles, as above: --style a.jpg:0.7 b.jpg:0.3",
     )
+    add_mask_options(group)
+    group.add_argument(
+        "--content-blend",
+        nargs="+",
+        default=[],
+        metavar="PICTURE[:WEIGHT]",
+        help="further content pictures, whose features are averaged with those of the first",
+    )
+
+
+def add_mask_options(group: Any, of_each: str = "") -> None:
+    """``--masks`` and ``--freeze``.
+
+    Args:
+        of_each: for the help: how masks go to many pictures.
+    """
     group.add_argument(
         "--masks",
         nargs="+",
@@ -35,17 +51,12 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         metavar="MASK",
         help="parts of the content, white on black, soft if need be, each with a style of its own: "
         "the first mask takes the first style, unless styles say region=K. A weight may follow: "
-        "sky.png:2",
+        f"sky.png:2{of_each}",
     )
     group.add_argument(
-        "--freeze", metavar="MASK", help="white where the content is to stay exactly as it is"
-    )
-    group.add_argument(
-        "--content-blend",
-        nargs="+",
-        default=[],
-        metavar="PICTURE[:WEIGHT]",
-        help="further content pictures, whose features are averaged with those of the first",
+        "--freeze",
+        metavar="MASK",
+        help=f"white where the content is to stay exactly as it is{of_each}",
     )
 
 

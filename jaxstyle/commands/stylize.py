@@ -17,6 +17,7 @@ from jaxstyle.commands.checkpointing import (
     deterministic_note,
     recorded_in,
 )
+from jaxstyle.commands.idle_settings import idle_settings
 from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.commands.outputs import (
     add_process_options,
@@ -119,6 +120,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.job import is_masked
     from jaxstyle.processes import is_first
 
     first = is_first()
@@ -132,7 +134,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     _introduce(reporter, job)
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
-    for line in filter(None, notes):
+    for line in filter(None, [*notes, *idle_settings(job.config, is_masked(job))]):
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None

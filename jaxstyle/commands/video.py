@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxstyle.commands.checkpointing import add_deterministic_option, deterministic_note
+from jaxstyle.commands.inputs import add_mask_options
 from jaxstyle.commands.manifests import head_of, sha256_of
 from jaxstyle.commands.outputs import FILE_ENDINGS, command_line, ready_folder
 from jaxstyle.commands.overwriting import Named, Series, check_overwriting, inputs_of
@@ -58,6 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="STYLE",
         help="styles, as above: --style a.jpg:0.7 b.jpg:0.3",
     )
+    add_mask_options(parser, ". The same for all frames")
     parser.add_argument(
         "-o",
         "--output",
@@ -151,6 +153,8 @@ def run(arguments: argparse.Namespace) -> int:
             for frame in stylize_video(
                 source.each,
                 styles,
+                masks=arguments.masks,
+                freeze=arguments.freeze,
                 steps_next=arguments.steps_next,
                 levels_next=arguments.levels_next,
                 note={"command": command_line()},

@@ -2,6 +2,7 @@
 
 - ``picture``: what a picture is here, and the one error
 - ``reading``: any Pillow format, turned upright, as sRGB; ``sixteen`` and ``icc`` are its parts
+- ``hidden``: colours under transparency, which are nobody's
 - ``resizing``: Lanczos, with and without alpha, and for seamless textures
 - ``writing``: PNG, JPEG, WebP, TIFF with settings inside; ``png16`` and ``tiff`` are its parts
 - ``exif``: what of a picture's EXIF goes on to the next

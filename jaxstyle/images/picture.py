@@ -7,13 +7,15 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
 from jaxstyle.errors import InputError
+from jaxstyle.images.hidden import filled
 
 MAX_PIXELS = 200_000_000
 """Of a picture to read, unless told otherwise."""
@@ -48,6 +50,12 @@ class Picture:
         """Width and height."""
         height, width = self.rgb.shape[:2]
         return width, height
+
+    @cached_property
+    def without_hidden(self) -> Picture:
+        """The same with nothing new to be found under alpha 0, see ``hidden.filled``."""
+        rgb = filled(self.rgb, self.alpha)
+        return self if rgb is self.rgb else replace(self, rgb=rgb)
 
 
 def reason_of(error: BaseException) -> str:

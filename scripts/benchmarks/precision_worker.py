@@ -21,13 +21,13 @@ from given import arrays_of, weights_of
 
 from jaxstyle.job import objective_of_job, prepare, weights_of_job
 from jaxstyle.layers import order_taps
-from jaxstyle.levels import content_at, style_at
 from jaxstyle.network import Network, Params, checked_network
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Stopping, minimise
 from jaxstyle.preprocess import preprocessing
 from jaxstyle.programs import algorithm_of
 from jaxstyle.quantities import Model, Targets, Weights, make_weights
+from jaxstyle.recolour import content_at, style_at
 from jaxstyle.targets import content_targets, style_targets
 from jaxstyle.winograd import wide_layers, with_transformed_kernels
 

@@ -17,12 +17,13 @@ import numpy as np
 import problem
 
 from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
-from jaxstyle.levels import content_at, enlarge, start_of, targets_at
+from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot, named
 from jaxstyle.programs import algorithm_of, precision_in_force
 from jaxstyle.pyramid import CHEAP
 from jaxstyle.quantities import model_of
+from jaxstyle.recolour import content_at
 
 Algorithm = LBFGS | Adam
 State = Mapping[str, np.ndarray]

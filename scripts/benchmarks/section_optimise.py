@@ -20,7 +20,8 @@ from workers import WorkerFailed, answer
 from jaxstyle.errors import InputError
 from jaxstyle.figures.loss_plot import check_plot_path
 from jaxstyle.job import prepare
-from jaxstyle.levels import content_at, start_of, style_at
+from jaxstyle.levels import start_of
+from jaxstyle.recolour import content_at, style_at
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CONTENT, STYLE = EXAMPLES / "content.jpg", EXAMPLES / "style.jpg"

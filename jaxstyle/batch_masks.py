@@ -1,0 +1,140 @@
+"""Masks of many pictures: the same for all, or a folder with one for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxstyle.errors import InputError
+from jaxstyle.job import Job
+from jaxstyle.masks import Mask, read_mask
+from jaxstyle.styles import Region, masks_listed, pictures_at, read_region, weighted
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of masks.
+
+    Attributes:
+        path: as given.
+        weight: of each of them.
+        files: stem -> the files that have it.
+    """
+
+    path: str
+    weight: float
+    files: Mapping[str, list[str]]
+
+
+class BatchMasks(NamedTuple):
+    """What a batch is given as masks: those that all pictures share are read."""
+
+    masks: tuple[Region | Folder, ...] = ()
+    freeze: Mask | Folder | None = None
+
+
+def read_batch_masks(masks: Any, freeze: Any) -> BatchMasks:
+    """Read the masks of a batch.
+
+    Args:
+        masks: as in ``stylize``; each may also be a folder, maybe with a weight, whose files are
+            masks of the pictures of the same name, endings apart.
+        freeze: a mask or such a folder, or None.
+
+    Raises:
+        InputError: as ``styles.read_regions``, or a folder without pictures.
+    """
+    regions = []
+    for place, entry in enumerate(masks_listed(masks), 1):
+        source, weight = entry if isinstance(entry, tuple) else weighted(entry)
+        folder = _folder(source, float(weight))
+        regions.append(folder or read_region((source, weight), f"mask {place}"))
+    frozen = None
+    if freeze is not None:
+        frozen = _folder(freeze, 1.0) or _read_freeze(freeze)
+    return BatchMasks(tuple(regions), frozen)
+
+
+def masks_of(given: BatchMasks, source: Any) -> tuple[list[Region], Mask | None]:
+    """The masks of the regions of one picture, and where it stays as it is.
+
+    Raises:
+        InputError: a folder has no mask for it, or several, or one that cannot be used.
+    """
+    regions = [
+        read_region((_file(one, source), one.weight), f"mask {place}")
+        if isinstance(one, Folder)
+        else one
+        for place, one in enumerate(given.masks, 1)
+    ]
+    freeze = given.freeze
+    return regions, _read_freeze(_file(freeze, source)) if isinstance(freeze, Folder) else freeze
+
+
+def masks_put_away(job: Job, given: BatchMasks) -> Job:
+    """With nothing but the shapes of masks that are this picture's alone and can be read again."""
+    shared = {id(one.mask) for one in given.masks if isinstance(one, Region)} | {id(given.freeze)}
+
+    def light(mask: Mask) -> Mask:
+        if id(mask) in shared or not mask.sha256:
+            return mask
+        return replace(mask, values=np.broadcast_to(np.float32(0.5), mask.values.shape))
+
+    return _changed(job, light)
+
+
+def with_masks(job: Job) -> Job:
+    """With the masks read again that ``masks_put_away`` put away.
+
+    Raises:
+        InputError: one is no longer what it was.
+    """
+
+    def found(mask: Mask) -> Mask:
+        if mask.values.strides != (0, 0):
+            return mask
+        again = read_mask(mask.source)
+        if again.sha256 != mask.sha256:
+            raise InputError(f"{mask.source} has changed since the batch began: run it again")
+        return again
+
+    return _changed(job, found)
+
+
+def _changed(job: Job, change: Any) -> Job:
+    regions = tuple(Region(change(one.mask), one.weight) for one in job.regions)
+    return replace(job, regions=regions, freeze=None if job.freeze is None else change(job.freeze))
+
+
+def _folder(source: Any, weight: float) -> Folder | None:
+    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+        return None
+    files: dict[str, list[str]] = {}
+    for file in pictures_at(source) or ():
+        files.setdefault(Path(file).stem, []).append(file)
+    if not files:
+        raise InputError(f"there is no mask in {Path(source)}: give a mask, or a folder of them")
+    return Folder(os.fspath(source), weight, files)
+
+
+def _file(folder: Folder, source: Any) -> str:
+    if not isinstance(source, str):
+        raise InputError(
+            f"a picture without a name has no mask in {folder.path}: give files, or one mask"
+        )
+    stem = Path(source).stem
+    found = folder.files.get(stem, [])
+    if not found:
+        raise InputError(f"there is no mask for {source} in {folder.path}: call it {stem}.png")
+    if len(found) > 1:
+        raise InputError(f"{' and '.join(found)} are all masks for {source}: keep one of them")
+    return found[0]
+
+
+def _read_freeze(source: Any) -> Mask:
+    return source if isinstance(source, Mask) else read_mask(source, name="freeze mask")
