@@ -3,7 +3,7 @@
     python scripts/make_controls.py
 
 gives examples/controls/: a strip for each control, with the commands that made its pictures, and
-README.md that shows them all; with vgg19-slim, about twenty minutes on two CPU cores.
+README.md that shows them all; with vgg19-slim, about half an hour on two CPU cores.
 ``--only colour masks`` makes some of them.
 """
 
@@ -34,8 +34,8 @@ FRUIT = "examples/still_life.jpg"
 OIL, GLASS, WOOD, TILES = (
     f"examples/{name}.jpg" for name in ("style", "stained_glass", "woodcut", "mosaic")
 )
-WATER, LAND, JUG, CUT_OUT = (
-    f"{PAGE}/{name}.png" for name in ("mask_water", "mask_land", "mask_jug", "cut_out")
+WATER, LAND, JUG, HALF, CUT_OUT = (
+    f"{PAGE}/{name}.png" for name in ("mask_water", "mask_land", "mask_jug", "mask_half", "cut_out")
 )
 
 
@@ -111,6 +111,17 @@ CONTROLS = {
             ("--saturation 1.6", f"{LAKE} {OIL} --saturation 1.6"),
         ),
     ),
+    "matching": Control(
+        "Matching colours",
+        "How colours are matched: three square roots of a covariance, of which the symmetric one "
+        "moves colours least; in linear light; and the very histogram of the style in the end.",
+        (
+            ("pca", f"{LAKE} {OIL} --color match-before --color-method pca"),
+            ("symmetric", f"{LAKE} {OIL} --color match-before --color-method symmetric"),
+            ("keep, linear light", f"{LAKE} {OIL} --color keep --color-space linear"),
+            ("--match-histogram", f"{LAKE} {OIL} --match-histogram"),
+        ),
+    ),
     "masks": Control(
         "Masks",
         "Each part of the picture takes the style of its own; soft masks share. A frozen part "
@@ -121,6 +132,23 @@ CONTROLS = {
             ("style on the water alone", f"{LAKE} {OIL} --masks {WATER}"),
             ("mask", JUG),
             ("--freeze", f"{FRUIT} {WOOD} --freeze {JUG}"),
+        ),
+    ),
+    "regions": Control(
+        "Regions",
+        "Styles that say which region they are for, a region that weighs more, a style of which "
+        "only a part is used, and how far deep layers see across the border of a mask.",
+        (
+            (
+                "said by the styles",
+                f"{LAKE} {GLASS}:region=2 {OIL}:region=1 --masks {WATER} {LAND}",
+            ),
+            ("land 10 times", f"{LAKE} {OIL} {GLASS} --masks {WATER} {LAND}:10"),
+            ("left half of a style", f"{LAKE} {OIL}:mask={HALF}"),
+            ("half of it, cut out", f"{LAKE} {OIL}:crop=0.5"),
+            ("--guide simple", f"{LAKE} {OIL} {GLASS} --masks {WATER} {LAND} --guide simple"),
+            ("--guide inside", f"{LAKE} {OIL} {GLASS} --masks {WATER} {LAND} --guide inside"),
+            ("--guide all", f"{LAKE} {OIL} {GLASS} --masks {WATER} {LAND} --guide all"),
         ),
     ),
     "alpha": Control(
@@ -137,6 +165,40 @@ CONTROLS = {
             ("relu4_2", f"{LAKE} {OIL}"),
             ("relu5_2", f"{LAKE} {OIL} --content-layers relu5_2"),
             ("relu3_1, relu5_1", f"{LAKE} {OIL} --content-layers relu3_1:0.3,relu5_1"),
+        ),
+    ),
+    "layers": Control(
+        "Style layers, and their weight by level",
+        "The first layers alone, the last alone, with weights of their own, before the ReLU; and "
+        "weights that change from the coarsest level to the last: --coarse-layers.",
+        (
+            ("relu1_1, relu2_1", f"{LAKE} {OIL} --style-layers relu1_1,relu2_1"),
+            ("relu4_1, relu5_1", f"{LAKE} {OIL} --style-layers relu4_1,relu5_1"),
+            (
+                "relu1_1 four times",
+                f"{LAKE} {OIL} --style-layers relu1_1:4,relu2_1,relu3_1,relu4_1",
+            ),
+            ("conv taps", f"{LAKE} {OIL} --style-layers conv1_1,conv2_1,conv3_1,conv4_1"),
+            ("coarse: content 0.1", f"{LAKE} {OIL} --coarse-layers relu4_2:0.1"),
+            ("coarse: content 4", f"{LAKE} {OIL} --coarse-layers relu4_2:4"),
+            ("coarse: relu5_1 8", f"{LAKE} {OIL} --coarse-layers relu1_1:0,relu5_1:8"),
+        ),
+    ),
+    "gradients": Control(
+        "Limits and borders",
+        "Layers that pull no harder than a limit, gradients of one length for each layer, values "
+        "that may leave the range from black to white at a price, and what the network sees "
+        "beyond the border.",
+        (
+            ("--style-clip 0.1", f"{FRUIT} {OIL} --style-clip 0.1"),
+            ("--content-clip 0.1", f"{FRUIT} {OIL} --content-clip 0.1"),
+            (
+                "--normalise-gradients",
+                f"{FRUIT} {OIL} --normalise-gradients --optimizer adam --convention johnson",
+            ),
+            ("--range-weight 100", f"{FRUIT} {OIL} --no-clamp --range-weight 100"),
+            ("--padding reflect", f"{FRUIT} {OIL} --padding reflect"),
+            ("--padding replicate", f"{FRUIT} {OIL} --padding replicate"),
         ),
     ),
     "smoothness": Control(
@@ -156,6 +218,10 @@ CONTROLS = {
 
 def draw_masks() -> None:
     """The masks and the cut-out that the commands name."""
+    oil = Image.open(OIL)
+    half = Image.new("L", oil.size)
+    ImageDraw.Draw(half).rectangle((0, 0, oil.width // 2 - 1, oil.height), fill=255)
+    half.save(HALF)
     size = 384, 256
 
     def drawn(

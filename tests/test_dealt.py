@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle import StylizeConfig, stylize
-from jaxstyle.dealt import _on_each, copied, dealt, devices_of
+from jaxstyle.dealt import _on_each, _one_ahead, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.job import prepare
 from jaxstyle.layers import VGG19, VGG19_SLIM, architecture_of, stride
@@ -104,6 +104,20 @@ def test_loss_and_gradient_are_those_of_the_whole(data):
     expected = jax.jit(objective)(picture, model_of(random_network()), *rest)
     found = TiledObjective(objective, tile)(picture, on(mesh), *rest)
     assert differences(found, expected) == {}
+
+
+def test_the_next_piece_is_sent_before_a_result_is_waited_for():
+    told = []
+
+    def results():
+        for piece in range(3):
+            told.append(("sent", piece))
+            yield piece, jnp.zeros(())
+
+    for piece, _ in _one_ahead(results()):
+        told.append(("found", piece))
+    sent, found = ([(what, piece) for piece in range(3)] for what in ("sent", "found"))
+    assert told == [*sent[:2], found[0], sent[2], *found[1:]]
 
 
 def test_the_last_round_may_have_fewer_tiles_than_there_are_devices():
