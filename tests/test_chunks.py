@@ -131,7 +131,7 @@ def test_cells_that_do_not_fit_as_a_batch_of_one_run_by_themselves(whole, monkey
 def test_memory_that_holds_no_cell_at_all_is_told_in_each(monkeypatch):
     run_out(monkeypatch, 0)
 
-    def full(_: Any) -> Any:
+    def full(*_: Any) -> Any:
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
     monkeypatch.setattr("jaxstyle.chunks.run", full)

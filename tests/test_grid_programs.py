@@ -40,7 +40,9 @@ def test_cells_of_different_structure_run_one_kind_after_the_other():
         np.testing.assert_allclose(found.losses, alone.losses, rtol=1e-3)
     assert [(progress.done, progress.chunk, progress.batch.step) for progress in told] == [
         *[(0, 2, step) for step in (1, 2, 3)],
-        *[(3, 2, step) for step in (1, 2, 3)],  # after the first of scipy's
+        *[(2, 1, step) for step in (1, 2, 3)],  # one of scipy's, alone
+        *[(3, 2, step) for step in (1, 2, 3)],
+        *[(5, 1, step) for step in (1, 2, 3)],
     ]
     assert {(p.cells, p.level, p.levels, p.width, p.height, p.steps) for p in told} == {
         (6, 1, 1, 32, 24, 3)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,6 +17,17 @@ from samples import landscape
 from jaxstyle.cli import main
 from jaxstyle.images import save_image
 from jaxstyle.interrupts import begun, until_begun
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """Ctrl-C does what Python has it do, here and in processes started here.
+
+    Shells have programs in the background ignore it, and what those start, too.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupted_at(module: str, folder) -> tuple[int, list[str]]:
