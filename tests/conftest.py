@@ -19,7 +19,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 (jnp.zeros(1) + 1).block_until_ready()
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
-# Programs that those compile so must not be taken for some of this process: its flags look the same.
+# Programs that those compile so must not be taken for this process's: its flags look the same.
 jax.config.update("jax_enable_compilation_cache", False)
 
 # A busy machine is no bug.
