@@ -30,7 +30,7 @@ than three, and one is well ahead of Adam: after 80 steps its loss is 1 % above 
 LEAST_USEFUL_TILE = 256
 """Smaller tiles are mostly halo, and save next to nothing."""
 
-TWO_PASSES, CONTENT_AGAIN = 1.5, 2.2
+TWO_PASSES, CONTENT_AGAIN = 1.7, 2.5
 """Times that a step takes for tiles of as many pixels, and where both passes compute the content's
 features too (``bench.py tile``)."""
 
