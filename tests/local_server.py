@@ -20,6 +20,7 @@ class Asked:
     range: str | None
     if_range: str | None
     sent: int = 0
+    answered: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -49,7 +50,9 @@ class Site:
 
     @property
     def sent(self) -> int:
-        """Bytes of body, all answers together."""
+        """Bytes of body, all answers together, once they have been counted."""
+        for asked in self.log:
+            asked.answered.wait(2)
         return sum(asked.sent for asked in self.log)
 
 
@@ -69,6 +72,8 @@ class Request(BaseHTTPRequestHandler):
             answer(self)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+        finally:
+            asked.answered.set()
 
     def log_message(self, format: str, *args: object) -> None:
         pass

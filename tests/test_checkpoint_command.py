@@ -47,22 +47,28 @@ def stylize(*options: str) -> int:
     return main(["stylize", "content.png", "style.png", *FAST, "--quiet", *options])
 
 
-def killed(*options: str, after: float, every: str = "1") -> None:
-    """Start the command, and kill it a while after it has written its first checkpoint."""
-    command = [
-        sys.executable, "-m", "jaxstyle.cli", "stylize", "content.png", "style.png", *FAST,
-        "--checkpoint", "run.ckpt", "--checkpoint-every", every, *options,
-    ]  # fmt: skip
-    # On CPU sums are divided by threads, and those by devices: as many there as here.
-    environment = os.environ | {
+def environment() -> dict[str, str]:
+    """Of processes that make the same programs: as many devices as here, and XLA's own settings."""
+    return os.environ | {
         "PYTHONPATH": str(ROOT),
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(jax.device_count()),
-        "XLA_FLAGS": "",  # those of conftest make other programs than there are here
+        "XLA_FLAGS": "",
     }
+
+
+COMMAND = [sys.executable, "-m", "jaxstyle"]
+
+
+def killed(*options: str, after: float, every: str = "1") -> None:
+    """Start the command, and kill it a while after it has written its first checkpoint."""
+    command = [
+        *COMMAND, "stylize", "content.png", "style.png", *FAST,
+        "--checkpoint", "run.ckpt", "--checkpoint-every", every, *options,
+    ]  # fmt: skip
     before = Path("run.ckpt").stat().st_ino if Path("run.ckpt").exists() else None
     end = time.monotonic() + PATIENCE
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) as process:
         while time.monotonic() < end and process.poll() is None:
             if Path("run.ckpt").exists() and Path("run.ckpt").stat().st_ino != before:
                 break
@@ -71,20 +77,21 @@ def killed(*options: str, after: float, every: str = "1") -> None:
         process.kill()
 
 
-def figures(capsys) -> dict[str, Any]:
-    return json.loads(capsys.readouterr().out)
+def completed(*words: str) -> dict[str, Any]:
+    """The figures of a command that runs to its end in a process of its own."""
+    command = [*COMMAND, *words, "--quiet", "--json"]
+    done = subprocess.run(command, env=environment(), check=True, capture_output=True)
+    return json.loads(done.stdout)
 
 
-def test_killed_it_goes_on_and_ends_in_the_same_bits(pictures, capsys):
+def test_killed_it_goes_on_and_ends_in_the_same_bits(pictures):
     options = ["-o", "out.png", "--init", "noise", "--steps", LONG]
     for after in (0.05, 0.15):
         killed(*options, after=after)
     assert not Path("out.png").exists()
-    assert main(["resume", "run.ckpt", "--quiet", "--json"]) == 0
-    resumed = figures(capsys)
+    resumed = completed("resume", "run.ckpt")
     assert not Path("run.ckpt").exists()
-    assert stylize(*options, "-o", "whole.png", "--json") == 0
-    unbroken = figures(capsys)
+    unbroken = completed("stylize", "content.png", "style.png", *FAST, *options, "-o", "whole.png")
     for what in ("losses", "terms", "steps", "reason"):
         assert resumed[what] == unbroken[what]
     found, expected = images.load_image("out.png"), images.load_image("whole.png")
