@@ -14,8 +14,8 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-# XLA reads its flags once, at the first program: these are for processes that tests start, which
-# compile for most of their time.
+# XLA reads its flags once, at the first program: these are for processes started from here, which
+# compile for most of their time: those of tests, and the workers of pytest-xdist.
 (jnp.zeros(1) + 1).block_until_ready()
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
