@@ -103,11 +103,11 @@ def run_group(
         load: gives a job its pictures back, if they are put away until it runs.
     """
     if runs_alone(group[0][1]):
-        results = {
-            index: _alone(job, load, _of_one(callback, done))
-            for done, (index, job) in enumerate(mine(group))
-        }
-        yield Portion(_merged(results), 0)
+        each = jax.process_count()
+        for done in range(0, len(group), each):
+            share = mine(group[done : done + each])
+            found = {index: _alone(job, load, _of_one(callback, done)) for index, job in share}
+            yield Portion(_merged(found), 0)
         return
     config = group[0][1].config
     try:

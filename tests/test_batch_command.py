@@ -76,6 +76,21 @@ def test_pictures_of_one_shape_with_transparency_share_a_program():
     assert chunks == {3}
 
 
+def test_pictures_that_run_alone_are_given_as_they_are_done():
+    told: list[int] = []
+    found = stylize_many(
+        [picture(2), picture(3)],
+        STYLE,
+        limits=ONE,
+        callback=lambda progress: told.append(progress.done),
+        **{**SMALL, "optimizer": "scipy"},
+    )
+    next(found)
+    assert set(told) == {0}
+    next(found)
+    assert set(told) == {0, 1}
+
+
 def test_the_style_is_looked_at_once(monkeypatch):
     from jaxstyle import levels
 
