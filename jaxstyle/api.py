@@ -31,6 +31,7 @@ from jaxstyle.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.loop import is_stop
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
@@ -258,8 +259,7 @@ def _level_callback(
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.
         if keeper is not None:
-            ends = isinstance(answer, bool | np.bool_) and bool(answer)
-            keeper.after_step(at, progress, ends=ends)
+            keeper.after_step(at, progress, ends=is_stop(answer))
         return answer
 
     return tell

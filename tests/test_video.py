@@ -144,10 +144,8 @@ def run(source: Path, output: Path, *options: str) -> int:
     return arguments.run(arguments)
 
 
-def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monkeypatch, capsys):
-    assert run(frames, tmp_path / "whole", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [frame["anew"] for frame in told["frames"]] == [True, False, False, False]
+def interrupted_at_the_third(monkeypatch) -> list[tuple]:
+    """Ctrl-C in the third frame that is painted; what each is painted from, as it comes."""
     painted, real = [], video.run
 
     def third_is_interrupted(*given):
@@ -157,6 +155,14 @@ def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monke
         return real(*given)
 
     monkeypatch.setattr(video, "run", third_is_interrupted)
+    return painted
+
+
+def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monkeypatch, capsys):
+    assert run(frames, tmp_path / "whole", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [frame["anew"] for frame in told["frames"]] == [True, False, False, False]
+    painted = interrupted_at_the_third(monkeypatch)
     assert run(frames, tmp_path / "parts") == 130
     assert "2 frames in" in capsys.readouterr().err
     assert run(frames, tmp_path / "parts", "--resume") == 0
@@ -210,15 +216,7 @@ def test_frames_that_do_not_fit_are_found_at_once(tmp_path, frames, broken):
 
 
 def test_ctrl_c_leaves_a_clip_of_what_there_is(tmp_path, frames, monkeypatch, capsys):
-    painted, real = [], video.run
-
-    def third_is_interrupted(*given):
-        painted.append(given)
-        if len(painted) == 3:
-            raise KeyboardInterrupt
-        return real(*given)
-
-    monkeypatch.setattr(video, "run", third_is_interrupted)
+    interrupted_at_the_third(monkeypatch)
     assert run(frames, tmp_path / "out.gif") == 130
     assert "out.gif: those frames" in capsys.readouterr().err
     assert len(list(read_frames(tmp_path / "out.gif").each)) == 2

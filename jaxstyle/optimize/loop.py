@@ -193,6 +193,14 @@ def _advance(
     return jax.lax.scan(step, state, length=fused)
 
 
+def is_stop(answer: Any) -> bool:
+    """Whether a callback's answer ends the run: only what is really True.
+
+    Callbacks that return something by chance are many.
+    """
+    return isinstance(answer, bool | np.bool_) and bool(answer)
+
+
 def usable(value: Array, gradient: Array) -> Array:
     """The value, or nan where its gradient is not finite: no report must call that the best."""
     return jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
@@ -263,9 +271,7 @@ class Watch:
             len(self.values), value, terms, self.bests[-1], self.seconds, current,
             None if state is None else snapshot, interrupted.is_set, more,
         )  # fmt: skip
-        # Only what is really True: callbacks that return something by chance are many.
-        answer = callback(progress)
-        self.stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
+        self.stopped |= is_stop(callback(progress))
 
     def keep(self, current: Callable[[], np.ndarray]) -> None:
         """Copy the result, if that was not done lately, for ``rescuing``."""
