@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class InputError(ValueError):
     """Something that the user gave cannot be used.
@@ -14,3 +16,18 @@ class InputError(ValueError):
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the backend, or Python, could not get the memory it wanted."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+class ImageError(InputError):
+    """A picture that cannot be read, used or written; the message is one line for the user."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:200]
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """A path for a message: in quotes, on one line whatever is in it."""
+    return repr(os.fsdecode(path))

@@ -17,10 +17,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images import ImageError, resize
 from jaxstyle.images.files import check_file, extension_of, new_file, write_bytes
-from jaxstyle.images.picture import quoted, reason_of
 
 ANIMATION_EXTENSIONS = (".gif", ".webp", ".mp4")
 _SHORTEST = 0.02  # s; browsers show GIF frames of less much longer

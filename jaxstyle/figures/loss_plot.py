@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images.files import check_file, extension_of, write_bytes
-from jaxstyle.images.picture import quoted, reason_of
 
 PLOT_EXTENSIONS = (".png", ".svg", ".pdf")
 _DASHES = ("-", "--", ":", "-.")

@@ -8,7 +8,8 @@
 - ``exif``: what of a picture's EXIF goes on to the next
 """
 
-from jaxstyle.images.picture import ImageError, Picture
+from jaxstyle.errors import ImageError
+from jaxstyle.images.picture import Picture
 from jaxstyle.images.reading import as_picture, image_size, load_image
 from jaxstyle.images.resizing import fit_longest_side, resize, resize_picture, resize_wrapped
 from jaxstyle.images.writing import SUPPORTED_EXTENSIONS, check_writable, read_record, save_image

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from jaxstyle.images.picture import ImageError, quoted, reason_of
+from jaxstyle.errors import ImageError, quoted, reason_of
 
 
 def extension_of(path: str | os.PathLike[str]) -> str:

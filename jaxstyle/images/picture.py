@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -14,15 +13,10 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from jaxstyle.errors import InputError
 from jaxstyle.images.hidden import filled
 
 MAX_PIXELS = 200_000_000
 """Of a picture to read, unless told otherwise."""
-
-
-class ImageError(InputError):
-    """A picture that cannot be read, used or written; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +50,6 @@ class Picture:
         """The same with nothing new to be found under alpha 0, see ``hidden.filled``."""
         rgb = filled(self.rgb, self.alpha)
         return self if rgb is self.rgb else replace(self, rgb=rgb)
-
-
-def reason_of(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split())[:200]
-
-
-def quoted(path: str | os.PathLike[str]) -> str:
-    """A path for a message: in quotes, on one line whatever is in it."""
-    return repr(os.fsdecode(path))
 
 
 _pillow = threading.RLock()

@@ -14,16 +14,10 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.exif import kept_exif, orientation_of
 from jaxstyle.images.icc import deep_to_srgb, to_srgb
-from jaxstyle.images.picture import (
-    MAX_PIXELS,
-    ImageError,
-    Picture,
-    pillow_settings,
-    quoted,
-    reason_of,
-)
+from jaxstyle.images.picture import MAX_PIXELS, Picture, pillow_settings
 from jaxstyle.images.sixteen import deep_grey, deep_pixels, deep_raw_mode
 
 ARRAY = "<array>"

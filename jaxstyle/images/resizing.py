@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from jaxstyle.images.picture import ImageError, Picture
+from jaxstyle.errors import ImageError
+from jaxstyle.images.picture import Picture
 
 _LOBES = 3
 _SEEN = 1e-3  # below this alpha, dividing by it would only amplify ringing

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageFile
 
-from jaxstyle.images.picture import ImageError
+from jaxstyle.errors import ImageError
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # tags of TIFF
 _OPPOSITE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
