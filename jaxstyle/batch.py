@@ -21,8 +21,8 @@ from jaxstyle.images import Picture, as_picture
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.masks import full
 from jaxstyle.network import Network
-from jaxstyle.processes import gather
 from jaxstyle.result import Stylized
+from jaxstyle.runtime.processes import gather
 from jaxstyle.styles import Weighted, pictures_at, read_styles
 from jaxstyle.targets import Kept
 

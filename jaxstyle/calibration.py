@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.compilation_cache import cache_folder
 from jaxstyle.errors import InputError
 from jaxstyle.figures import write_json
 from jaxstyle.job import Job, model_of_job
-from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.programs import objective_of, precision_in_force, weights_of
 from jaxstyle.quantities import Targets
+from jaxstyle.runtime.compilation_cache import cache_folder
+from jaxstyle.runtime.compiler_options import MemoryFirst
 from jaxstyle.strategy import evaluated_pixels
 from jaxstyle.targets import content_targets, style_targets
 

@@ -18,13 +18,13 @@ from jaxstyle.checkpoint_file import clear_leftovers, read_checkpoint, write_che
 from jaxstyle.checkpoint_match import OF_THE_MACHINE, difference_from, digest_of_arrays
 from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError
-from jaxstyle.images.files import check_file
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of
 from jaxstyle.metadata import parse_record
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot, on_host
-from jaxstyle.processes import gather, is_first
+from jaxstyle.runtime.atomic_files import check_file
+from jaxstyle.runtime.processes import gather, is_first
 
 EVERY_SECONDS = 60.0
 LEAST_PAUSE = 9.0

@@ -21,7 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxstyle.errors import InputError
-from jaxstyle.images.files import cannot_write, target_of
+from jaxstyle.runtime.atomic_files import cannot_write, target_of
 
 FORMAT = "jaxstyle-checkpoint"
 VERSION = 1

@@ -21,14 +21,6 @@ from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.batch import BatchProgress
-from jaxstyle.planner import (
-    HEADROOM,
-    equal_chunks,
-    fit_chunk,
-    format_bytes,
-    free_bytes,
-)
-from jaxstyle.processes import gather, mine
 from jaxstyle.programs import (
     algorithm_of,
     model_in_force,
@@ -38,6 +30,8 @@ from jaxstyle.programs import (
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights
 from jaxstyle.result import Stylized, finished
+from jaxstyle.runtime.memory import HEADROOM, equal_chunks, fit_chunk, format_bytes, free_bytes
+from jaxstyle.runtime.processes import gather, mine
 from jaxstyle.sweeping import OWN, SHARED, Sweep
 
 

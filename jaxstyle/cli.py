@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from jaxstyle._version import __version__
 from jaxstyle.errors import InputError, is_out_of_memory
-from jaxstyle.interrupts import EXIT_CODE, LINE, until_begun
+from jaxstyle.runtime.interrupts import EXIT_CODE, LINE, until_begun
 
 
 class Parser(argparse.ArgumentParser):

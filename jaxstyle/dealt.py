@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from jaxstyle.memory_first import MemoryFirst
+from jaxstyle.runtime.compiler_options import MemoryFirst
 
 _T = TypeVar("_T")
 

@@ -20,8 +20,8 @@ from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.job import Image, Job, prepare, replace_settings
 from jaxstyle.masks import read_mask
 from jaxstyle.network import Network
-from jaxstyle.processes import gather, is_first
 from jaxstyle.result import Stylized
+from jaxstyle.runtime.processes import gather, is_first
 from jaxstyle.styles import read_contents, read_regions, read_styles
 
 INTERRUPTED = "interrupted"

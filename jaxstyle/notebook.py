@@ -19,7 +19,7 @@ from jaxstyle.level_progress import LevelProgress
 from jaxstyle.preview.curves import Curves
 from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pictures import jpeg, small
-from jaxstyle.usage import memory_in_use
+from jaxstyle.runtime.memory import memory_in_use
 
 _MOST_TIME = 0.05  # of the run's, that the display may take
 # Seen on white and on black alike.

@@ -19,10 +19,10 @@ from jaxtyping import Float
 
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.images.files import write_bytes
 from jaxstyle.layers import style_padding
 from jaxstyle.network import Network
 from jaxstyle.objective import Objective
+from jaxstyle.runtime.atomic_files import write_bytes
 from jaxstyle.statistics import Moments, additive
 from jaxstyle.statistics.histogram import COUNT
 from jaxstyle.targets import Known

@@ -14,7 +14,7 @@ from jaxstyle import needs
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.layers import Architecture
-from jaxstyle.planner import HEADROOM, format_bytes, free_bytes
+from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 from jaxstyle.sharding import mesh_shape
 from jaxstyle.statistics import additive
 from jaxstyle.windows import least_tile, tile_picture

@@ -21,8 +21,8 @@ from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.figures import save_animation
 from jaxstyle.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.images import Picture, image_size, load_image
-from jaxstyle.images.files import check_file
 from jaxstyle.images.picture import pillow_settings
+from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.styles import PICTURE_ENDINGS
 from jaxstyle.video_settings import CLIPS
 

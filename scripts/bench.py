@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxstyle.figures import write_json
-from jaxstyle.images.files import write_bytes
+from jaxstyle.runtime.atomic_files import write_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))
 

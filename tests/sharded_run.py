@@ -19,8 +19,8 @@ from jaxstyle.dealt import copied
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Outcome, Stopping
 from jaxstyle.optimize.stepwise import minimise_stepwise
-from jaxstyle.processes import is_first, join
 from jaxstyle.quantities import Targets, make_weights, model_of
+from jaxstyle.runtime.processes import is_first, join
 from jaxstyle.targets import targets_of_styles
 from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 

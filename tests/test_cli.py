@@ -283,7 +283,7 @@ def test_script_and_installed_command_are_the_same(pictures):
 def test_compiled_programs_are_kept_for_this_user_alone(pictures, monkeypatch):
     import jax
 
-    from jaxstyle.compilation_cache import keep_compiled_programs
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
     before = jax.config.jax_compilation_cache_dir
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")

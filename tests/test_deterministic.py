@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from jaxstyle import deterministic
-from jaxstyle.deterministic import FLAG, set_flags, told
 from jaxstyle.errors import InputError
 from jaxstyle.images import save_image
+from jaxstyle.runtime import deterministic
+from jaxstyle.runtime.deterministic import FLAG, set_flags, told
 
 STYLIZE = [
     "stylize", "content.png", "style.png", "-o", "out.png", "--size", "48", "--steps", "8",

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from jaxstyle import processes
 from jaxstyle.errors import InputError
 from jaxstyle.images import save_image
+from jaxstyle.runtime import processes
 
 PATIENCE = 120
 SWEEP = (

@@ -16,7 +16,7 @@ from samples import landscape
 
 from jaxstyle.cli import main
 from jaxstyle.images import save_image
-from jaxstyle.interrupts import begun, until_begun
+from jaxstyle.runtime.interrupts import begun, until_begun
 
 
 @pytest.fixture(autouse=True)

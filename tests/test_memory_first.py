@@ -9,29 +9,29 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxstyle import memory_first
-from jaxstyle.memory_first import ON_CPU, MemoryFirst
+from jaxstyle.runtime import compiler_options
+from jaxstyle.runtime.compiler_options import ON_CPU, MemoryFirst
 
 
 @pytest.fixture
 def asked_anew():
-    memory_first.memory_first.cache_clear()
+    compiler_options.memory_first.cache_clear()
     yield
-    memory_first.memory_first.cache_clear()
+    compiler_options.memory_first.cache_clear()
 
 
 def test_the_cpu_is_told(asked_anew):
-    assert memory_first.memory_first() == ON_CPU
+    assert compiler_options.memory_first() == ON_CPU
 
 
 def test_other_backends_are_not(asked_anew, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
-    assert memory_first.memory_first() == {}
+    assert compiler_options.memory_first() == {}
 
 
 def test_a_compiler_that_does_not_know_of_it_goes_without(asked_anew, monkeypatch):
-    monkeypatch.setattr(memory_first, "ON_CPU", {"xla_no_such_option": "1"})
-    assert memory_first.memory_first() == {}
+    monkeypatch.setattr(compiler_options, "ON_CPU", {"xla_no_such_option": "1"})
+    assert compiler_options.memory_first() == {}
 
 
 def test_it_is_a_jitted_function():

@@ -15,7 +15,7 @@ from problems import ROSENBROCK
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import LBFGS
 from jaxstyle.optimize.batch import compile_batch
-from jaxstyle.planner import (
+from jaxstyle.runtime.memory import (
     equal_chunks,
     fit_chunk,
     format_bytes,
@@ -177,7 +177,7 @@ def test_this_machine_has_memory():
 
 
 def test_cpu_devices_share_the_memory_of_the_host(monkeypatch):
-    monkeypatch.setattr("jaxstyle.planner.free_host_bytes", lambda: 800)
+    monkeypatch.setattr("jaxstyle.runtime.memory.free_host_bytes", lambda: 800)
     assert free_bytes(jax.devices()[:1]) == 800
     assert free_bytes(jax.devices()[:8]) == 100
 

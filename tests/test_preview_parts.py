@@ -27,7 +27,7 @@ from jaxstyle.preview.curves import Curves
 from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pages import Pages
 from jaxstyle.preview.pictures import jpeg, small
-from jaxstyle.usage import memory_in_use
+from jaxstyle.runtime.memory import memory_in_use
 
 
 @given(st.integers(1, 700), st.integers(2, 40))

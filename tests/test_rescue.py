@@ -106,7 +106,7 @@ def test_how_often_needs_a_checkpoint(capsys):
 @pytest.mark.parametrize("command", DETERMINISTIC)
 def test_all_that_paints_can_be_deterministic(command, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr("jaxstyle.deterministic.set_flags", lambda: seen.append(1))
+    monkeypatch.setattr("jaxstyle.runtime.deterministic.set_flags", lambda: seen.append(1))
     words = {
         "stylize": ["gone.png", "s.png"],
         "resume": ["gone.ckpt"],

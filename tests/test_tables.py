@@ -104,7 +104,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jaxstyle.images.files.os.fsync", full)
+    monkeypatch.setattr("jaxstyle.runtime.atomic_files.os.fsync", full)
     with pytest.raises(InputError, match=r"cannot write '.*t\.csv': No space left on device"):
         write_csv(path, [{"a": 2}])
     assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]

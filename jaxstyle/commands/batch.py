@@ -23,7 +23,7 @@ from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of, i
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import EXIT_CODE, begun
+from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
@@ -92,8 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxstyle.batch import prepare_many, run_many
     from jaxstyle.cell_files import is_made
     from jaxstyle.commands.grid_reporting import GridReporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
-    from jaxstyle.processes import gather, is_first
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
+    from jaxstyle.runtime.processes import gather, is_first
 
     begun()
     check_folder(arguments.output)
@@ -247,7 +247,7 @@ class Manifest:
 
     def text(self) -> str:
         """What the file holds."""
-        from jaxstyle.figures.tables import json_text
+        from jaxstyle.runtime.json_and_csv import json_text
 
         return json_text({**self.head, "files": self.rows})
 

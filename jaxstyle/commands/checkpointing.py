@@ -124,7 +124,7 @@ def set_deterministic(arguments: argparse.Namespace) -> None:
         InputError: JAX has started already.
     """
     if getattr(arguments, "deterministic", False):
-        from jaxstyle.deterministic import set_flags
+        from jaxstyle.runtime.deterministic import set_flags
 
         set_flags()
 
@@ -133,6 +133,6 @@ def deterministic_note(arguments: argparse.Namespace) -> str:
     """What ``--deterministic`` did, in one line; empty if it was not given. Starts JAX."""
     if not getattr(arguments, "deterministic", False):
         return ""
-    from jaxstyle.deterministic import told
+    from jaxstyle.runtime.deterministic import told
 
     return told()

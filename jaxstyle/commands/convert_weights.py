@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import begun
+from jaxstyle.runtime.interrupts import begun
 
 if TYPE_CHECKING:
     from jaxstyle.formats.convert import Conversion

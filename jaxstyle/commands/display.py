@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from jaxstyle.usage import memory_in_use
+from jaxstyle.runtime.memory import memory_in_use
 
 PLAIN_EVERY = 25
 """Steps between two plain lines."""

@@ -22,7 +22,7 @@ from jaxstyle.commands.overwriting import CELL, Series, check_overwriting, input
 from jaxstyle.commands.settings import given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import EXIT_CODE, begun
+from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.grid import Grid
@@ -52,8 +52,8 @@ def run_grid(
     check_folder(folder)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.grid_reporting import GridReporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
-    from jaxstyle.processes import is_first
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
+    from jaxstyle.runtime.processes import is_first
 
     begun()
     keep_compiled_programs()

@@ -60,7 +60,7 @@ def join_if_asked(arguments: argparse.Namespace) -> None:
         InputError: they do not find each other.
     """
     if arguments.distributed:
-        from jaxstyle.processes import join
+        from jaxstyle.runtime.processes import join
 
         join(arguments.coordinator, arguments.processes, arguments.process)
 
@@ -97,7 +97,7 @@ def limits_from(arguments: argparse.Namespace) -> Limits:
         InputError: an amount that cannot be read, more devices than there are, or no such process.
     """
     from jaxstyle.chunks import Limits
-    from jaxstyle.planner import parse_bytes
+    from jaxstyle.runtime.memory import parse_bytes
 
     memory = None if arguments.max_memory is None else parse_bytes(arguments.max_memory)
     if arguments.cells_at_once < 0 or arguments.devices < 0:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.settings import add_settings, settings_from
-from jaxstyle.interrupts import begun
-from jaxstyle.planner import HEADROOM, format_bytes, parse_bytes
+from jaxstyle.runtime.interrupts import begun
+from jaxstyle.runtime.memory import HEADROOM, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
     from jaxstyle.config import StylizeConfig
@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from jaxstyle.calibration import seconds_per_pixel, step_seconds
-    from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.job import prepare
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.strategy import free_memory, way_of
 
     config, limit = settings_from(arguments), memory_from(arguments)

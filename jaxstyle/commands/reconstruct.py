@@ -21,8 +21,8 @@ from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.experiment_settings import CONTENT_RECONSTRUCTION, LAYERS, NESTED
-from jaxstyle.interrupts import EXIT_CODE, begun
 from jaxstyle.layers import parse_layers
+from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.experiments import Panel
@@ -71,9 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output)
     check_folder(arguments.cells)
     from jaxstyle.commands.reporting import PanelReporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.experiments import reconstruct_content, reconstruct_style, set_label
     from jaxstyle.images import load_image
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
     begun()
     outputs: list[Named] = [("-o", arguments.output)]

@@ -6,7 +6,7 @@ import argparse
 
 from jaxstyle.commands.checkpointing import add_deterministic_option
 from jaxstyle.commands.stylize import add_output_options, run_and_save
-from jaxstyle.interrupts import begun
+from jaxstyle.runtime.interrupts import begun
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

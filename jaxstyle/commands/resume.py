@@ -10,7 +10,7 @@ from jaxstyle.commands.outputs import add_process_options, join_if_asked
 from jaxstyle.commands.recording import take_options
 from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import begun
+from jaxstyle.runtime.interrupts import begun
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

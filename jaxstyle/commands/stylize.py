@@ -38,7 +38,7 @@ from jaxstyle.commands.rescuing import save_or_rescue
 from jaxstyle.commands.settings import add_settings, settings_from
 from jaxstyle.commands.watching import add_watch_options, preview_from
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import EXIT_CODE, begun
+from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.commands.reporting import Reporter
@@ -119,9 +119,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     """
     from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.job import is_masked
-    from jaxstyle.processes import is_first
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
+    from jaxstyle.runtime.processes import is_first
 
     first = is_first()
     outputs, series = written_by(arguments, output)

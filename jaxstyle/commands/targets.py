@@ -9,7 +9,7 @@ from pathlib import Path
 from jaxstyle.commands.overwriting import check_overwriting, inputs_of
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, settings_from
-from jaxstyle.interrupts import begun
+from jaxstyle.runtime.interrupts import begun
 
 NO_OPTION = (
     "content_weight",
@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Compute and write."""
     config, memory = settings_from(arguments), memory_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.compilation_cache import keep_compiled_programs
-    from jaxstyle.planner import format_bytes
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
+    from jaxstyle.runtime.memory import format_bytes
     from jaxstyle.saved_targets import save_targets
     from jaxstyle.styles import without_options
 

@@ -14,7 +14,7 @@ from jaxstyle.commands.stylize import add_output_options, run_and_save
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.experiment_settings import TEXTURE
-from jaxstyle.interrupts import begun
+from jaxstyle.runtime.interrupts import begun
 
 _SHAPE = re.compile(r"(\d{1,5})[xX](\d{1,5})")
 

@@ -24,7 +24,7 @@ from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.interrupts import EXIT_CODE, begun
+from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 from jaxstyle.video_settings import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--fps is {arguments.fps:g}: give a number above 0 and up to 1000")
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.video_reporting import FrameReporter
-    from jaxstyle.compilation_cache import keep_compiled_programs
     from jaxstyle.figures import write_json
     from jaxstyle.flow import opencv
+    from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.video import stylize_video
     from jaxstyle.video_files import check_clip, read_frames, write_clip
 

@@ -15,8 +15,8 @@ from jaxstyle.figures.animation import (
 from jaxstyle.figures.loss_plot import PLOT_EXTENSIONS, check_plot_path, save_loss_plot
 from jaxstyle.figures.page import PageCell, write_page
 from jaxstyle.figures.sheet import contact_sheet, strip
-from jaxstyle.figures.tables import write_csv, write_json
-from jaxstyle.images.files import check_file
+from jaxstyle.runtime.atomic_files import check_file
+from jaxstyle.runtime.json_and_csv import write_csv, write_json
 
 __all__ = [
     "ANIMATION_EXTENSIONS",

@@ -19,7 +19,7 @@ from PIL import Image
 
 from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images import ImageError, resize
-from jaxstyle.images.files import check_file, extension_of, new_file, write_bytes
+from jaxstyle.runtime.atomic_files import check_file, extension_of, new_file, write_bytes
 
 ANIMATION_EXTENSIONS = (".gif", ".webp", ".mp4")
 _SHORTEST = 0.02  # s; browsers show GIF frames of less much longer

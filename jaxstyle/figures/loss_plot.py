@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle.errors import InputError, quoted, reason_of
-from jaxstyle.images.files import check_file, extension_of, write_bytes
+from jaxstyle.runtime.atomic_files import check_file, extension_of, write_bytes
 
 PLOT_EXTENSIONS = (".png", ".svg", ".pdf")
 _DASHES = ("-", "--", ":", "-.")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError, fit_longest_side, resize
-from jaxstyle.images.files import write_bytes
+from jaxstyle.runtime.atomic_files import write_bytes
 
 _LONGEST_SIDE = 640  # px of an embedded picture; its own file has it whole
 _QUALITY = 88

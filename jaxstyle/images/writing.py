@@ -12,11 +12,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.exif import record_in, with_record
-from jaxstyle.images.files import cannot_write, check_extension, check_file, target_of, write_bytes
 from jaxstyle.images.icc import srgb_profile
 from jaxstyle.images.picture import MAX_PIXELS, pillow_settings
 from jaxstyle.images.png16 import encode_png16
 from jaxstyle.images.tiff import encode_tiff
+from jaxstyle.runtime.atomic_files import (
+    cannot_write,
+    check_extension,
+    check_file,
+    target_of,
+    write_bytes,
+)
 
 _FORMATS = {
     ".png": "PNG",

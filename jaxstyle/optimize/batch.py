@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxstyle.errors import InputError
-from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.optimize.loop import (
     Algorithm,
     Evaluate,
@@ -26,6 +25,7 @@ from jaxstyle.optimize.loop import (
     deferred_interrupt,
     usable,
 )
+from jaxstyle.runtime.compiler_options import MemoryFirst
 
 
 class BatchProgram(NamedTuple):

@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError, is_out_of_memory
-from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
+from jaxstyle.runtime.compiler_options import MemoryFirst
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
 """(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""

@@ -18,7 +18,7 @@ from jaxstyle.preview.pace import Pace
 from jaxstyle.preview.pages import Pages
 from jaxstyle.preview.pictures import jpeg, small
 from jaxstyle.preview.server import Server
-from jaxstyle.usage import memory_in_use
+from jaxstyle.runtime.memory import memory_in_use
 
 LONGEST_SIDE = 1600
 """px of what is sent; the file has it whole."""

@@ -10,8 +10,8 @@ import numpy as np
 import ours
 import problem
 
-from jaxstyle.compilation_cache import keep_compiled_programs
-from jaxstyle.memory_first import MemoryFirst
+from jaxstyle.runtime.compilation_cache import keep_compiled_programs
+from jaxstyle.runtime.compiler_options import MemoryFirst
 
 imported = time.time()
 settings = problem.settings()

@@ -15,9 +15,9 @@ import problem
 
 from jaxstyle import dealt
 from jaxstyle.layers import block_of, stride
-from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
+from jaxstyle.runtime.compiler_options import MemoryFirst
 from jaxstyle.sharding import evaluation_sharded, parse_mesh
 from jaxstyle.tiling import TiledObjective, _tile_gradient
 

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from jaxstyle.figures.loss_plot import check_plot_path
-from jaxstyle.images.files import extension_of, write_bytes
+from jaxstyle.runtime.atomic_files import extension_of, write_bytes
 
 Runs = Mapping[tuple[str, str], Mapping[str, Any]]
 """(start, optimiser) -> losses and times, one each for every evaluation."""

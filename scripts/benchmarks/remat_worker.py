@@ -14,10 +14,10 @@ from jaxtyping import Array
 
 from jaxstyle.convolution import convolve3x3, pool2x2
 from jaxstyle.layers import VGG19, block_of
-from jaxstyle.memory_first import MemoryFirst
 from jaxstyle.objective import Objective
 from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Features, Model, Picture
+from jaxstyle.runtime.compiler_options import MemoryFirst
 
 REPEATS = 3
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.images.files import write_bytes
+from jaxstyle.runtime.atomic_files import write_bytes
 
 
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
