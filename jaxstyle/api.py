@@ -27,7 +27,7 @@ from jaxstyle.job import (
 )
 from jaxstyle.level_progress import Callback, LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise

@@ -15,12 +15,12 @@ from jaxstyle.batch_masks import masks_of, masks_put_away, read_batch_masks, wit
 from jaxstyle.chunks import Limits, Progress, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.grouping import Cell, grouped
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.masks import full
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.result import Stylized
 from jaxstyle.runtime.processes import gather
 from jaxstyle.styles import Weighted, pictures_at, read_styles

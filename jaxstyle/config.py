@@ -16,7 +16,7 @@ from typing import Any
 
 from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
-from jaxstyle.layers import PADDINGS, POOLINGS, parse_layers
+from jaxstyle.network.architecture import PADDINGS, POOLINGS, parse_layers
 from jaxstyle.presets import preset_settings
 from jaxstyle.regularisers import VARIATIONS
 from jaxstyle.setting import checked, setting

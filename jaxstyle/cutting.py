@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxstyle.layers import stride
+from jaxstyle.network.architecture import stride
 from jaxstyle.quantities import Guides, Targets
 from jaxstyle.windows import Tiling, Window
 

@@ -32,8 +32,8 @@ from jaxstyle.experiment_settings import (
 from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, prepare
-from jaxstyle.layers import block_of
 from jaxstyle.level_progress import LevelProgress
+from jaxstyle.network.architecture import block_of
 from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 

@@ -15,11 +15,11 @@ from jaxstyle.cell_files import finished_cell, make_folder, save_cell
 from jaxstyle.chunks import Limits, Portion, Progress, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.job import Image, Job, prepare, replace_settings
 from jaxstyle.masks import read_mask
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.result import Stylized
 from jaxstyle.runtime.processes import gather, is_first
 from jaxstyle.styles import read_contents, read_regions, read_styles

@@ -12,12 +12,13 @@ import numpy as np
 from jaxstyle.config import StylizeConfig, config_from, with_preset
 from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
-from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.initial import initial_picture
-from jaxstyle.layers import least_side, order_taps, style_padding
 from jaxstyle.masks import Mask, check_aspect, full, read_mask
-from jaxstyle.network import Network
+from jaxstyle.network.architecture import least_side, order_taps, style_padding
+from jaxstyle.network.network import Network
+from jaxstyle.network.vgg import check_depth, check_size
+from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.programs import mesh_of, model_in_force, objective_of, weights_of
 from jaxstyle.pyramid import level_sizes
@@ -28,7 +29,6 @@ from jaxstyle.strategy import choose
 from jaxstyle.styles import Image, Region, Style, Weighted, read_contents, read_regions, read_styles
 from jaxstyle.targets import Kept
 from jaxstyle.tiling import TiledObjective
-from jaxstyle.vgg import check_depth, check_size
 
 CIRCULAR_MULTIPLE = 16
 """Sides of a picture that wraps are multiples of this: then pooling wraps too."""

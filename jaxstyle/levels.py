@@ -12,8 +12,8 @@ import numpy as np
 from jaxstyle.config import StylizeConfig
 from jaxstyle.initial import initial_picture
 from jaxstyle.job import Goal, Job, goals_of, is_tiled, tiled_of
-from jaxstyle.layers import style_padding
 from jaxstyle.masks import guides, resize_mask
+from jaxstyle.network.architecture import style_padding
 from jaxstyle.objective import Objective
 from jaxstyle.programs import mesh_of
 from jaxstyle.quantities import Guides, Model, Targets

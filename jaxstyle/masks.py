@@ -18,8 +18,8 @@ from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
-from jaxstyle.layers import VGG19, Architecture, least_side, order_taps
 from jaxstyle.luminance import luminance
+from jaxstyle.network.architecture import VGG19, Architecture, least_side, order_taps
 
 GUIDE_MODES = ("simple", "inside", "all")
 _OFF = 0.02  # of width to height; what comes from rounding sizes is less

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from jaxstyle.layers import Architecture, block_of, order_taps, stride
-from jaxstyle.winograd import LEAST_NETWORK, LEAST_WIDTH
+from jaxstyle.network.architecture import Architecture, block_of, order_taps, stride
+from jaxstyle.network.winograd import LEAST_NETWORK, LEAST_WIDTH
 
 FIRST_BLOCK, OTHER_BLOCKS, BY_WINOGRAD = 2.0, 0.63, 1.0
 """Times that the features of the first block, of the others, and of wide layers are held."""

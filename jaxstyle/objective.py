@@ -20,8 +20,9 @@ from jaxstyle import losses
 from jaxstyle.conventions import get_convention
 from jaxstyle.errors import InputError
 from jaxstyle.gradients import clipped, with_unit_gradient
-from jaxstyle.layers import stride
-from jaxstyle.preprocess import to_network
+from jaxstyle.network.architecture import stride
+from jaxstyle.network.preprocessing import to_network
+from jaxstyle.network.vgg import features
 from jaxstyle.quantities import (
     Counted,
     Features,
@@ -36,7 +37,6 @@ from jaxstyle.quantities import (
 from jaxstyle.regularisers import picture_sum
 from jaxstyle.statistics import STATISTICS, Moments, additive, means, moments
 from jaxstyle.statistics.histogram import values
-from jaxstyle.vgg import features
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,15 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxstyle.convolution import pool2x2, relu
-from jaxstyle.layers import architecture_of, order_taps, stride
-from jaxstyle.network import kernel_shapes
+from jaxstyle.network.architecture import architecture_of, order_taps, stride
+from jaxstyle.network.convolution import pool2x2, relu
+from jaxstyle.network.network import kernel_shapes
+from jaxstyle.network.preprocessing import to_network
+from jaxstyle.network.vgg import check_depth, check_size
 from jaxstyle.objective import Objective, freed
-from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Counted, Model, Picture, Targets, Terms, Weights
 from jaxstyle.statistics import Moments, means, moments
 from jaxstyle.targets import Known
-from jaxstyle.vgg import check_depth, check_size
 
 _SOURCE = {"zeros": 0, "replicate": 1, "reflect": 2}
 """How far before the first position beyond the border the one lies that it repeats."""

@@ -9,13 +9,13 @@ import jax
 from jax.sharding import Mesh
 
 from jaxstyle.config import StylizeConfig
-from jaxstyle.layers import order_taps
-from jaxstyle.network import Network
+from jaxstyle.network.architecture import order_taps
+from jaxstyle.network.network import Network
+from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam
 from jaxstyle.quantities import Model, Weights, make_weights, model_of
 from jaxstyle.sharding import parse_mesh
-from jaxstyle.winograd import wide_layers, with_transformed_kernels
 
 
 def objective_of(config: StylizeConfig) -> Objective:

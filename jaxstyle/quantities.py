@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.network import Network, Params
-from jaxstyle.preprocess import Preprocessing
+from jaxstyle.network.network import Network, Params
+from jaxstyle.network.preprocessing import Preprocessing
 from jaxstyle.statistics import Moments
 
 Picture = Float[Array, "height width 3"]

@@ -11,10 +11,10 @@ from typing import Any
 
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
 from jaxstyle.images import read_record
 from jaxstyle.job import Job, prepare
 from jaxstyle.metadata import parse_record, versions
+from jaxstyle.network.weights import load_weights
 from jaxstyle.programs import mesh_of
 from jaxstyle.styles import Style
 

@@ -19,8 +19,8 @@ from jaxtyping import Float
 
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.layers import style_padding
-from jaxstyle.network import Network
+from jaxstyle.network.architecture import style_padding
+from jaxstyle.network.network import Network
 from jaxstyle.objective import Objective
 from jaxstyle.runtime.atomic_files import write_bytes
 from jaxstyle.statistics import Moments, additive

@@ -22,7 +22,7 @@ from jaxstyle.job import (
 )
 from jaxstyle.job_record import record_of_style
 from jaxstyle.levels import known_of_goal
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
 from jaxstyle.programs import precision_in_force
 from jaxstyle.saved_style import (
     SavedStyle,

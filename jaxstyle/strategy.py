@@ -13,7 +13,7 @@ import jax
 from jaxstyle import needs
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.layers import Architecture
+from jaxstyle.network.architecture import Architecture
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 from jaxstyle.sharding import mesh_shape
 from jaxstyle.statistics import additive

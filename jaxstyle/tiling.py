@@ -26,13 +26,13 @@ from jaxtyping import Array, Float, Int
 from jaxstyle.cutting import add_window, aligned_zeros, cut_targets, cut_window, owned_within
 from jaxstyle.dealt import added_up, copied, dealt, devices_of
 from jaxstyle.errors import InputError
-from jaxstyle.layers import Architecture, architecture_of, stride
-from jaxstyle.network import kernel_shapes
+from jaxstyle.network.architecture import Architecture, architecture_of, stride
+from jaxstyle.network.network import kernel_shapes
+from jaxstyle.network.vgg import check_size
 from jaxstyle.objective import Objective, check_tileable, freed
 from jaxstyle.quantities import Counted, Model, Picture, Sums, Targets, Terms, Weights
 from jaxstyle.statistics import Moments, means, moments
 from jaxstyle.targets import Known
-from jaxstyle.vgg import check_size
 from jaxstyle.windows import Span, Tiling, Window, tile_picture
 
 AnyPicture = Picture | Float[np.ndarray, "height width 3"]

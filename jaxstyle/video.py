@@ -18,13 +18,13 @@ from jaxstyle.api import run
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
-from jaxstyle.formats import default_weights, load_weights
 from jaxstyle.images.hidden import filled
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.level_progress import LevelProgress
 from jaxstyle.luminance import grey
 from jaxstyle.masks import read_mask
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 from jaxstyle.sized import alpha_at, original_at

@@ -17,7 +17,7 @@ from itertools import product
 from typing import NamedTuple
 
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG19, Architecture, order_taps, stride
+from jaxstyle.network.architecture import VGG19, Architecture, order_taps, stride
 
 
 class Span(NamedTuple):

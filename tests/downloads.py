@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jaxstyle.formats.download import Wanted
-from jaxstyle.formats.registry import Checksum
-from jaxstyle.formats.transfer import Patience
+from jaxstyle.network.weights.download.download import Wanted
+from jaxstyle.network.weights.download.http import Patience
+from jaxstyle.network.weights.download.known_files import Checksum
 
 DATA = bytes(range(256)) * 4000  # 1,024,000 bytes
 OTHER = DATA[::-1]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.network import WeightFileError
 
 CASES = int(os.environ.get("JAXSTYLE_FUZZ_CASES", "300"))
 SECONDS = 5

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from weight_files import Layers
 
-from jaxstyle.layers import Architecture
+from jaxstyle.network.architecture import Architecture
 
 
 def keras_name(convolution: str) -> str:

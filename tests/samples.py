@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxstyle.layers import VGG19, Architecture
-from jaxstyle.network import Network
-from jaxstyle.preprocess import IMAGENET, preprocessing
-from jaxstyle.vgg import random_params
+from jaxstyle.network.architecture import VGG19, Architecture
+from jaxstyle.network.network import Network
+from jaxstyle.network.preprocessing import IMAGENET, preprocessing
+from jaxstyle.network.vgg import random_params
 
 TINY = Architecture(VGG19.depths, (4, 5, 6, 7, 8))
 

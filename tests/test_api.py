@@ -8,8 +8,8 @@ import pytest
 
 from jaxstyle import StylizeConfig, api, images, stylize
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import load_weights
 from jaxstyle.optimize import loop
 
 SIZE = 48
@@ -192,9 +192,9 @@ def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
     import jax
 
     from jaxstyle.job import prepare_network
-    from jaxstyle.layers import VGG16
-    from jaxstyle.preprocess import IMAGENET, preprocessing
-    from jaxstyle.vgg import random_params
+    from jaxstyle.network.architecture import VGG16
+    from jaxstyle.network.preprocessing import IMAGENET, preprocessing
+    from jaxstyle.network.vgg import random_params
 
     narrow = replace(VGG16, widths=(2, 2, 2, 2, 2))
     params = random_params(jax.random.key(0), narrow)

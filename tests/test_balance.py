@@ -17,11 +17,11 @@ import pytest
 from samples import landscape, random_network, waves
 
 from jaxstyle.conventions import CONVENTIONS
-from jaxstyle.formats import load_weights
-from jaxstyle.layers import VGG19, VGG19_SLIM
-from jaxstyle.network import Network
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM
+from jaxstyle.network.network import Network
+from jaxstyle.network.preprocessing import CAFFE, preprocessing
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
-from jaxstyle.preprocess import CAFFE, preprocessing
 from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.targets import content_targets, style_targets
 

@@ -15,7 +15,7 @@ import pytest
 from problems import QUADRATIC, ROSENBROCK, as_float32, evaluate_of, rosenbrock_start, stretched
 
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping, minimise
 from jaxstyle.optimize.batch import BatchProgram, BatchProgress, compile_batch, minimise_batch

@@ -9,10 +9,10 @@ import pytest
 from fuzzing import CASES, assert_only_refusals, bounded
 from weight_files import TINY, Layers, assert_same_layers, random_layers
 
-from jaxstyle.formats.caffe import read_caffemodel
-from jaxstyle.formats.raw import CAFFE_INPUT
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.caffe import read_caffemodel
+from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT
 
 TINY16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)

@@ -21,10 +21,10 @@ from jaxstyle import Grid, axis
 from jaxstyle.cell_files import finished_cell, save_cell
 from jaxstyle.chunks import Limits, Progress
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
 from jaxstyle.images import load_image, read_record, save_image
 from jaxstyle.job import Job, prepare
 from jaxstyle.job_record import record_of
+from jaxstyle.network.weights import load_weights
 from jaxstyle.replay import prepare_replay
 
 AXES = ("style_weight=1,10", "seed=0..2")

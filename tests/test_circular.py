@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from samples import landscape, noise, random_network, waves
 
-from jaxstyle.convolution import convolve3x3
-from jaxstyle.layers import VGG19, least_side
 from jaxstyle.losses import gram_matrix
+from jaxstyle.network.architecture import VGG19, least_side
+from jaxstyle.network.convolution import convolve3x3
+from jaxstyle.network.preprocessing import to_network
+from jaxstyle.network.vgg import features
 from jaxstyle.objective import Objective
-from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Model, Targets, make_weights, model_of
 from jaxstyle.regularisers import total_variation
 from jaxstyle.targets import content_targets, style_targets
-from jaxstyle.vgg import features
 
 UPTO = VGG19.layers[: VGG19.layers.index("relu5_1") + 1]
 STRIDE = 16

@@ -18,8 +18,8 @@ from jaxstyle import images
 from jaxstyle.cli import main
 from jaxstyle.commands.reporting import loss_line
 from jaxstyle.config import StylizeConfig
-from jaxstyle.formats import load_weights, write_native
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import load_weights, write_native
 from jaxstyle.optimize import Progress
 from jaxstyle.quantities import Terms
 

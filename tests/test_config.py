@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jaxstyle.config import StylizeConfig, config_from, read_settings
 from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.errors import InputError
-from jaxstyle.layers import order_taps
+from jaxstyle.network.architecture import order_taps
 from jaxstyle.setting import kind_of
 
 FIELDS = {entry.name: entry for entry in dataclasses.fields(StylizeConfig)}

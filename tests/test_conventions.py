@@ -13,10 +13,10 @@ from samples import in_float64, landscape, noise, random_network, waves
 
 from jaxstyle.conventions import CONVENTIONS, STYLE_BALANCE, get_convention
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG19
 from jaxstyle.losses import energy, gram_matrix, squared_error
+from jaxstyle.network.architecture import VGG19
+from jaxstyle.network.preprocessing import to_network
 from jaxstyle.objective import Objective
-from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.targets import content_targets, style_targets
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from jaxstyle.conventions import get_convention
-from jaxstyle.formats import load_weights
-from jaxstyle.layers import VGG19, parse_layers
+from jaxstyle.network.architecture import VGG19, parse_layers
+from jaxstyle.network.vgg import random_params
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.quantities import Model, Targets, make_weights, model_of
 from jaxstyle.targets import content_targets, style_targets
-from jaxstyle.vgg import random_params
 
 BOUNDS = (0.0, 1.0)
 CONTENT_LAYER = "relu4_2"

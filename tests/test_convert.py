@@ -32,15 +32,15 @@ from weight_files import (
     torchvision_names,
 )
 
-from jaxstyle.formats import read_native, write_native
-from jaxstyle.formats.convert import convert, convert_file, network_from
-from jaxstyle.formats.kinds import read_any
-from jaxstyle.formats.raw import CAFFE_INPUT, TORCHVISION_INPUT, RawWeights
-from jaxstyle.formats.registry import KNOWN_FILES, Checksum
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import Network, WeightFileError
-from jaxstyle.preprocess import to_network
-from jaxstyle.vgg import features
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import Network, WeightFileError
+from jaxstyle.network.preprocessing import to_network
+from jaxstyle.network.vgg import features
+from jaxstyle.network.weights import read_native, write_native
+from jaxstyle.network.weights.convert import convert, convert_file, network_from
+from jaxstyle.network.weights.detect_format import read_any
+from jaxstyle.network.weights.download.known_files import KNOWN_FILES, Checksum
+from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, TORCHVISION_INPUT, RawWeights
 
 TAPS = ("relu1_1", "conv2_2", "relu3_1", "conv4_2", "relu5_1", "conv5_4")
 PICTURE = np.random.default_rng(7).random((48, 32, 3), np.float32)
@@ -275,7 +275,9 @@ def test_a_judge_is_asked_last(tmp_path):
 def test_checksums_come_before_any_reader(tmp_path, monkeypatch):
     path = tmp_path / "w.pth"
     path.write_bytes(b"anything")
-    monkeypatch.setattr("jaxstyle.formats.convert.read_any", lambda path: pytest.fail("was opened"))
+    monkeypatch.setattr(
+        "jaxstyle.network.weights.convert.read_any", lambda path: pytest.fail("was opened")
+    )
     with pytest.raises(WeightFileError, match="is not the file it should be: its SHA256 is"):
         convert_file(path, checksums=[Checksum("sha256", "ab" * 32, "this test")])
 

@@ -22,14 +22,14 @@ from weight_files import TINY, random_layers, torch_file, torchvision_names
 from jaxstyle.commands import convert_weights, weight_download
 from jaxstyle.commands.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights, read_native, registry, write_native
-from jaxstyle.formats.convert import convert
-from jaxstyle.formats.download import DownloadError
-from jaxstyle.formats.raw import CAFFE_INPUT
-from jaxstyle.formats.registry import Checksum, KnownFile
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
-from jaxstyle.weight_statistics import layer_statistics, looks_normalised
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights import load_weights, read_native, write_native
+from jaxstyle.network.weights.convert import convert
+from jaxstyle.network.weights.download.download import DownloadError
+from jaxstyle.network.weights.download.known_files import Checksum, KnownFile
+from jaxstyle.network.weights.layer_statistics import layer_statistics, looks_normalised
+from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT
 
 LAYERS = {
     name: (kernel, bias / 10)  # large biases kill filters
@@ -51,7 +51,9 @@ def surroundings(monkeypatch, tmp_path, examples):
     forget_proxies(monkeypatch)
     monkeypatch.setattr("jaxstyle.commands.sample_pictures.SIDE", 64)
     monkeypatch.setattr("jaxstyle.commands.sample_pictures._EXAMPLES", examples)
-    monkeypatch.setattr("jaxstyle.formats.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(
+        "jaxstyle.network.weights.download.download.time.sleep", lambda seconds: None
+    )
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from jaxstyle import StylizeConfig, stylize
 from jaxstyle.dealt import _on_each, _one_ahead, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.job import prepare
-from jaxstyle.layers import VGG19, VGG19_SLIM, architecture_of, stride
-from jaxstyle.network import kernel_shapes
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM, architecture_of, stride
+from jaxstyle.network.network import kernel_shapes
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
 from jaxstyle.sharding import parse_mesh

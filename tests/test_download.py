@@ -17,8 +17,8 @@ from local_server import (
     served,
 )
 
-from jaxstyle.formats.download import DownloadError, download
-from jaxstyle.formats.registry import Checksum
+from jaxstyle.network.weights.download.download import DownloadError, download
+from jaxstyle.network.weights.download.known_files import Checksum
 
 
 @pytest.fixture(autouse=True)

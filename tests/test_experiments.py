@@ -27,8 +27,8 @@ from jaxstyle.experiments import (
     texture,
 )
 from jaxstyle.images import fit_longest_side, load_image, resize
-from jaxstyle.layers import parse_layers
 from jaxstyle.levels import targets_at
+from jaxstyle.network.architecture import parse_layers
 from jaxstyle.programs import objective_of, weights_of
 from jaxstyle.quantities import model_of
 

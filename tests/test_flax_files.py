@@ -13,10 +13,10 @@ from fuzzing import CASES, assert_only_refusals, bounded
 from hdf5_files import fuzz_apart, write_flaxmodels
 from weight_files import TINY, assert_same_layers, random_layers
 
-from jaxstyle.formats.flax_files import read_flaxmodels, read_msgpack
-from jaxstyle.formats.raw import TORCHVISION_INPUT
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.flax_files import read_flaxmodels, read_msgpack
+from jaxstyle.network.weights.readers.raw_weights import TORCHVISION_INPUT
 
 TINY16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)
@@ -61,7 +61,7 @@ def test_flaxmodels_without_a_layer_is_refused(tmp_path):
 def test_damaged_flaxmodels_is_refused(tmp_path):
     write_flaxmodels(tmp_path / "a.h5", dict(list(LAYERS.items())[:4]))
     (tmp_path / "damaged").mkdir()
-    reader = "jaxstyle.formats.flax_files:read_flaxmodels"
+    reader = "jaxstyle.network.weights.readers.flax_files:read_flaxmodels"
     count = fuzz_apart(reader, tmp_path / "a.h5", tmp_path / "damaged", count=CASES)
     assert count > CASES / 4
 

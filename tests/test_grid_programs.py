@@ -13,9 +13,9 @@ import jaxstyle.grid
 from jaxstyle import stylize
 from jaxstyle.axes import Axis
 from jaxstyle.chunks import Progress
-from jaxstyle.formats import load_weights
 from jaxstyle.grouping import Cell, grouped
 from jaxstyle.job import prepare
+from jaxstyle.network.weights import load_weights
 
 
 def test_docstring_example_runs():

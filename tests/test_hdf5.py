@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 from fuzzing import bounded
 
-from jaxstyle.formats.hdf5 import HDF5_ERRORS, attributes, open_hdf5, stored_datasets
-from jaxstyle.formats.refusal import refusals
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.safe_parsers.hdf5 import (
+    HDF5_ERRORS,
+    attributes,
+    open_hdf5,
+    stored_datasets,
+)
+from jaxstyle.network.weights.safe_parsers.refusals import refusals
 
 NUMBERS = np.random.default_rng(0).standard_normal((3, 3, 20, 30)).astype(np.float32)
 

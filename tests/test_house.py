@@ -211,9 +211,9 @@ def test_these_rules_can_fail(tmp_path):
     """The reader of imports sees each of their forms, and unknown modules have no place."""
     source = tmp_path / "module.py"
     source.write_text(
-        "import jaxstyle.vgg\n"
+        "import jaxstyle.network.vgg\n"
         "from jaxstyle import losses\n"
-        "def f():\n    from jaxstyle.formats.native import read_native\n"
+        "def f():\n    from jaxstyle.network.weights.native import read_native\n"
         "if TYPE_CHECKING:\n    from jaxstyle.config import StylizeConfig\n"
         "from jaxstyle import stylize\n"
     )

@@ -7,10 +7,10 @@ import pytest
 from hdf5_files import write_keras_named
 from weight_files import Layers, random_layers, torch_file
 
-from jaxstyle.formats.convert import convert, convert_file
-from jaxstyle.formats.identify import NETWORKS, identify
-from jaxstyle.layers import VGG19
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG19
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.convert import convert, convert_file
+from jaxstyle.network.weights.fingerprints import NETWORKS, identify
 
 
 def named(layers: Layers) -> dict[str, np.ndarray]:

@@ -19,10 +19,10 @@ from hdf5_files import (
 )
 from weight_files import TINY, assert_same_layers, random_layers
 
-from jaxstyle.formats.keras import read_keras
-from jaxstyle.formats.raw import CAFFE_INPUT
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.keras import read_keras
+from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT
 
 TINY16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)
@@ -208,7 +208,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_damaged_hdf5_is_refused(tmp_path):
     write_keras_named(tmp_path / "a.h5", LAYERS, "new")
     (tmp_path / "damaged").mkdir()
-    reader = "jaxstyle.formats.keras:read_keras"
+    reader = "jaxstyle.network.weights.readers.keras:read_keras"
     count = fuzz_apart(reader, tmp_path / "a.h5", tmp_path / "damaged", count=CASES)
     assert count > CASES / 4
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxstyle.errors import InputError
-from jaxstyle.layers import (
+from jaxstyle.network.architecture import (
     VGG16,
     VGG19,
     VGG19_SLIM,

@@ -16,9 +16,9 @@ from samples import TINY
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
-from jaxstyle.layers import VGG16, VGG19, stride
 from jaxstyle.masks import GUIDE_MODES, check_aspect, full, guide, guides, read_mask, resize_mask
-from jaxstyle.vgg import features, random_params
+from jaxstyle.network.architecture import VGG16, VGG19, stride
+from jaxstyle.network.vgg import features, random_params
 from jaxstyle.windows import reach_of
 
 TAPS = ("relu1_1", "conv1_2", "pool1", "relu2_1", "pool2", "relu3_1", "conv4_2", "relu5_1")

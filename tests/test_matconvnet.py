@@ -14,13 +14,13 @@ import scipy.sparse
 from fuzzing import CASES, assert_only_refusals, bounded
 from weight_files import TINY, Layers, assert_same_layers, random_layers
 
-from jaxstyle.formats import mat5
-from jaxstyle.formats.mat5 import MAT_ERRORS, read_mat
-from jaxstyle.formats.matconvnet import read_matconvnet
-from jaxstyle.formats.raw import TrainedInput
-from jaxstyle.formats.refusal import refusals
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.matconvnet import read_matconvnet
+from jaxstyle.network.weights.readers.raw_weights import TrainedInput
+from jaxstyle.network.weights.safe_parsers import mat_file
+from jaxstyle.network.weights.safe_parsers.mat_file import MAT_ERRORS, read_mat
+from jaxstyle.network.weights.safe_parsers.refusals import refusals
 
 TINY16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)
@@ -296,7 +296,7 @@ def test_a_bomb_takes_no_memory(tmp_path):
 
 
 def test_many_small_arrays_are_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(mat5, "_LARGEST_TOTAL", 2**20)
+    monkeypatch.setattr(mat_file, "_LARGEST_TOTAL", 2**20)
     (tmp_path / "a.mat").write_bytes(mat({"layers": cell([np.zeros(2**14)] * 9)}))
     refused(tmp_path / "a.mat", "absurdly many numbers")
 

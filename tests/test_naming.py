@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from weight_files import TINY, assert_same_layers, random_layers, torchvision_names
 
-from jaxstyle.formats.naming import Stored, convolutions_of
-from jaxstyle.layers import VGG16, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 
 LAYERS = random_layers(TINY)
 TINY_16 = Architecture(VGG16.depths, TINY.widths)

@@ -13,11 +13,11 @@ from fuzzing import CASES
 from hdf5_files import fuzz_apart
 from weight_files import TINY, random_layers
 
-from jaxstyle.formats import load_weights, read_native, write_native
-from jaxstyle.formats.native import DTYPES
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import Network, WeightFileError, checked_network
-from jaxstyle.preprocess import CAFFE, IMAGENET, preprocessing
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import Network, WeightFileError, checked_network
+from jaxstyle.network.preprocessing import CAFFE, IMAGENET, preprocessing
+from jaxstyle.network.weights import load_weights, read_native, write_native
+from jaxstyle.network.weights.native import DTYPES
 
 TINY16 = Architecture(VGG16.depths, TINY.widths)
 
@@ -278,5 +278,5 @@ def test_damaged_files_are_refused(tmp_path):
     write_native(path, network(upto="conv2_2"))
     folder = tmp_path / "damaged"
     folder.mkdir()
-    count = fuzz_apart("jaxstyle.formats.native:read_native", path, folder, count=CASES)
+    count = fuzz_apart("jaxstyle.network.weights.native:read_native", path, folder, count=CASES)
     assert count > CASES / 4

@@ -8,10 +8,10 @@ import pytest
 from samples import TINY, landscape, random_network
 
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import Network, WeightFileError, checked_network, kernel_shapes
-from jaxstyle.preprocess import IMAGENET, preprocessing
-from jaxstyle.vgg import features
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import Network, WeightFileError, checked_network, kernel_shapes
+from jaxstyle.network.preprocessing import IMAGENET, preprocessing
+from jaxstyle.network.vgg import features
 
 HOW = preprocessing(**IMAGENET)
 TINY16 = Architecture(VGG16.depths, TINY.widths)

@@ -23,10 +23,14 @@ from weight_files import (
     torchvision_names,
 )
 
-from jaxstyle.formats.numpy_files import read_numpy
-from jaxstyle.formats.raw import CAFFE_INPUT, TORCHVISION_INPUT, TrainedInput
-from jaxstyle.layers import VGG19, VGG19_SLIM
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.numpy_files import read_numpy
+from jaxstyle.network.weights.readers.raw_weights import (
+    CAFFE_INPUT,
+    TORCHVISION_INPUT,
+    TrainedInput,
+)
 
 savez: Any = np.savez  # whose keywords are typed as if all were options
 LAYERS = random_layers(TINY)

@@ -12,8 +12,8 @@ import pytest
 from samples import compilations, landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Model, Targets, Terms, Weights, make_weights, model_of
 from jaxstyle.regularisers import total_variation

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from samples import compilations, landscape
 
-from jaxstyle.preprocess import CAFFE, IMAGENET, from_network, preprocessing, to_network
+from jaxstyle.network.preprocessing import CAFFE, IMAGENET, from_network, preprocessing, to_network
 
 BOTH = pytest.mark.parametrize("how", [IMAGENET, CAFFE], ids=["imagenet", "caffe"])
 

@@ -19,7 +19,7 @@ from jaxstyle.commands.settings import add_settings, settings_from
 from jaxstyle.config import StylizeConfig, config_from, read_settings, with_preset
 from jaxstyle.conventions import CONVENTIONS, get_convention
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG19, order_taps
+from jaxstyle.network.architecture import VGG19, order_taps
 from jaxstyle.presets import PRESETS, johnson_tv_weight, preset_settings
 from jaxstyle.pyramid import level_sizes
 from jaxstyle.regularisers import total_variation

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxstyle.formats.identify import identify
-from jaxstyle.layers import VGG19
-from jaxstyle.network import Network, checked_network
-from jaxstyle.preprocess import CAFFE, preprocessing, to_network
-from jaxstyle.vgg import features
+from jaxstyle.network.architecture import VGG19
+from jaxstyle.network.network import Network, checked_network
+from jaxstyle.network.preprocessing import CAFFE, preprocessing, to_network
+from jaxstyle.network.vgg import features
+from jaxstyle.network.weights.fingerprints import identify
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ORIGINAL = SHARED / "weights" / "vgg19_original_head" / "vgg19.model"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from conftest import ROOT
 from downloads import DATA, sha256
 
-from jaxstyle.formats.download import Wanted, manual_steps
-from jaxstyle.formats.registry import KNOWN_FILES
+from jaxstyle.network.weights.download.download import Wanted, manual_steps
+from jaxstyle.network.weights.download.known_files import KNOWN_FILES
 
 
 def test_the_manual_steps_say_all_that_one_needs(tmp_path):

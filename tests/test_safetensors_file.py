@@ -12,9 +12,9 @@ from fuzzing import CASES, assert_only_refusals, bounded
 from safetensors.numpy import save, save_file
 from weight_files import TINY, assert_same_layers, random_layers, rounded, torchvision_names
 
-from jaxstyle.formats.safetensors_file import read_safetensors
-from jaxstyle.layers import VGG19
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG19
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.safetensors_file import read_safetensors
 
 LAYERS = random_layers(TINY)
 TENSORS = torchvision_names(LAYERS, TINY)

@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from samples import compilations, landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import _advance, _start

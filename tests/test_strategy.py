@@ -17,7 +17,6 @@ from jaxstyle.cli import main
 from jaxstyle.errors import InputError
 from jaxstyle.grid import sweep
 from jaxstyle.job import prepare
-from jaxstyle.layers import VGG19, VGG19_SLIM
 from jaxstyle.needs import (
     HOST_PICTURES_WHOLE,
     PICTURE,
@@ -26,6 +25,7 @@ from jaxstyle.needs import (
     tiled_bytes,
     whole_bytes,
 )
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.optimize.loop import _advance
 from jaxstyle.programs import algorithm_of, objective_of, weights_of
 from jaxstyle.quantities import Targets, model_of

@@ -12,7 +12,7 @@ from problems import QUADRATIC, rosenbrock_start, stretched
 
 from jaxstyle import sweeping
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
+from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping
 from jaxstyle.quantities import Targets, make_weights, model_of

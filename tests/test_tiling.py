@@ -17,14 +17,14 @@ from jaxstyle import dealt, tiling, windows
 from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.cutting import aligned_zeros
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG16, VGG19, Architecture, architecture_of, stride
-from jaxstyle.network import Network, kernel_shapes
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture, architecture_of, stride
+from jaxstyle.network.network import Network, kernel_shapes
+from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
 from jaxstyle.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 from jaxstyle.windows import least_tile
-from jaxstyle.winograd import wide_layers, with_transformed_kernels
 
 SHALLOW = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
 DEEP = Objective()
@@ -369,7 +369,7 @@ def test_content_targets_of_another_size_are_refused():
 
 
 def test_the_network_that_comes_with_jaxstyle(shared):
-    from jaxstyle.formats import default_weights, load_weights
+    from jaxstyle.network.weights import default_weights, load_weights
 
     objective = Objective(("relu4_2",), tuple(f"relu{block}_1" for block in range(1, 6)))
     assert_equal(objective, 187, 96, 181, network=load_weights(default_weights()))

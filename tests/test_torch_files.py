@@ -29,9 +29,9 @@ from weight_files import (
     write_torch_root,
 )
 
-from jaxstyle.formats.torch_files import read_torch
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.pytorch import read_torch
 
 TINY_16 = Architecture(VGG16.depths, TINY.widths)
 LAYERS = random_layers(TINY)

@@ -26,9 +26,9 @@ from weight_files import (
     write_torch_root,
 )
 
-from jaxstyle.formats.torch_files import read_torch
-from jaxstyle.layers import Architecture
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.architecture import Architecture
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.pytorch import read_torch
 
 LAYERS = random_layers(TINY)
 TENSORS = torchvision_names(LAYERS, TINY)

@@ -18,8 +18,8 @@ from local_server import (
     served,
 )
 
-from jaxstyle.formats.download import DownloadError, Wanted, download
-from jaxstyle.formats.transfer import Failure, Patience, new_session, request_rest
+from jaxstyle.network.weights.download.download import DownloadError, Wanted, download
+from jaxstyle.network.weights.download.http import Failure, Patience, new_session, request_rest
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_a_server_that_stays_busy_is_given_up(target):
 
 def test_waits_grow_and_the_server_may_ask_for_longer_ones(target, monkeypatch):
     waits = []
-    monkeypatch.setattr("jaxstyle.formats.download.time.sleep", waits.append)
+    monkeypatch.setattr("jaxstyle.network.weights.download.download.time.sleep", waits.append)
     script = [refusing(503), refusing(503), refusing(429, Retry_After="7"), refusing(503)]
     with served(DATA, script=script) as site:
         download(wanted(site), target, patience=Patience())

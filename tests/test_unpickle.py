@@ -16,8 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_files import Name, PersistentId, Reduce, pickled
 
-from jaxstyle.formats.unpickle import BUDGET, INLINE, Blob, Call, Global, unpickle
-from jaxstyle.network import WeightFileError
+from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.safe_parsers.pickle_machine import (
+    BUDGET,
+    INLINE,
+    Blob,
+    Call,
+    Global,
+    unpickle,
+)
 
 ALLOWED = frozenset({"collections.OrderedDict", "numpy.dtype"})
 

@@ -12,11 +12,11 @@ import pytest
 from samples import TINY, in_float64, landscape, noise, random_network
 
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
-from jaxstyle.layers import VGG16, VGG19, Architecture
-from jaxstyle.network import Network
-from jaxstyle.preprocess import to_network
-from jaxstyle.vgg import check_size, features, random_params
+from jaxstyle.network.architecture import VGG16, VGG19, Architecture
+from jaxstyle.network.network import Network
+from jaxstyle.network.preprocessing import to_network
+from jaxstyle.network.vgg import check_size, features, random_params
+from jaxstyle.network.weights import load_weights
 
 POOLINGS = ("avg", "max")
 PADDINGS = ("zeros", "reflect", "replicate")

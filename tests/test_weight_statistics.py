@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 
 from jaxstyle.commands.sample_pictures import dead_leaves, sample_pictures
 from jaxstyle.errors import InputError
-from jaxstyle.formats import load_weights
-from jaxstyle.formats.convert import INPUTS, network_from
-from jaxstyle.formats.identify import identify
-from jaxstyle.formats.raw import RawWeights
 from jaxstyle.images import load_image, resize
-from jaxstyle.layers import VGG19, Architecture
-from jaxstyle.network import Network
-from jaxstyle.preprocess import IMAGENET, preprocessing, to_network
-from jaxstyle.vgg import features, random_params
-from jaxstyle.weight_statistics import (
+from jaxstyle.network.architecture import VGG19, Architecture
+from jaxstyle.network.network import Network
+from jaxstyle.network.preprocessing import IMAGENET, preprocessing, to_network
+from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.weights import load_weights
+from jaxstyle.network.weights.convert import INPUTS, network_from
+from jaxstyle.network.weights.fingerprints import identify
+from jaxstyle.network.weights.layer_statistics import (
     candidates_from,
     candidates_like,
     judge_family,
@@ -29,6 +28,7 @@ from jaxstyle.weight_statistics import (
     looks_normalised,
     normalise,
 )
+from jaxstyle.network.weights.readers.raw_weights import RawWeights
 
 SMALL = Architecture(VGG19.depths, (4, 6, 8, 8, 8))
 PICTURES = [dead_leaves(1, 64), dead_leaves(2, 64)]

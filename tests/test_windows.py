@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from samples import TINY
 
 from jaxstyle.errors import InputError
-from jaxstyle.layers import VGG16, VGG19, stride
-from jaxstyle.vgg import features, random_params
+from jaxstyle.network.architecture import VGG16, VGG19, stride
+from jaxstyle.network.vgg import features, random_params
 from jaxstyle.windows import Span, grid_of, least_tile, reach_of, tile_picture
 
 TAPS = st.lists(st.sampled_from(VGG19.layers), max_size=4).map(tuple)

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle import StylizeConfig, stylize, winograd
-from jaxstyle.convolution import convolve3x3
-from jaxstyle.layers import PADDINGS, VGG19, VGG19_SLIM, Architecture
-from jaxstyle.network import Network
-from jaxstyle.preprocess import preprocessing
+from jaxstyle import StylizeConfig, stylize
+from jaxstyle.network import winograd
+from jaxstyle.network.architecture import PADDINGS, VGG19, VGG19_SLIM, Architecture
+from jaxstyle.network.convolution import convolve3x3
+from jaxstyle.network.network import Network
+from jaxstyle.network.preprocessing import preprocessing
+from jaxstyle.network.vgg import features, random_params
 from jaxstyle.programs import model_in_force
-from jaxstyle.vgg import features, random_params
 
 
 def drawn(*shape: int) -> np.ndarray:

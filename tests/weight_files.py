@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from jaxstyle.layers import VGG19, Architecture
+from jaxstyle.network.architecture import VGG19, Architecture
 
 TINY = Architecture(VGG19.depths, (2, 3, 2, 3, 2))
 """A VGG-19 of a few kilobytes, for tests that read it hundreds of times."""

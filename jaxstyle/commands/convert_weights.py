@@ -15,8 +15,8 @@ from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
 
 if TYPE_CHECKING:
-    from jaxstyle.formats.convert import Conversion
-    from jaxstyle.network import Network
+    from jaxstyle.network.network import Network
+    from jaxstyle.network.weights.convert import Conversion
 
 MISMATCH = 1
 """Exit code of ``--verify`` when something is not as it should be."""
@@ -115,8 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _is_done(arguments: argparse.Namespace) -> bool:
     """Whether what would be downloaded and converted is there, as it would be."""
     from jaxstyle.commands.weight_download import chosen_source
-    from jaxstyle.formats import read_native
-    from jaxstyle.formats.registry import DEFAULT
+    from jaxstyle.network.weights import read_native
+    from jaxstyle.network.weights.download.known_files import DEFAULT
 
     known = chosen_source(arguments.source) or DEFAULT
     output = arguments.output or _weights_directory() / (
@@ -145,8 +145,8 @@ def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
     """Get the file and understand it."""
     from jaxstyle.commands.sample_pictures import sample_pictures
     from jaxstyle.commands.weight_download import chosen_source, fetch, own_checksum
-    from jaxstyle.formats.convert import convert_file
-    from jaxstyle.weight_statistics import (
+    from jaxstyle.network.weights.convert import convert_file
+    from jaxstyle.network.weights.layer_statistics import (
         candidates_from,
         judge_family,
         layer_statistics,
@@ -172,7 +172,7 @@ def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
 
 def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
     from jaxstyle.commands.sample_pictures import sample_pictures
-    from jaxstyle.weight_statistics import normalise
+    from jaxstyle.network.weights.layer_statistics import normalise
 
     pictures, what = sample_pictures(arguments.normalise)
     normalised, dead = normalise(network, pictures)
@@ -187,7 +187,11 @@ def _verified(
 ) -> bool:
     from jaxstyle.commands import weight_report
     from jaxstyle.commands.sample_pictures import sample_pictures
-    from jaxstyle.weight_statistics import candidates_like, judge_family, layer_statistics
+    from jaxstyle.network.weights.layer_statistics import (
+        candidates_like,
+        judge_family,
+        layer_statistics,
+    )
 
     pictures, what = sample_pictures(arguments.normalise or ())
     statistics = layer_statistics(network, pictures)
@@ -200,8 +204,8 @@ def _verified(
 
 def _write(network: Network, output: Path, arguments: argparse.Namespace) -> None:
     """Write a network; an existing file is only replaced by force, or is the same already."""
-    from jaxstyle.formats import write_native
-    from jaxstyle.formats.checksums import digests
+    from jaxstyle.network.weights import write_native
+    from jaxstyle.network.weights.download.checksums import digests
 
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -228,14 +232,14 @@ def _write(network: Network, output: Path, arguments: argparse.Namespace) -> Non
 
 
 def _default_output(network: Network) -> Path:
-    from jaxstyle.layers import VGG16
+    from jaxstyle.network.architecture import VGG16
 
     sixteen = network.architecture.depths == VGG16.depths
     return _weights_directory() / ("vgg16.h5" if sixteen else "vgg19.h5")
 
 
 def _weights_directory() -> Path:
-    from jaxstyle.formats import weights_directory
+    from jaxstyle.network.weights import weights_directory
 
     return weights_directory()
 

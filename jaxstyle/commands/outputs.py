@@ -15,7 +15,7 @@ from jaxstyle.errors import InputError
 if TYPE_CHECKING:
     from jaxstyle.chunks import Limits
     from jaxstyle.grid import Grid
-    from jaxstyle.network import Network
+    from jaxstyle.network.network import Network
 
 
 FILE_ENDINGS = frozenset(

@@ -21,7 +21,7 @@ from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.experiment_settings import CONTENT_RECONSTRUCTION, LAYERS, NESTED
-from jaxstyle.layers import parse_layers
+from jaxstyle.network.architecture import parse_layers
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:

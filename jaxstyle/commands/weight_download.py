@@ -16,10 +16,16 @@ from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, Transf
 from rich.progress import Progress as Bar
 
 from jaxstyle.errors import InputError
-from jaxstyle.formats import weights_directory
-from jaxstyle.formats.download import DownloadError, Wanted, download, manual_steps
-from jaxstyle.formats.registry import DEFAULT, KNOWN_FILES, Checksum, KnownFile, known_file
-from jaxstyle.formats.transfer import Progress
+from jaxstyle.network.weights import weights_directory
+from jaxstyle.network.weights.download.download import DownloadError, Wanted, download, manual_steps
+from jaxstyle.network.weights.download.http import Progress
+from jaxstyle.network.weights.download.known_files import (
+    DEFAULT,
+    KNOWN_FILES,
+    Checksum,
+    KnownFile,
+    known_file,
+)
 
 _PLAIN_EVERY = 10.0  # seconds between two plain lines
 

@@ -10,11 +10,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jaxstyle.formats.convert import Conversion
-from jaxstyle.formats.identify import CAFFE, TORCHVISION, Identity, identify
-from jaxstyle.formats.registry import KNOWN_FILES
-from jaxstyle.network import Network
-from jaxstyle.weight_statistics import LayerStatistics, looks_normalised
+from jaxstyle.network.network import Network
+from jaxstyle.network.weights.convert import Conversion
+from jaxstyle.network.weights.download.known_files import KNOWN_FILES
+from jaxstyle.network.weights.fingerprints import CAFFE, TORCHVISION, Identity, identify
+from jaxstyle.network.weights.layer_statistics import LayerStatistics, looks_normalised
 
 _STD_TOLERANCE = 0.01
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle import winograd
-from jaxstyle.convolution import convolve3x3
+from jaxstyle.network import winograd
+from jaxstyle.network.convolution import convolve3x3
 
 settings = json.loads(sys.argv[1])
 side, inputs, outputs = settings["side"], settings["inputs"], settings["outputs"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxstyle.config import StylizeConfig
-from jaxstyle.network import Network
+from jaxstyle.network.network import Network
 
 
 def arrays_of(network: Network) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import ours
 import problem
 
 from jaxstyle import dealt
-from jaxstyle.layers import block_of, stride
+from jaxstyle.network.architecture import block_of, stride
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
 from jaxstyle.runtime.compiler_options import MemoryFirst

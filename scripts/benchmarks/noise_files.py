@@ -8,7 +8,7 @@ import numpy as np
 import ours
 from PIL import Image
 
-from jaxstyle.formats.native import write_native
+from jaxstyle.network.weights.native import write_native
 
 BAND = 256
 """Rows made at once: this process stays small, for its child shares the machine with it."""

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import problem
 
 from jaxstyle import StylizeConfig
-from jaxstyle.network import Network, checked_network
+from jaxstyle.network.network import Network, checked_network
+from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.objective import Objective
-from jaxstyle.preprocess import preprocessing
 from jaxstyle.programs import model_in_force, precision_in_force
 from jaxstyle.quantities import Model, Targets, Weights, make_weights
 from jaxstyle.targets import content_targets, style_targets

@@ -20,16 +20,16 @@ import problem
 from given import arrays_of, weights_of
 
 from jaxstyle.job import objective_of_job, prepare, weights_of_job
-from jaxstyle.layers import order_taps
-from jaxstyle.network import Network, Params, checked_network
+from jaxstyle.network.architecture import order_taps
+from jaxstyle.network.network import Network, Params, checked_network
+from jaxstyle.network.preprocessing import preprocessing
+from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Stopping, minimise
-from jaxstyle.preprocess import preprocessing
 from jaxstyle.programs import algorithm_of
 from jaxstyle.quantities import Model, Targets, Weights, make_weights
 from jaxstyle.recolour import content_at, style_at
 from jaxstyle.targets import content_targets, style_targets
-from jaxstyle.winograd import wide_layers, with_transformed_kernels
 
 TF32, BF16 = 10, 7
 """Bits of the mantissa; both have float32's exponents."""

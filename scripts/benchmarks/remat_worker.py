@@ -12,10 +12,10 @@ import ours
 import problem
 from jaxtyping import Array
 
-from jaxstyle.convolution import convolve3x3, pool2x2
-from jaxstyle.layers import VGG19, block_of
+from jaxstyle.network.architecture import VGG19, block_of
+from jaxstyle.network.convolution import convolve3x3, pool2x2
+from jaxstyle.network.preprocessing import to_network
 from jaxstyle.objective import Objective
-from jaxstyle.preprocess import to_network
 from jaxstyle.quantities import Features, Model, Picture
 from jaxstyle.runtime.compiler_options import MemoryFirst
 

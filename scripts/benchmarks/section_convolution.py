@@ -10,7 +10,7 @@ from ours import network
 from section import Row, Section, add_cases, verdict
 from workers import answer, speedup
 
-from jaxstyle.winograd import LEAST_NETWORK, LEAST_WIDTH, wide_layers
+from jaxstyle.network.winograd import LEAST_NETWORK, LEAST_WIDTH, wide_layers
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,110 @@
+"""What kind of weight file this is, told by its bytes, and the reader for it.
+
+Names lie: ``.h5`` is Keras, flaxmodels or ours, ``.pth`` is a zip or a stream, ``.mat`` may be
+HDF5, and a download that failed is a web page under any name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxstyle.network.network import Network, WeightFileError
+from jaxstyle.network.weights.download.http import looks_like_page
+from jaxstyle.network.weights.native import FORMAT, read_native
+from jaxstyle.network.weights.readers.caffe import read_caffemodel
+from jaxstyle.network.weights.readers.flax_files import read_flaxmodels, read_msgpack
+from jaxstyle.network.weights.readers.keras import read_keras
+from jaxstyle.network.weights.readers.matconvnet import read_matconvnet
+from jaxstyle.network.weights.readers.numpy_files import read_numpy
+from jaxstyle.network.weights.readers.pytorch import read_torch
+from jaxstyle.network.weights.readers.raw_weights import RawWeights
+from jaxstyle.network.weights.readers.safetensors_file import read_safetensors
+from jaxstyle.network.weights.safe_parsers.hdf5 import (
+    HDF5_ERRORS,
+    attributes,
+    open_hdf5,
+    stored_datasets,
+)
+from jaxstyle.network.weights.safe_parsers.refusals import refusals
+from jaxstyle.network.weights.safe_parsers.zip_archive import ARCHIVE_ERRORS, open_archive
+
+Reader = Callable[[str | os.PathLike[str]], RawWeights | Network]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_MATLAB = b"MATLAB "
+_NUMPY = b"\x93NUMPY"
+_ZIP = b"PK"
+_PICKLE = b"\x80"
+_MOST_JSON = 10**8
+
+KINDS = (
+    "PyTorch (.pth, .pt, .bin), safetensors, Keras (.h5, .keras), flaxmodels (.h5), "
+    "Flax (.msgpack), MatConvNet (.mat), Caffe (.caffemodel), NumPy (.npy, .npz), jaxstyle (.h5)"
+)
+
+
+def read_any(path: str | os.PathLike[str]) -> RawWeights | Network:
+    """Read a weight file of any known kind; a ``Network`` if it is one of ours.
+
+    Raises:
+        WeightFileError: the file is missing, damaged, malicious or of no known kind.
+    """
+    path = Path(path)
+    with refusals(path), path.open("rb") as file:
+        beginning = file.read(1024)
+    return _reader(path, beginning)(path)
+
+
+def _reader(path: Path, beginning: bytes) -> Reader:
+    if not beginning:
+        raise WeightFileError(f"{path} is empty: download it again")
+    if looks_like_page(beginning):
+        raise WeightFileError(
+            f"{path} is a web page or a pointer instead of weights: download it again"
+        )
+    if beginning.startswith(_MATLAB):
+        return read_matconvnet  # version 7.3 of it is HDF5 behind these bytes
+    if _HDF5 in (beginning[:8], beginning[512:520]):
+        return _hdf5_reader(path)
+    if beginning.startswith(_NUMPY):
+        return read_numpy
+    if beginning.startswith(_ZIP):
+        return _zip_reader(path)
+    if beginning.startswith(_PICKLE):
+        # A msgpack begins like a pickle only if it is an empty map.
+        return read_torch
+    if beginning[8:9] == b"{" and int.from_bytes(beginning[:8], "little") < _MOST_JSON:
+        return read_safetensors
+    if _is_msgpack_map(beginning):
+        return read_msgpack
+    if _is_caffemodel(beginning):
+        return read_caffemodel
+    raise WeightFileError(f"{path} is no weight file of a known kind: those are {KINDS}")
+
+
+def _hdf5_reader(path: Path) -> Reader:
+    with refusals(path, *HDF5_ERRORS), open_hdf5(path) as file:
+        if attributes(file, ("format",)).get("format") == FORMAT:
+            return read_native
+        names = list(stored_datasets(file))
+    # flaxmodels: conv1_1/weight, conv1_1/bias. Keras has "kernel", and blocks or nested groups.
+    return read_flaxmodels if "conv1_1/weight" in names else read_keras
+
+
+def _zip_reader(path: Path) -> Reader:
+    with refusals(path, *ARCHIVE_ERRORS), open_archive(path, compressed=True) as (_, members):
+        names = list(members)
+    if "model.weights.h5" in names:
+        return read_keras
+    return read_numpy if any(name.endswith(".npy") for name in names) else read_torch
+
+
+def _is_msgpack_map(beginning: bytes) -> bool:
+    return 0x81 <= beginning[0] <= 0x8F or beginning[0] in (0xDE, 0xDF)
+
+
+def _is_caffemodel(beginning: bytes) -> bool:
+    # The network's name, an old layer, a new layer, an input.
+    return beginning.startswith((b"\x0a", b"\x12", b"\xa2\x06", b"\x1a"))
