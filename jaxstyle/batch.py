@@ -17,8 +17,8 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, grouped
 from jaxstyle.images import Picture, as_picture
+from jaxstyle.images.masks import full
 from jaxstyle.job import Job, prepare, replace_settings
-from jaxstyle.masks import full
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.result import Stylized

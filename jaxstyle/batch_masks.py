@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxstyle.errors import InputError
+from jaxstyle.images.masks import Mask, read_mask
 from jaxstyle.job import Job
-from jaxstyle.masks import Mask, read_mask
 from jaxstyle.styles import Region, masks_listed, pictures_at, read_region, weighted
 
 

@@ -16,8 +16,8 @@ from jaxstyle.chunks import Limits, Portion, Progress, run_group
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, Group, grouped
+from jaxstyle.images.masks import read_mask
 from jaxstyle.job import Image, Job, prepare, replace_settings
-from jaxstyle.masks import read_mask
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.result import Stylized

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import jax
 
 from jaxstyle.errors import InputError
+from jaxstyle.images.masks import full
 from jaxstyle.job import Job, objective_of_job
-from jaxstyle.masks import full
 from jaxstyle.programs import algorithm_of, steps_per_call
 from jaxstyle.saved_style import SavedStyle
 

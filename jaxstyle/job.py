@@ -13,8 +13,8 @@ from jaxstyle.config import StylizeConfig, config_from, with_preset
 from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, fit_longest_side
+from jaxstyle.images.masks import Mask, check_aspect, full, read_mask
 from jaxstyle.initial import initial_picture
-from jaxstyle.masks import Mask, check_aspect, full, read_mask
 from jaxstyle.network.architecture import least_side, order_taps, style_padding
 from jaxstyle.network.network import Network
 from jaxstyle.network.vgg import check_depth, check_size

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from jaxstyle.images import Picture
+from jaxstyle.images.masks import Mask
 from jaxstyle.initial import initial_files
 from jaxstyle.job import Job
-from jaxstyle.masks import Mask
 from jaxstyle.metadata import make_record
 from jaxstyle.styles import Style
 

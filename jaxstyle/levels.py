@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.config import StylizeConfig
+from jaxstyle.images.masks import guides, resize_mask
 from jaxstyle.initial import initial_picture
 from jaxstyle.job import Goal, Job, goals_of, is_tiled, tiled_of
-from jaxstyle.masks import guides, resize_mask
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.objective import Objective
 from jaxstyle.programs import mesh_of

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.color import blended_histograms, match_colors, match_histograms
 from jaxstyle.config import StylizeConfig
 from jaxstyle.images import resize_picture
+from jaxstyle.images.color_matching import blended_histograms, match_colors, match_histograms
+from jaxstyle.images.luminance import grey, luminance, match_luminance, saturate, with_luminance
 from jaxstyle.job import Job, goals_of, style_size
-from jaxstyle.luminance import grey, luminance, match_luminance, saturate, with_luminance
 from jaxstyle.sized import (
     RGB,
     Share,

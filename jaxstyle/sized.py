@@ -8,8 +8,8 @@ from jaxtyping import Float
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, resize, resize_picture, resize_wrapped
+from jaxstyle.images.masks import full, resize_mask
 from jaxstyle.job import Job
-from jaxstyle.masks import full, resize_mask
 from jaxstyle.styles import Style, cropped
 
 RGB = Float[np.ndarray, "height width 3"]

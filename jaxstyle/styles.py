@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
-from jaxstyle.masks import Mask, read_mask
+from jaxstyle.images.masks import Mask, read_mask
 from jaxstyle.saved_style import SavedStyle, is_saved_style, read_saved_style
 
 Image = Any

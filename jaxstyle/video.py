@@ -18,11 +18,11 @@ from jaxstyle.api import run
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
-from jaxstyle.images.hidden import filled
+from jaxstyle.images.luminance import grey
+from jaxstyle.images.masks import read_mask
+from jaxstyle.images.transparency import filled
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.level_progress import LevelProgress
-from jaxstyle.luminance import grey
-from jaxstyle.masks import read_mask
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.recolour import content_at

@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import landscape, noise, waves
 
-from jaxstyle.color import COLOR_MAPS, blended_histograms, match_colors, match_histograms
 from jaxstyle.errors import InputError
+from jaxstyle.images.color_matching import (
+    COLOR_MAPS,
+    blended_histograms,
+    match_colors,
+    match_histograms,
+)
 
 SIZES = st.integers(1, 12)
 
@@ -281,7 +286,7 @@ def test_what_does_not_count_plays_no_part():
 def test_blocks_of_rows_make_no_difference(method, monkeypatch):
     one, other = spread_colours(23, 17, 1), np.array(waves(14))
     whole = match_colors(one, other, method)
-    monkeypatch.setattr("jaxstyle.color._BLOCK", 17 * 4)
+    monkeypatch.setattr("jaxstyle.images.color_matching._BLOCK", 17 * 4)
     np.testing.assert_allclose(match_colors(one, other, method), whole, atol=1e-6)
 
 

@@ -7,9 +7,9 @@ import pytest
 from control_runs import CONTENT, HEIGHT, OTHER, STYLE, WIDTH, columns, job_of, run
 from samples import noise
 
-from jaxstyle.color import COLOR_MAPS, match_histograms
+from jaxstyle.images.color_matching import COLOR_MAPS, match_histograms
+from jaxstyle.images.luminance import luminance
 from jaxstyle.levels import start_of
-from jaxstyle.luminance import luminance
 from jaxstyle.recolour import presented, style_at
 from jaxstyle.styles import Style
 

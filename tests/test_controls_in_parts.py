@@ -13,7 +13,7 @@ import pytest
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
-from jaxstyle.masks import guides
+from jaxstyle.images.masks import guides
 from jaxstyle.objective import Objective
 from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
 from jaxstyle.regularisers import REGULARISERS

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from jaxstyle.images import load_image
-from jaxstyle.images.icc import deep_to_srgb, srgb_profile, to_srgb
+from jaxstyle.images.color_profiles import deep_to_srgb, srgb_profile, to_srgb
 
 rng = np.random.default_rng(0)
 COLOURS = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)

@@ -26,7 +26,7 @@ from jaxstyle.images import (
     read_record,
     save_image,
 )
-from jaxstyle.images.icc import srgb_profile
+from jaxstyle.images.color_profiles import srgb_profile
 
 rng = np.random.default_rng(0)
 PICTURE = rng.random((12, 17, 3), np.float32)

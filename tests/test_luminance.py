@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import landscape, noise, waves
 
-from jaxstyle.color import match_histograms
 from jaxstyle.errors import InputError
-from jaxstyle.luminance import (
+from jaxstyle.images.color_matching import match_histograms
+from jaxstyle.images.luminance import (
     LUMINANCE_SPACES,
     grey,
     luminance,
@@ -185,7 +185,7 @@ def test_blocks_of_rows_make_no_difference(space, monkeypatch):
         return [luma, with_luminance(one, luma, space), saturate(one, 1.7, space)]
 
     whole = results()
-    monkeypatch.setattr("jaxstyle.color._BLOCK", 17 * 4)
+    monkeypatch.setattr("jaxstyle.images.color_matching._BLOCK", 17 * 4)
     for found, wanted in zip(results(), whole, strict=True):
         np.testing.assert_array_equal(found, wanted)
 

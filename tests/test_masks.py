@@ -16,7 +16,15 @@ from samples import TINY
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
-from jaxstyle.masks import GUIDE_MODES, check_aspect, full, guide, guides, read_mask, resize_mask
+from jaxstyle.images.masks import (
+    GUIDE_MODES,
+    check_aspect,
+    full,
+    guide,
+    guides,
+    read_mask,
+    resize_mask,
+)
 from jaxstyle.network.architecture import VGG16, VGG19, stride
 from jaxstyle.network.vgg import features, random_params
 from jaxstyle.windows import reach_of

@@ -23,7 +23,7 @@ from samples import landscape, noise, waves
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, load_image, save_image
-from jaxstyle.images.hidden import filled
+from jaxstyle.images.transparency import filled
 from jaxstyle.levels import start_of
 from jaxstyle.recolour import content_at, presented, style_at
 

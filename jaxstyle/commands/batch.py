@@ -27,7 +27,7 @@ from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
-    from jaxstyle.masks import Mask
+    from jaxstyle.images.masks import Mask
     from jaxstyle.result import Stylized
 
 MANIFEST = "manifest.json"

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from jaxstyle.images.hidden import filled
+from jaxstyle.images.transparency import filled
 
 MAX_PIXELS = 200_000_000
 """Of a picture to read, unless told otherwise."""

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from jaxstyle.errors import ImageError, quoted, reason_of
+from jaxstyle.images.color_profiles import deep_to_srgb, to_srgb
 from jaxstyle.images.exif import kept_exif, orientation_of
-from jaxstyle.images.icc import deep_to_srgb, to_srgb
 from jaxstyle.images.picture import MAX_PIXELS, Picture, pillow_settings
-from jaxstyle.images.sixteen import deep_grey, deep_pixels, deep_raw_mode
+from jaxstyle.images.sixteen_bit import deep_grey, deep_pixels, deep_raw_mode
 
 ARRAY = "<array>"
 _TOLERANCE = 1e-4  # by which floats may leave [0, 1], as they do after arithmetic

@@ -11,11 +11,11 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from jaxstyle.errors import ImageError, quoted, reason_of
+from jaxstyle.images.color_profiles import srgb_profile
 from jaxstyle.images.exif import record_in, with_record
-from jaxstyle.images.icc import srgb_profile
 from jaxstyle.images.picture import MAX_PIXELS, pillow_settings
-from jaxstyle.images.png16 import encode_png16
-from jaxstyle.images.tiff import encode_tiff
+from jaxstyle.images.png_encoder import encode_png16
+from jaxstyle.images.tiff_encoder import encode_tiff
 from jaxstyle.runtime.atomic_files import (
     cannot_write,
     check_extension,

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.luminance import luminance
+from jaxstyle.images.luminance import luminance
 
 BANDS = (4, 8, 16, 32, 64, 128, math.inf)
 """Borders of the bands. What is below the first is tone, and no structure."""

@@ -18,7 +18,7 @@ from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
-from jaxstyle.luminance import luminance
+from jaxstyle.images.luminance import luminance
 from jaxstyle.network.architecture import VGG19, Architecture, least_side, order_taps
 
 GUIDE_MODES = ("simple", "inside", "all")

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.color import match_colors, row_blocks
 from jaxstyle.errors import InputError
+from jaxstyle.images.color_matching import match_colors, row_blocks
 
 _DARK = np.float32(8 / 255 / 12.92)  # of linear light: level 8, below which chroma is mostly noise
 
