@@ -31,9 +31,9 @@ from jaxstyle.network.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import is_stop
 from jaxstyle.optimize.snapshot import Snapshot
-from jaxstyle.optimize.stepwise import minimise_stepwise
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
 from jaxstyle.quantities import Model, Targets, Weights

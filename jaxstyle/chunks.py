@@ -20,7 +20,7 @@ from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.optimize import Outcome, Stopping
-from jaxstyle.optimize.batch import BatchProgress
+from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.programs import (
     algorithm_of,
     model_in_force,

@@ -17,8 +17,13 @@ from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import Outcome, Stopping
-from jaxstyle.optimize.batch import BatchProgram, BatchProgress, compile_batch, minimise_batch
 from jaxstyle.optimize.loop import Algorithm, Evaluate
+from jaxstyle.optimize.vmapped_loop import (
+    BatchProgram,
+    BatchProgress,
+    compile_batch,
+    minimise_batch,
+)
 
 OWN, SHARED = 0, -1
 """In a tree of axes: an array per cell, or one for all. (None would vanish from a tree.)"""

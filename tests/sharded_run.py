@@ -18,7 +18,7 @@ from jaxstyle import sharding
 from jaxstyle.dealt import copied
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Outcome, Stopping
-from jaxstyle.optimize.stepwise import minimise_stepwise
+from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.runtime.processes import is_first, join
 from jaxstyle.targets import targets_of_styles

@@ -15,9 +15,9 @@ from samples import compilations
 
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.adam import EPSILON, AdamState
-from jaxstyle.optimize.in_place import _updated_part
+from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import _advance
-from jaxstyle.optimize.stepwise import minimise_stepwise
+from jaxstyle.optimize.row_by_row import _updated_part
 
 
 @partial(jax.jit, static_argnames="algorithm")

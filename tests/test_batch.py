@@ -18,7 +18,12 @@ from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping, minimise
-from jaxstyle.optimize.batch import BatchProgram, BatchProgress, compile_batch, minimise_batch
+from jaxstyle.optimize.vmapped_loop import (
+    BatchProgram,
+    BatchProgress,
+    compile_batch,
+    minimise_batch,
+)
 from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.targets import content_targets
 from jaxstyle.targets import style_targets as targets_of_style

@@ -14,7 +14,7 @@ from problems import ROSENBROCK
 
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import LBFGS
-from jaxstyle.optimize.batch import compile_batch
+from jaxstyle.optimize.vmapped_loop import compile_batch
 from jaxstyle.runtime.memory import (
     equal_chunks,
     fit_chunk,

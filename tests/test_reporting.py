@@ -20,7 +20,7 @@ from jaxstyle.commands.reporting import Reporter
 from jaxstyle.commands.video_reporting import FrameReporter
 from jaxstyle.level_progress import LevelProgress
 from jaxstyle.optimize import Progress as Step
-from jaxstyle.optimize.batch import BatchProgress
+from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.preview import pace
 from jaxstyle.video import Frame
 

@@ -76,7 +76,7 @@ def test_scipy_works_in_float64_and_is_given_the_very_values_of_the_device(monke
 
         return original(watched, x, **options)
 
-    monkeypatch.setattr("jaxstyle.optimize.scipy_bridge.minimize", spy)
+    monkeypatch.setattr("jaxstyle.optimize.scipy_lbfgsb.minimize", spy)
     found = ScipyLBFGSB().minimise(ROSENBROCK, start32(), (), Stopping(6))
     assert len(seen) == 6
     for point, value, gradient in seen:

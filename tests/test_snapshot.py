@@ -12,8 +12,8 @@ from problems import ROSENBROCK, evaluate_of, rosenbrock_start
 
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.snapshot import Snapshot, named, on_host
-from jaxstyle.optimize.stepwise import minimise_stepwise
 
 STEPS = 16
 ALL = Stopping(STEPS)

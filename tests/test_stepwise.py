@@ -14,7 +14,7 @@ from problems import ROSENBROCK, rosenbrock, rosenbrock_gradient, rosenbrock_sta
 
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import LBFGS, Adam, Stopping, minimise
-from jaxstyle.optimize.stepwise import _take_in, minimise_stepwise
+from jaxstyle.optimize.host_loop import _take_in, minimise_stepwise
 
 ALGORITHMS = [LBFGS(5, bounds=(-0.7, 2.0)), Adam(0.05, average=0.9)]
 NAMES = ["lbfgs", "adam"]

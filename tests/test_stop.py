@@ -14,7 +14,7 @@ from samples import landscape, waves
 
 from jaxstyle import sharding, stylize
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
-from jaxstyle.optimize.stepwise import minimise_stepwise
+from jaxstyle.optimize.host_loop import minimise_stepwise
 
 
 def start() -> Any:

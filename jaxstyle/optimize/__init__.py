@@ -10,7 +10,7 @@ An algorithm says which point to evaluate next and is told what was found there:
 from jaxstyle.optimize.adam import Adam
 from jaxstyle.optimize.lbfgs import LBFGS
 from jaxstyle.optimize.loop import Outcome, Progress, Stopping, minimise
-from jaxstyle.optimize.scipy_bridge import ScipyLBFGSB
+from jaxstyle.optimize.scipy_lbfgsb import ScipyLBFGSB
 from jaxstyle.optimize.snapshot import OutOfMemory
 
 __all__ = [

@@ -16,7 +16,7 @@ from jaxstyle import StylizeConfig
 from jaxstyle.images import load_image, resize
 from jaxstyle.objective import Objective
 from jaxstyle.optimize import Adam, Stopping, minimise
-from jaxstyle.optimize.stepwise import minimise_stepwise
+from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.programs import model_in_force, precision_in_force
 from jaxstyle.quantities import Targets, make_weights
 from jaxstyle.runtime.compiler_options import MemoryFirst

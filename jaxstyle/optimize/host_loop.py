@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.optimize.adam import Adam
-from jaxstyle.optimize.in_place import adam_in_place, lbfgs_in_place
 from jaxstyle.optimize.lbfgs import LBFGS
 from jaxstyle.optimize.loop import (
     Agree,
@@ -29,6 +28,7 @@ from jaxstyle.optimize.loop import (
     deferred_interrupt,
     usable,
 )
+from jaxstyle.optimize.row_by_row import adam_in_place, lbfgs_in_place
 from jaxstyle.optimize.snapshot import Snapshot, restored
 
 StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]
