@@ -29,17 +29,17 @@ from jaxstyle.level_progress import Callback, LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network.network import Network
 from jaxstyle.notebook import NotebookProgress, in_notebook
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import agreed, minimise_sharded
+from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import is_stop
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.programs import algorithm_of, mesh_of, precision_in_force, steps_per_call
 from jaxstyle.pyramid import share_of_time
-from jaxstyle.quantities import Model, Targets, Weights
 from jaxstyle.recolour import presented
 from jaxstyle.result import Stylized, finished
-from jaxstyle.sharding import agreed, minimise_sharded
 from jaxstyle.strategy import smaller
 
 

@@ -21,10 +21,10 @@ from jaxstyle.images.masks import full
 from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
+from jaxstyle.objective.targets import Kept
 from jaxstyle.result import Stylized
 from jaxstyle.runtime.processes import gather
 from jaxstyle.styles import Weighted, pictures_at, read_styles
-from jaxstyle.targets import Kept
 
 Results = dict[int, Stylized | InputError]
 """Index of an entry -> what it gave."""

@@ -15,7 +15,7 @@ from jaxstyle.figures import write_json
 from jaxstyle.images import load_image, read_record
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of
-from jaxstyle.quantities import model_of
+from jaxstyle.objective.pytrees import model_of
 from jaxstyle.result import Stylized
 
 

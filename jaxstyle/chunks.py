@@ -19,6 +19,7 @@ from jaxstyle.job import Job, objective_of_job, weights_of_job
 from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network.architecture import order_taps
+from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.programs import (
@@ -28,7 +29,6 @@ from jaxstyle.programs import (
     steps_per_call,
 )
 from jaxstyle.pyramid import share_of_time
-from jaxstyle.quantities import Model, Targets, Weights
 from jaxstyle.result import Stylized, finished
 from jaxstyle.runtime.memory import HEADROOM, equal_chunks, fit_chunk, format_bytes, free_bytes
 from jaxstyle.runtime.processes import gather, mine

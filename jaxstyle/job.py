@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.config import StylizeConfig, config_from, with_preset
-from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.images.masks import Mask, check_aspect, full, read_mask
@@ -19,16 +18,17 @@ from jaxstyle.network.architecture import least_side, order_taps, style_padding
 from jaxstyle.network.network import Network
 from jaxstyle.network.vgg import check_depth, check_size
 from jaxstyle.network.weights import default_weights, load_weights
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.tiled_objective import TiledObjective
+from jaxstyle.objective.partitioned.work_queue import copied
+from jaxstyle.objective.pytrees import Model, Weights
+from jaxstyle.objective.statistics import additive
+from jaxstyle.objective.targets import Kept
 from jaxstyle.programs import mesh_of, model_in_force, objective_of, weights_of
 from jaxstyle.pyramid import level_sizes
-from jaxstyle.quantities import Model, Weights
 from jaxstyle.saved_style import SavedStyle, check_saved_style
-from jaxstyle.statistics import additive
 from jaxstyle.strategy import choose
 from jaxstyle.styles import Image, Region, Style, Weighted, read_contents, read_regions, read_styles
-from jaxstyle.targets import Kept
-from jaxstyle.tiling import TiledObjective
 
 CIRCULAR_MULTIPLE = 16
 """Sides of a picture that wraps are multiples of this: then pooling wraps too."""

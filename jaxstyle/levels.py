@@ -10,26 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.config import StylizeConfig
-from jaxstyle.images.masks import guides, resize_mask
+from jaxstyle.images.masks import resize_mask
 from jaxstyle.initial import initial_picture
 from jaxstyle.job import Goal, Job, goals_of, is_tiled, tiled_of
 from jaxstyle.network.architecture import style_padding
-from jaxstyle.objective import Objective
-from jaxstyle.programs import mesh_of
-from jaxstyle.quantities import Guides, Model, Targets
-from jaxstyle.recolour import content_at, contents_at, style_at
-from jaxstyle.saved_style import SavedStyle
-from jaxstyle.sharding import content_targets_sharded, know_style_sharded
-from jaxstyle.sized import RGB, alpha_at, freeze_at, regions_at, resized, style_share
-from jaxstyle.styles import Style
-from jaxstyle.targets import (
+from jaxstyle.objective.guides import guides
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import content_targets_sharded, know_style_sharded
+from jaxstyle.objective.partitioned.tiled_objective import content_targets_tiled, know_style_tiled
+from jaxstyle.objective.pytrees import Guides, Model, Targets
+from jaxstyle.objective.targets import (
     Known,
     blended_known,
     content_targets,
     know_style,
     targets_of_styles,
 )
-from jaxstyle.tiling import content_targets_tiled, know_style_tiled
+from jaxstyle.programs import mesh_of
+from jaxstyle.recolour import content_at, contents_at, style_at
+from jaxstyle.saved_style import SavedStyle
+from jaxstyle.sized import RGB, alpha_at, freeze_at, regions_at, resized, style_share
+from jaxstyle.styles import Style
 
 
 def start_of(job: Job) -> RGB:

@@ -30,8 +30,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jaxstyle.conventions import STYLE_BALANCE
 from jaxstyle.errors import InputError
+from jaxstyle.objective.conventions import STYLE_BALANCE
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.network.network import Network
 from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import parse_mesh
+from jaxstyle.objective.pytrees import Model, Weights, make_weights, model_of
 from jaxstyle.optimize import LBFGS, Adam
-from jaxstyle.quantities import Model, Weights, make_weights, model_of
-from jaxstyle.sharding import parse_mesh
 
 
 def objective_of(config: StylizeConfig) -> Objective:

@@ -17,8 +17,8 @@ from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of
 from jaxstyle.levels import enlarge
+from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
-from jaxstyle.quantities import Terms
 from jaxstyle.recolour import presented
 
 _LONGEST_SHOWN = 1024

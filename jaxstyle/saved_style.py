@@ -21,11 +21,11 @@ from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.network.network import Network
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.statistics import Moments, additive
+from jaxstyle.objective.statistics.histogram import COUNT
+from jaxstyle.objective.targets import Known
 from jaxstyle.runtime.atomic_files import write_bytes
-from jaxstyle.statistics import Moments, additive
-from jaxstyle.statistics.histogram import COUNT
-from jaxstyle.targets import Known
 
 ENDING = ".npz"
 FORMAT, VERSION = "jaxstyle-style", 1

@@ -23,6 +23,8 @@ from jaxstyle.job import (
 from jaxstyle.job_record import record_of_style
 from jaxstyle.levels import known_of_goal
 from jaxstyle.network.network import Network
+from jaxstyle.objective.statistics.histogram import COUNT, quantiles
+from jaxstyle.objective.targets import Known
 from jaxstyle.programs import precision_in_force
 from jaxstyle.saved_style import (
     SavedStyle,
@@ -31,8 +33,6 @@ from jaxstyle.saved_style import (
     settings_that_matter,
     write_saved_style,
 )
-from jaxstyle.statistics.histogram import COUNT, quantiles
-from jaxstyle.targets import Known
 
 _quantiles = jax.jit(partial(quantiles, count=COUNT))
 

@@ -14,10 +14,10 @@ from jaxstyle import needs
 from jaxstyle.config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import Architecture
+from jaxstyle.objective.partitioned.device_mesh import mesh_shape
+from jaxstyle.objective.partitioned.tile_layout import least_tile, tile_picture
+from jaxstyle.objective.statistics import additive
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
-from jaxstyle.sharding import mesh_shape
-from jaxstyle.statistics import additive
-from jaxstyle.windows import least_tile, tile_picture
 
 DIVIDED_OVERHEAD = 1.7
 """Parts with the rows of their neighbours, and what fills the last ones up (``bench.py mesh``)."""

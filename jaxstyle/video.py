@@ -25,11 +25,11 @@ from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.level_progress import LevelProgress
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
+from jaxstyle.objective.targets import Kept
 from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 from jaxstyle.sized import alpha_at, original_at
 from jaxstyle.styles import read_regions, read_styles
-from jaxstyle.targets import Kept
 from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 RGB = Float[np.ndarray, "height width 3"]

@@ -12,7 +12,7 @@ from samples import landscape, noise, random_network, waves
 from jaxstyle import Stylized, stylize
 from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
 from jaxstyle.levels import targets_at
-from jaxstyle.quantities import Targets, Terms, model_of
+from jaxstyle.objective.pytrees import Targets, Terms, model_of
 
 HEIGHT, WIDTH = 48, 40
 SETTINGS: dict[str, Any] = {

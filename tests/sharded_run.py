@@ -14,15 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from samples import landscape, noise, random_network, waves
 
-from jaxstyle import sharding
-from jaxstyle.dealt import copied
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned import device_mesh
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.partitioned.work_queue import copied
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import targets_of_styles
 from jaxstyle.optimize import LBFGS, Outcome, Stopping
 from jaxstyle.optimize.host_loop import minimise_stepwise
-from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.runtime.processes import is_first, join
-from jaxstyle.targets import targets_of_styles
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 
 OBJECTIVE = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
 LAYERS = dict.fromkeys(OBJECTIVE.content_layers, 1.0), dict.fromkeys(OBJECTIVE.style_layers, 1.0)
@@ -31,11 +35,11 @@ HEIGHT, WIDTH = 37, 50
 
 def run(folder: Path) -> None:
     """Write pictures and figures, if this process is the first."""
-    mesh = sharding.parse_mesh("4x2")
+    mesh = device_mesh.parse_mesh("4x2")
     model = copied(model_of(random_network()), mesh)
-    known = sharding.know_style_sharded(OBJECTIVE, model, waves(31, 44), mesh)
+    known = device_mesh.know_style_sharded(OBJECTIVE, model, waves(31, 44), mesh)
     targets = Targets(
-        sharding.content_targets_sharded(OBJECTIVE, model, landscape(HEIGHT, WIDTH), mesh),
+        device_mesh.content_targets_sharded(OBJECTIVE, model, landscape(HEIGHT, WIDTH), mesh),
         targets_of_styles(OBJECTIVE, (known,), jnp.zeros(())),
     )
     arguments = model, targets, make_weights(1.0, 1.0, 1.0, *LAYERS)
@@ -44,7 +48,7 @@ def run(folder: Path) -> None:
     snapshots = []
 
     def minimise(stopping: Stopping, callback=None):
-        return sharding.minimise_sharded(
+        return device_mesh.minimise_sharded(
             OBJECTIVE, start, arguments, algorithm, stopping, mesh, callback=callback
         )
 
@@ -64,7 +68,7 @@ def run(folder: Path) -> None:
     def in_tiles(stopping: Stopping) -> Outcome:
         place = tiled.home(model)
         return minimise_stepwise(
-            tiled, start, arguments, algorithm, stopping, place=place, agree=sharding.agreed
+            tiled, start, arguments, algorithm, stopping, place=place, agree=device_mesh.agreed
         )
 
     dealt, short_dealt = in_tiles(Stopping(6)), in_tiles(limited)

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from samples import landscape, random_network, waves
 
-from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.network.network import Network
 from jaxstyle.network.preprocessing import CAFFE, preprocessing
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Targets, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets
+from jaxstyle.objective.conventions import CONVENTIONS
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 
 LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
 

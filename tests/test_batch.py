@@ -16,7 +16,10 @@ from problems import QUADRATIC, ROSENBROCK, as_float32, evaluate_of, rosenbrock_
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets
+from jaxstyle.objective.targets import style_targets as targets_of_style
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping, minimise
 from jaxstyle.optimize.vmapped_loop import (
     BatchProgram,
@@ -24,9 +27,6 @@ from jaxstyle.optimize.vmapped_loop import (
     compile_batch,
     minimise_batch,
 )
-from jaxstyle.quantities import Targets, make_weights, model_of
-from jaxstyle.targets import content_targets
-from jaxstyle.targets import style_targets as targets_of_style
 
 ALGORITHMS = [LBFGS(), Adam(0.02, average=0.9)]
 NAMES = ["lbfgs", "adam"]

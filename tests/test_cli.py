@@ -20,8 +20,8 @@ from jaxstyle.commands.reporting import loss_line
 from jaxstyle.config import StylizeConfig
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights, write_native
+from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Progress
-from jaxstyle.quantities import Terms
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST = ["--size", "48", "--steps", "3", "--levels", "1"]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxstyle.config import StylizeConfig, config_from, read_settings
-from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import order_taps
+from jaxstyle.objective.conventions import CONVENTIONS
 from jaxstyle.setting import kind_of
 
 FIELDS = {entry.name: entry for entry in dataclasses.fields(StylizeConfig)}

@@ -30,7 +30,7 @@ from jaxstyle.grid import sweep
 from jaxstyle.images import save_image
 from jaxstyle.job import goals_of, objective_of_job, weights_of_job
 from jaxstyle.job_record import record_of
-from jaxstyle.statistics import STATISTICS
+from jaxstyle.objective.statistics import STATISTICS
 from jaxstyle.styles import Style
 
 

@@ -13,16 +13,24 @@ import pytest
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
-from jaxstyle.images.masks import guides
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
-from jaxstyle.regularisers import REGULARISERS
-from jaxstyle.sharding import content_targets_sharded, evaluation_sharded, know_style_sharded
-from jaxstyle.sharding import parse_mesh as mesh_of
-from jaxstyle.statistics import STATISTICS, additive
-from jaxstyle.targets import content_targets, know_style, targets_of_styles
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
-from jaxstyle.windows import least_tile
+from jaxstyle.objective.guides import guides
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import (
+    content_targets_sharded,
+    evaluation_sharded,
+    know_style_sharded,
+)
+from jaxstyle.objective.partitioned.device_mesh import parse_mesh as mesh_of
+from jaxstyle.objective.partitioned.tile_layout import least_tile
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights, make_weights, model_of
+from jaxstyle.objective.regularisers import REGULARISERS
+from jaxstyle.objective.statistics import STATISTICS, additive
+from jaxstyle.objective.targets import content_targets, know_style, targets_of_styles
 
 HEIGHT, WIDTH = 61, 46
 SMALL = Objective(("relu1_2",), ("relu1_1", "relu2_1"))

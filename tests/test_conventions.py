@@ -11,14 +11,14 @@ import oracles
 import pytest
 from samples import in_float64, landscape, noise, random_network, waves
 
-from jaxstyle.conventions import CONVENTIONS, STYLE_BALANCE, get_convention
 from jaxstyle.errors import InputError
-from jaxstyle.losses import energy, gram_matrix, squared_error
 from jaxstyle.network.architecture import VGG19
 from jaxstyle.network.preprocessing import to_network
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Targets, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets
+from jaxstyle.objective.conventions import CONVENTIONS, STYLE_BALANCE, get_convention
+from jaxstyle.objective.losses import energy, gram_matrix, squared_error
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 
 ORACLES = {
     "jaxstyle": partial(oracles.relative, balance=STYLE_BALANCE),

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle.conventions import get_convention
 from jaxstyle.network.architecture import VGG19, parse_layers
 from jaxstyle.network.vgg import random_params
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective import Objective
+from jaxstyle.objective.conventions import get_convention
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Model, Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
-from jaxstyle.quantities import Model, Targets, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets
 
 BOUNDS = (0.0, 1.0)
 CONTENT_LAYER = "relu4_2"

@@ -16,18 +16,29 @@ from hypothesis import strategies as st
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle import StylizeConfig, stylize
-from jaxstyle.dealt import _on_each, _one_ahead, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.job import prepare
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM, architecture_of, stride
 from jaxstyle.network.network import kernel_shapes
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
-from jaxstyle.sharding import parse_mesh
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import parse_mesh
+from jaxstyle.objective.partitioned.tile_layout import least_tile
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    _tile_gradient,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.partitioned.work_queue import (
+    _on_each,
+    _one_ahead,
+    copied,
+    dealt,
+    devices_of,
+)
+from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, know_style
 from jaxstyle.strategy import DIVIDED_OVERHEAD, choose, smaller, ways
-from jaxstyle.targets import content_targets, know_style
-from jaxstyle.tiling import TiledObjective, _tile_gradient, content_targets_tiled, know_style_tiled
-from jaxstyle.windows import least_tile
 
 SMALL = Objective(("pool1",), ("conv1_1", "pool1"), padding="reflect")
 
@@ -152,7 +163,7 @@ def test_each_device_needs_the_memory_of_one_tile():
 
     for name in ("1x1", "4x2"):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("jaxstyle.dealt._on_each", partial(keep, name))
+            patch.setattr("jaxstyle.objective.partitioned.work_queue._on_each", partial(keep, name))
             TiledObjective(SMALL, 34)(picture, on(name), rest, weights_of(SMALL))
         program: Any = _on_each.lower(*pieces[name]).compile()
         used[name] = program.memory_analysis()

@@ -29,8 +29,8 @@ from jaxstyle.experiments import (
 from jaxstyle.images import fit_longest_side, load_image, resize
 from jaxstyle.levels import targets_at
 from jaxstyle.network.architecture import parse_layers
+from jaxstyle.objective.pytrees import model_of
 from jaxstyle.programs import objective_of, weights_of
-from jaxstyle.quantities import model_of
 
 SMALL = {"size": 64, "steps": 6, "levels": 1}
 

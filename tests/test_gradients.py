@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import landscape, noise, random_network, waves
 
-from jaxstyle.gradients import clipped, with_unit_gradient
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Targets, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets
+from jaxstyle.objective.losses import clipped, with_unit_gradient
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 
 
 @pytest.mark.parametrize("slope", [1e-6, 1.0, 1e6])

@@ -9,11 +9,11 @@ import pytest
 from grids import CONTENT, SMALL, STYLE, results, small
 
 from jaxstyle.axes import Axis
-from jaxstyle.conventions import CONVENTIONS
 from jaxstyle.job import Job, prepare
 from jaxstyle.levels import start_of, targets_at
+from jaxstyle.objective.conventions import CONVENTIONS
+from jaxstyle.objective.pytrees import Terms, model_of
 from jaxstyle.programs import objective_of, weights_of
-from jaxstyle.quantities import Terms, model_of
 
 
 @pytest.mark.parametrize("convention", list(CONVENTIONS))

@@ -11,12 +11,8 @@ import oracles
 import pytest
 from samples import landscape
 
-from jaxstyle.losses import (
-    energy,
-    gram_matrix,
-    squared_error,
-)
-from jaxstyle.regularisers import VARIATIONS, total_variation
+from jaxstyle.objective.losses import energy, gram_matrix, squared_error
+from jaxstyle.objective.regularisers import VARIATIONS, total_variation
 
 
 @pytest.fixture(autouse=True)

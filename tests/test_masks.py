@@ -16,18 +16,11 @@ from samples import TINY
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
-from jaxstyle.images.masks import (
-    GUIDE_MODES,
-    check_aspect,
-    full,
-    guide,
-    guides,
-    read_mask,
-    resize_mask,
-)
+from jaxstyle.images.masks import check_aspect, full, read_mask, resize_mask
 from jaxstyle.network.architecture import VGG16, VGG19, stride
 from jaxstyle.network.vgg import features, random_params
-from jaxstyle.windows import reach_of
+from jaxstyle.objective.guides import GUIDE_MODES, guide, guides
+from jaxstyle.objective.partitioned.tile_layout import reach_of
 
 TAPS = ("relu1_1", "conv1_2", "pool1", "relu2_1", "pool2", "relu3_1", "conv4_2", "relu5_1")
 SIDES = st.integers(16, 70)

@@ -11,8 +11,8 @@ from jax.extend.core import jaxprs_in_params
 from jaxstyle import StylizeConfig, stylize
 from jaxstyle.job import prepare
 from jaxstyle.levels import targets_at
+from jaxstyle.objective.pytrees import model_of
 from jaxstyle.programs import objective_of, precision_in_force, weights_of
-from jaxstyle.quantities import model_of
 
 SETTINGS = {"size": 64, "levels": 1, "steps": 4}
 

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from samples import landscape, noise
 
-from jaxstyle.regularisers import REGULARISERS, SMALLEST, VARIATIONS, picture_sum, total_variation
+from jaxstyle.objective.regularisers import (
+    REGULARISERS,
+    SMALLEST,
+    VARIATIONS,
+    picture_sum,
+    total_variation,
+)
 
 EVERY = pytest.mark.parametrize(
     ("name", "kind"),

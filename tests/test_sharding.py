@@ -19,11 +19,8 @@ from samples import compilations, landscape, noise, random_network, waves
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective import Objective
-from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
-from jaxstyle.optimize.loop import _advance, _start
-from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
-from jaxstyle.sharding import (
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import (
     Spread,
     content_targets_sharded,
     evaluation_sharded,
@@ -34,7 +31,10 @@ from jaxstyle.sharding import (
     parse_mesh,
     picture_mesh,
 )
-from jaxstyle.targets import content_targets, style_targets, targets_of_styles
+from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
+from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
+from jaxstyle.optimize.loop import _advance, _start
 
 SMALL = Objective(("relu1_2", "conv2_1"), ("relu1_1", "pool1"))
 DEEP = Objective(("conv2_2",), ("conv1_1", "conv2_1", "conv3_1"))

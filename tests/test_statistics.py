@@ -15,10 +15,11 @@ import pytest
 import scipy.linalg
 from samples import landscape, random_network, waves
 
-from jaxstyle import statistics, stylize
+from jaxstyle import stylize
 from jaxstyle.errors import InputError
-from jaxstyle.losses import gram_matrix
-from jaxstyle.statistics import (
+from jaxstyle.objective import statistics
+from jaxstyle.objective.losses import gram_matrix
+from jaxstyle.objective.statistics import (
     STATISTICS,
     Moments,
     additive,
@@ -28,8 +29,8 @@ from jaxstyle.statistics import (
     moments,
     parse_statistics,
 )
-from jaxstyle.statistics.histogram import COUNT, quantiles, values
-from jaxstyle.statistics.wasserstein import trace_of_root
+from jaxstyle.objective.statistics.histogram import COUNT, quantiles, values
+from jaxstyle.objective.statistics.wasserstein import trace_of_root
 
 EVERY = pytest.mark.parametrize("name", STATISTICS)
 SUMS = [name for name, entry in STATISTICS.items() if entry.needs == "moments"]
@@ -361,7 +362,7 @@ def one_file_more(tmp_path, monkeypatch) -> Iterator[Path]:
     path = tmp_path / "loudness.py"
     path.write_text(LOUDNESS)
     yield path
-    sys.modules.pop("jaxstyle.statistics.loudness", None)
+    sys.modules.pop("jaxstyle.objective.statistics.loudness", None)
 
 
 def test_one_new_file_is_a_new_statistic_that_runs(one_file_more, monkeypatch):

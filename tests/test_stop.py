@@ -12,7 +12,8 @@ import pytest
 from problems import ROSENBROCK, rosenbrock_start
 from samples import landscape, waves
 
-from jaxstyle import sharding, stylize
+from jaxstyle import stylize
+from jaxstyle.objective.partitioned import device_mesh
 from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
 
@@ -82,7 +83,7 @@ def test_ctrl_c_is_the_graver_reason():
 
 @pytest.mark.parametrize("reason", [None, "steps", "stopped", "interrupted"])
 def test_processes_know_the_reason(reason):
-    assert sharding.agreed(reason) == reason
+    assert device_mesh.agreed(reason) == reason
 
 
 SETTINGS = {

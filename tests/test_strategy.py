@@ -26,11 +26,11 @@ from jaxstyle.needs import (
     whole_bytes,
 )
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
+from jaxstyle.objective.pytrees import Targets, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize.loop import _advance
 from jaxstyle.programs import algorithm_of, objective_of, weights_of
-from jaxstyle.quantities import Targets, model_of
 from jaxstyle.strategy import choose, smaller, ways
-from jaxstyle.targets import content_targets, style_targets
 
 LAYERS = ("relu4_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_2"}
@@ -183,8 +183,8 @@ def test_a_run_goes_on_from_its_last_picture_when_memory_runs_out(
     pictures, monkeypatch, first, then
 ):
     """In its third step: two were made, and what is left is made of what they gave."""
+    from jaxstyle.objective.partitioned.tiled_objective import TiledObjective
     from jaxstyle.optimize import loop
-    from jaxstyle.tiling import TiledObjective
 
     calls = []
 

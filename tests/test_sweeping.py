@@ -13,11 +13,11 @@ from problems import QUADRATIC, rosenbrock_start, stretched
 from jaxstyle import sweeping
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Targets, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping
-from jaxstyle.quantities import Targets, make_weights, model_of
 from jaxstyle.sweeping import OWN, SHARED, Sweep
-from jaxstyle.targets import content_targets, style_targets
 
 OBJECTIVE = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "pool1"))
 LAYERS = {"relu1_2": 1.0}, {"relu1_1": 1.0, "pool1": 1.0}

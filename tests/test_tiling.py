@@ -13,18 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import compilations, in_float64, landscape, noise, random_network, waves
 
-from jaxstyle import dealt, tiling, windows
-from jaxstyle.conventions import CONVENTIONS
-from jaxstyle.cutting import aligned_zeros
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture, architecture_of, stride
 from jaxstyle.network.network import Network, kernel_shapes
 from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Guides, Model, Targets, Weights, make_weights, model_of
-from jaxstyle.targets import content_targets, style_targets, targets_of_styles
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
-from jaxstyle.windows import least_tile
+from jaxstyle.objective.conventions import CONVENTIONS
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned import tile_layout, tiled_objective, work_queue
+from jaxstyle.objective.partitioned.tile_layout import aligned_zeros, least_tile
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights, make_weights, model_of
+from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
 
 SHALLOW = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
 DEEP = Objective()
@@ -262,7 +265,7 @@ def test_every_convention(convention):
 def test_a_network_of_fewer_layers():
     network = random_network(Architecture(VGG16.depths, (4, 5, 6, 7, 8)))
     objective = Objective(("relu4_1",), ())
-    assert windows.reach_of(("relu4_1",), VGG16) < windows.reach_of(("relu4_1",))
+    assert tile_layout.reach_of(("relu4_1",), VGG16) < tile_layout.reach_of(("relu4_1",))
     tile = least_tile(("relu4_1",), VGG16)
     assert_equal(objective, tile + 2, 60, tile, network=network)
 
@@ -270,7 +273,7 @@ def test_a_network_of_fewer_layers():
 def test_without_the_halo_they_differ(monkeypatch):
     """The tests above can fail."""
     objective = Objective(("relu3_1",), ("relu3_1",))
-    monkeypatch.setattr(windows, "reach_of", lambda *_: 1)
+    monkeypatch.setattr(tile_layout, "reach_of", lambda *_: 1)
     found = differences(objective, 90, 70, 60)
     assert found.pop("[0][1].tv") < 1e-5  # total variation needs no more
     assert found.pop("[0][1].other") == 0  # there is none
@@ -286,7 +289,7 @@ def test_one_program_serves_all_tiles_pictures_targets_and_weights():
         known_tiled(tiled, model, style),
     )
     assert len(tiled.tiling(101, 83, model).windows) > 9
-    programs = dealt._on_each, tiling.loss_and_slope
+    programs = work_queue._on_each, tiled_objective.loss_and_slope
     before = [compilations(program) for program in programs]
     tiled(landscape(101, 83), model, targets, weights_of(objective))
     other = Targets(

@@ -15,7 +15,13 @@ from samples import TINY
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, stride
 from jaxstyle.network.vgg import features, random_params
-from jaxstyle.windows import Span, grid_of, least_tile, reach_of, tile_picture
+from jaxstyle.objective.partitioned.tile_layout import (
+    Span,
+    grid_of,
+    least_tile,
+    reach_of,
+    tile_picture,
+)
 
 TAPS = st.lists(st.sampled_from(VGG19.layers), max_size=4).map(tuple)
 SIDES = st.integers(1, 2000)

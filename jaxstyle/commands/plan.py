@@ -159,7 +159,7 @@ def _computing(mesh: str) -> int:
     """How many devices of a mesh compute side by side."""
     import jax
 
-    from jaxstyle.sharding import mesh_shape
+    from jaxstyle.objective.partitioned.device_mesh import mesh_shape
 
     return 1 if jax.default_backend() == "cpu" else math.prod(mesh_shape(mesh))
 

@@ -13,13 +13,13 @@ import numpy as np
 import ours
 import problem
 
-from jaxstyle import dealt
 from jaxstyle.network.architecture import block_of, stride
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Model, Targets, Weights, make_weights, model_of
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned import work_queue
+from jaxstyle.objective.partitioned.device_mesh import evaluation_sharded, parse_mesh
+from jaxstyle.objective.partitioned.tiled_objective import TiledObjective, _tile_gradient
+from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights, model_of
 from jaxstyle.runtime.compiler_options import MemoryFirst
-from jaxstyle.sharding import evaluation_sharded, parse_mesh
-from jaxstyle.tiling import TiledObjective, _tile_gradient
 
 KINDS = ("all-gather", "collective-permute", "all-reduce", "all-to-all")
 COLLECTIVE = re.compile(rf" = .*? ({'|'.join(KINDS)})(?:-start)?\(")
@@ -91,18 +91,20 @@ def dealt_out(case: Case, mesh: str, tile: int) -> dict[str, Any]:
     """Tiles, one on each device at a time; compared with a tile on one device."""
     model, targets, weights = case.arguments
     tiled, devices = TiledObjective(case.objective, tile), parse_mesh(mesh)
-    asked, real = [], dealt._on_each
+    asked, real = [], work_queue._on_each
 
     def keep(function: Any, *others: Any) -> Any:
         if function is _tile_gradient and not asked:
             asked.append((function, *others))
         return real(function, *others)
 
-    dealt._on_each = keep
+    work_queue._on_each = keep
     try:
-        (loss, _), gradient = tiled(case.picture, dealt.copied(model, devices), targets, weights)
+        (loss, _), gradient = tiled(
+            case.picture, work_queue.copied(model, devices), targets, weights
+        )
     finally:
-        dealt._on_each = real
+        work_queue._on_each = real
     function, objective, _, common, own = asked[0]
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), common)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape[1:]), leaf.dtype), own)

@@ -10,9 +10,9 @@ import problem
 
 from jaxstyle.job import objective_of_job, prepare, weights_of_job
 from jaxstyle.levels import start_of, targets_at
+from jaxstyle.objective.pytrees import model_of
 from jaxstyle.optimize import Outcome, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.programs import algorithm_of, precision_in_force
-from jaxstyle.quantities import model_of
 
 
 def run(asked: Mapping[str, Any]) -> dict[str, Any]:

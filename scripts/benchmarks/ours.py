@@ -12,10 +12,10 @@ import problem
 from jaxstyle import StylizeConfig
 from jaxstyle.network.network import Network, checked_network
 from jaxstyle.network.preprocessing import preprocessing
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
+from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.programs import model_in_force, precision_in_force
-from jaxstyle.quantities import Model, Targets, Weights, make_weights
-from jaxstyle.targets import content_targets, style_targets
 
 
 class Problem(NamedTuple):

@@ -24,12 +24,12 @@ from jaxstyle.network.architecture import order_taps
 from jaxstyle.network.network import Network, Params, checked_network
 from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
+from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import Stopping, minimise
 from jaxstyle.programs import algorithm_of
-from jaxstyle.quantities import Model, Targets, Weights, make_weights
 from jaxstyle.recolour import content_at, style_at
-from jaxstyle.targets import content_targets, style_targets
 
 TF32, BF16 = 10, 7
 """Bits of the mantissa; both have float32's exponents."""

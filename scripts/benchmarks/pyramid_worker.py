@@ -18,11 +18,11 @@ import problem
 
 from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
 from jaxstyle.levels import enlarge, start_of, targets_at
+from jaxstyle.objective.pytrees import model_of
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot, named
 from jaxstyle.programs import algorithm_of, precision_in_force
 from jaxstyle.pyramid import CHEAP
-from jaxstyle.quantities import model_of
 from jaxstyle.recolour import content_at
 
 Algorithm = LBFGS | Adam

@@ -15,8 +15,8 @@ from jaxtyping import Array
 from jaxstyle.network.architecture import VGG19, block_of
 from jaxstyle.network.convolution import convolve3x3, pool2x2
 from jaxstyle.network.preprocessing import to_network
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Features, Model, Picture
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Features, Model, Picture
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
 REPEATS = 3

@@ -14,14 +14,18 @@ from resident import peak_resident
 
 from jaxstyle import StylizeConfig
 from jaxstyle.images import load_image, resize
-from jaxstyle.objective import Objective
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.pytrees import Targets, make_weights
+from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.programs import model_in_force, precision_in_force
-from jaxstyle.quantities import Targets, make_weights
 from jaxstyle.runtime.compiler_options import MemoryFirst
-from jaxstyle.targets import content_targets, style_targets, targets_of_styles
-from jaxstyle.tiling import TiledObjective, content_targets_tiled, know_style_tiled
 
 REPEATS = 2
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import energy, squared_error
-from jaxstyle.statistics.moments import Moments
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.losses import energy, squared_error
+from jaxstyle.objective.statistics.moments import Moments
+from jaxstyle.objective.statistics.statistic import Statistic
 
 GRAM = Statistic(
     "gram",

@@ -18,16 +18,20 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
-from jaxstyle.dealt import copied
 from jaxstyle.errors import InputError
-from jaxstyle.objective import Objective, check_tileable
+from jaxstyle.objective.objective import Objective, check_tileable
+from jaxstyle.objective.partitioned.padded_objective import (
+    PaddedObjective,
+    content_targets_padded,
+    know_style_padded,
+)
+from jaxstyle.objective.partitioned.tile_layout import grid_of
+from jaxstyle.objective.partitioned.work_queue import copied
+from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights
+from jaxstyle.objective.targets import Known
 from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import Algorithm, Callback
 from jaxstyle.optimize.snapshot import Snapshot
-from jaxstyle.padded import PaddedObjective, content_targets_padded, know_style_padded
-from jaxstyle.quantities import Guides, Model, Targets, Weights
-from jaxstyle.targets import Known
-from jaxstyle.windows import grid_of
 
 AXES = ("height", "width")
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import energy, wide
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.losses import energy, wide
+from jaxstyle.objective.statistics.statistic import Statistic
 
 COUNT = 1024
 """Quantiles that are kept of a style."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxstyle.network.network import Network, Params
 from jaxstyle.network.preprocessing import Preprocessing
-from jaxstyle.statistics import Moments
+from jaxstyle.objective.statistics import Moments
 
 Picture = Float[Array, "height width 3"]
 Features = dict[str, Float[Array, "_h _w _c"]]

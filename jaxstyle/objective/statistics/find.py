@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.statistics.statistic import Statistic
 
 
 def find_statistics(package: ModuleType) -> dict[str, Statistic]:

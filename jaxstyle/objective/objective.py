@@ -16,14 +16,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle import losses
-from jaxstyle.conventions import get_convention
 from jaxstyle.errors import InputError
-from jaxstyle.gradients import clipped, with_unit_gradient
 from jaxstyle.network.architecture import stride
 from jaxstyle.network.preprocessing import to_network
 from jaxstyle.network.vgg import features
-from jaxstyle.quantities import (
+from jaxstyle.objective import losses
+from jaxstyle.objective.conventions import get_convention
+from jaxstyle.objective.losses import clipped, with_unit_gradient
+from jaxstyle.objective.pytrees import (
     Counted,
     Features,
     Guides,
@@ -34,9 +34,9 @@ from jaxstyle.quantities import (
     Terms,
     Weights,
 )
-from jaxstyle.regularisers import picture_sum
-from jaxstyle.statistics import STATISTICS, Moments, additive, means, moments
-from jaxstyle.statistics.histogram import values
+from jaxstyle.objective.regularisers import picture_sum
+from jaxstyle.objective.statistics import STATISTICS, Moments, additive, means, moments
+from jaxstyle.objective.statistics.histogram import values
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import energy, relative_error
-from jaxstyle.statistics.moments import Moments, covariance
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.losses import energy, relative_error
+from jaxstyle.objective.statistics.moments import Moments, covariance
+from jaxstyle.objective.statistics.statistic import Statistic
 
 
 def _target(mean: Moments, _shift: Float[Array, ""]) -> dict[str, Array]:

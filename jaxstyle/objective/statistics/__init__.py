@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 
 from jaxstyle.errors import InputError
-from jaxstyle.statistics.find import find_statistics
-from jaxstyle.statistics.moments import Moments, blended, means, moments
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.statistics.find import find_statistics
+from jaxstyle.objective.statistics.moments import Moments, blended, means, moments
+from jaxstyle.objective.statistics.statistic import Statistic
 
 __all__ = [
     "STATISTICS",

@@ -23,17 +23,26 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
-from jaxstyle.cutting import add_window, aligned_zeros, cut_targets, cut_window, owned_within
-from jaxstyle.dealt import added_up, copied, dealt, devices_of
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import Architecture, architecture_of, stride
 from jaxstyle.network.network import kernel_shapes
 from jaxstyle.network.vgg import check_size
-from jaxstyle.objective import Objective, check_tileable, freed
-from jaxstyle.quantities import Counted, Model, Picture, Sums, Targets, Terms, Weights
-from jaxstyle.statistics import Moments, means, moments
-from jaxstyle.targets import Known
-from jaxstyle.windows import Span, Tiling, Window, tile_picture
+from jaxstyle.objective.objective import Objective, check_tileable, freed
+from jaxstyle.objective.partitioned.tile_layout import (
+    Span,
+    Tiling,
+    Window,
+    add_window,
+    aligned_zeros,
+    cut_targets,
+    cut_window,
+    owned_within,
+    tile_picture,
+)
+from jaxstyle.objective.partitioned.work_queue import added_up, copied, dealt, devices_of
+from jaxstyle.objective.pytrees import Counted, Model, Picture, Sums, Targets, Terms, Weights
+from jaxstyle.objective.statistics import Moments, means, moments
+from jaxstyle.objective.targets import Known
 
 AnyPicture = Picture | Float[np.ndarray, "height width 3"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import gram_matrix, wide
+from jaxstyle.objective.losses import gram_matrix, wide
 
 
 class Moments(NamedTuple):

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.objective import Objective
-from jaxstyle.quantities import Features, Model, Picture
-from jaxstyle.statistics import STATISTICS, Moments, additive, blended, means, moments
-from jaxstyle.statistics.histogram import COUNT, quantiles, values
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.pytrees import Features, Model, Picture
+from jaxstyle.objective.statistics import STATISTICS, Moments, additive, blended, means, moments
+from jaxstyle.objective.statistics.histogram import COUNT, quantiles, values
 
 
 @partial(jax.jit, static_argnames="objective")

@@ -22,10 +22,10 @@ from jaxstyle.network.convolution import pool2x2, relu
 from jaxstyle.network.network import kernel_shapes
 from jaxstyle.network.preprocessing import to_network
 from jaxstyle.network.vgg import check_depth, check_size
-from jaxstyle.objective import Objective, freed
-from jaxstyle.quantities import Counted, Model, Picture, Targets, Terms, Weights
-from jaxstyle.statistics import Moments, means, moments
-from jaxstyle.targets import Known
+from jaxstyle.objective.objective import Objective, freed
+from jaxstyle.objective.pytrees import Counted, Model, Picture, Targets, Terms, Weights
+from jaxstyle.objective.statistics import Moments, means, moments
+from jaxstyle.objective.targets import Known
 
 _SOURCE = {"zeros": 0, "replicate": 1, "reflect": 2}
 """How far before the first position beyond the border the one lies that it repeats."""

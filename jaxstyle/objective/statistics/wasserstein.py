@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import energy
-from jaxstyle.statistics.moments import Moments, covariance
-from jaxstyle.statistics.statistic import Statistic
+from jaxstyle.objective.losses import energy
+from jaxstyle.objective.statistics.moments import Moments, covariance
+from jaxstyle.objective.statistics.statistic import Statistic
 
 FLOOR = 1e-5
 """Of eigenvalues, relative to the largest: from there down to 0 their root is taken to be linear.

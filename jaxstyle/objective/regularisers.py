@@ -11,7 +11,7 @@ from functools import partial
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxstyle.losses import wide
+from jaxstyle.objective.losses import wide
 
 VARIATIONS = ("l1", "l2", "power")
 REGULARISERS = ("tv", "wavelet", "range", "temporal")
