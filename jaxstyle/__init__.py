@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaxstyle.api import stylize
     from jaxstyle.axes import Axis, axis
     from jaxstyle.batch import stylize_many
-    from jaxstyle.config import StylizeConfig
+    from jaxstyle.config.stylize_config import StylizeConfig
     from jaxstyle.errors import InputError
     from jaxstyle.experiments import (
         compare_scales,
@@ -73,7 +73,7 @@ _HOME = {
     "NotebookProgress": "jaxstyle.notebook",
     "Style": "jaxstyle.styles",
     "Stylized": "jaxstyle.result",
-    "StylizeConfig": "jaxstyle.config",
+    "StylizeConfig": "jaxstyle.config.stylize_config",
     "axis": "jaxstyle.axes",
     "save_targets": "jaxstyle.saved_targets",
     "stylize": "jaxstyle.api",

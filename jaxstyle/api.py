@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import is_out_of_memory
 from jaxstyle.job import (
     Image,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.fields import kind_of
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.setting import kind_of
 
 PICTURES = ("content", "style")
 """Axes that are no settings: the inputs."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxstyle.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
 from jaxstyle.chunks import Limits, Progress, run_group
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, grouped
 from jaxstyle.images import Picture, as_picture

@@ -14,9 +14,7 @@ from jaxtyping import Float
 
 from jaxstyle.api import run, shown_by_default
 from jaxstyle.axes import Axis
-from jaxstyle.config import StylizeConfig
-from jaxstyle.errors import InputError
-from jaxstyle.experiment_settings import (
+from jaxstyle.config.command_defaults import (
     CONTENT_RECONSTRUCTION,
     FIGURE3,
     LAYERS,
@@ -29,6 +27,8 @@ from jaxstyle.experiment_settings import (
     STYLE_RECONSTRUCTION,
     TEXTURE,
 )
+from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.errors import InputError
 from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, prepare

@@ -13,7 +13,7 @@ import jax
 from jaxstyle.axes import Axis, combinations
 from jaxstyle.cell_files import finished_cell, make_folder, save_cell
 from jaxstyle.chunks import Limits, Portion, Progress, run_group
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.images.masks import read_mask

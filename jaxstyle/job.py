@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.config import StylizeConfig, config_from, with_preset
+from jaxstyle.config.stylize_config import StylizeConfig, config_from, with_preset
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.images.masks import Mask, check_aspect, full, read_mask

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images.masks import resize_mask
 from jaxstyle.initial import initial_picture
 from jaxstyle.job import Goal, Job, goals_of, is_tiled, tiled_of

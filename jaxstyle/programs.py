@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.network.network import Network
 from jaxstyle.network.winograd import wide_layers, with_transformed_kernels

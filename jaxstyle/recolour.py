@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images import resize_picture
 from jaxstyle.images.color_matching import blended_histograms, match_colors, match_histograms
 from jaxstyle.images.luminance import grey, luminance, match_luminance, saturate, with_luminance

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jaxstyle.config import config_from
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
 from jaxstyle.job import Job, prepare

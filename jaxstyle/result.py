@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of

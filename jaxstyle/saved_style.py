@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.network.network import Network

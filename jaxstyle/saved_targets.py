@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.job import (
     CIRCULAR_MULTIPLE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, resize, resize_picture, resize_wrapped
 from jaxstyle.images.masks import full, resize_mask

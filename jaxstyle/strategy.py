@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 
 from jaxstyle import needs
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import Architecture
 from jaxstyle.objective.partitioned.device_mesh import mesh_shape

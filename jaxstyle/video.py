@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxstyle.api import run
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.command_defaults import LEVELS_NEXT, STEPS_NEXT, VIDEO
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.images.luminance import grey
@@ -30,7 +31,6 @@ from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized
 from jaxstyle.sized import alpha_at, original_at
 from jaxstyle.styles import read_regions, read_styles
-from jaxstyle.video_settings import LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 RGB = Float[np.ndarray, "height width 3"]
 

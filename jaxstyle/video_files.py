@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageSequence
 
+from jaxstyle.config.command_defaults import CLIPS
 from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.figures import save_animation
 from jaxstyle.figures.animation import find_ffmpeg, write_mp4
@@ -24,7 +25,6 @@ from jaxstyle.images import Picture, image_size, load_image
 from jaxstyle.images.picture import pillow_settings
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.styles import PICTURE_ENDINGS
-from jaxstyle.video_settings import CLIPS
 
 ANIMATIONS = (".gif", ".webp")
 _NEEDS = "needs ffmpeg: pip install 'jaxstyle[video]', or use a folder of pictures"

@@ -17,7 +17,7 @@ import pytest
 from jaxstyle import images
 from jaxstyle.cli import main
 from jaxstyle.commands.reporting import loss_line
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights, write_native
 from jaxstyle.objective.pytrees import Terms

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.config import StylizeConfig, config_from, read_settings
+from jaxstyle.config.fields import kind_of
+from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.conventions import CONVENTIONS
-from jaxstyle.setting import kind_of
 
 FIELDS = {entry.name: entry for entry in dataclasses.fields(StylizeConfig)}
 

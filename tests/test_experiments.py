@@ -13,8 +13,8 @@ from conftest import ROOT
 
 from jaxstyle import experiments, grid
 from jaxstyle.chunks import Limits
+from jaxstyle.config.command_defaults import NESTED
 from jaxstyle.errors import InputError
-from jaxstyle.experiment_settings import NESTED
 from jaxstyle.experiments import (
     compare_scales,
     compare_starts,

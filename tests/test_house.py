@@ -214,7 +214,7 @@ def test_these_rules_can_fail(tmp_path):
         "import jaxstyle.network.vgg\n"
         "from jaxstyle import losses\n"
         "def f():\n    from jaxstyle.network.weights.native import read_native\n"
-        "if TYPE_CHECKING:\n    from jaxstyle.config import StylizeConfig\n"
+        "if TYPE_CHECKING:\n    from jaxstyle.config.stylize_config import StylizeConfig\n"
         "from jaxstyle import stylize\n"
     )
     assert own_imports(source) == {"vgg", "losses", "formats.native", "config", "__init__"}

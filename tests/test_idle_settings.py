@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxstyle.commands.idle_settings import idle_settings
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 
 
 @pytest.mark.parametrize(

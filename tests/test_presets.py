@@ -16,12 +16,12 @@ from samples import landscape
 
 from jaxstyle.cli import build_parser, main
 from jaxstyle.commands.settings import add_settings, settings_from
-from jaxstyle.config import StylizeConfig, config_from, read_settings, with_preset
+from jaxstyle.config.presets import PRESETS, johnson_tv_weight, preset_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, order_taps
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention
 from jaxstyle.objective.regularisers import total_variation
-from jaxstyle.presets import PRESETS, johnson_tv_weight, preset_settings
 from jaxstyle.pyramid import level_sizes
 
 EVERY = pytest.mark.parametrize("name", PRESETS)

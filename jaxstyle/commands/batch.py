@@ -21,7 +21,7 @@ from jaxstyle.commands.outputs import (
 )
 from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of, inputs_of_job
 from jaxstyle.commands.settings import add_settings, given_settings
-from jaxstyle.config import config_from
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 

@@ -7,8 +7,8 @@ import argparse
 from jaxstyle.commands.grid_sheet import run_sheet
 from jaxstyle.commands.outputs import add_limit_options, add_sheet_options
 from jaxstyle.commands.settings import add_settings
+from jaxstyle.config.command_defaults import SCALES, STARTS
 from jaxstyle.errors import InputError
-from jaxstyle.experiment_settings import SCALES, STARTS
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -20,7 +20,7 @@ from jaxstyle.commands.outputs import (
 )
 from jaxstyle.commands.overwriting import CELL, Series, check_overwriting, inputs_of
 from jaxstyle.commands.settings import given_settings
-from jaxstyle.config import config_from
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 

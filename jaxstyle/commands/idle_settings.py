@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 
 _DEFAULTS = {entry.name: entry.default for entry in fields(StylizeConfig)}
 

@@ -124,7 +124,7 @@ def command_line() -> str:
 
 def preset_note(arguments: argparse.Namespace, network: Network) -> str:
     """A warning where a preset's weights are meant for another network; empty if all is well."""
-    from jaxstyle.presets import PRESETS
+    from jaxstyle.config.presets import PRESETS
 
     preset = PRESETS.get(getattr(arguments, "preset", None) or "")
     if preset is None:

@@ -15,7 +15,7 @@ from jaxstyle.runtime.interrupts import begun
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
-    from jaxstyle.config import StylizeConfig
+    from jaxstyle.config.stylize_config import StylizeConfig
     from jaxstyle.job import Job
     from jaxstyle.strategy import Way
 

@@ -18,9 +18,9 @@ from jaxstyle.commands.outputs import (
 )
 from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of
 from jaxstyle.commands.settings import add_settings, given_settings
-from jaxstyle.config import config_from
+from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS, NESTED
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.experiment_settings import CONTENT_RECONSTRUCTION, LAYERS, NESTED
 from jaxstyle.network.architecture import parse_layers
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 

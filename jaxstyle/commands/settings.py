@@ -8,9 +8,9 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from jaxstyle.config import StylizeConfig, config_from, read_settings, with_preset
-from jaxstyle.presets import PRESETS
-from jaxstyle.setting import kind_of
+from jaxstyle.config.fields import kind_of
+from jaxstyle.config.presets import PRESETS
+from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
 
 
 def add_settings(

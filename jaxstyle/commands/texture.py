@@ -11,9 +11,9 @@ from jaxstyle.commands.outputs import command_line
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.commands.stylize import add_output_options, run_and_save
-from jaxstyle.config import config_from
+from jaxstyle.config.command_defaults import TEXTURE
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
-from jaxstyle.experiment_settings import TEXTURE
 from jaxstyle.runtime.interrupts import begun
 
 _SHAPE = re.compile(r"(\d{1,5})[xX](\d{1,5})")

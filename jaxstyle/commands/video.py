@@ -22,10 +22,10 @@ from jaxstyle.commands.outputs import FILE_ENDINGS, command_line, ready_folder
 from jaxstyle.commands.overwriting import Named, Series, check_overwriting, inputs_of
 from jaxstyle.commands.plan import add_memory_option, memory_from
 from jaxstyle.commands.settings import add_settings, given_settings
-from jaxstyle.config import config_from
+from jaxstyle.config.command_defaults import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
+from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
-from jaxstyle.video_settings import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 
 if TYPE_CHECKING:
     from jaxstyle.job import Job

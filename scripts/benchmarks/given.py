@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.network.network import Network
 
 

@@ -62,3 +62,11 @@ STARTS = MappingProxyType({"size": 256, "levels": 1, "steps": 200})
 
 SCALES = MappingProxyType({"size": 384})
 """Style scales are compared with all levels, as ``stylize`` would run them."""
+
+
+VIDEO = MappingProxyType({"temporal_weight": 100.0})
+"""Over the defaults of ``StylizeConfig``."""
+
+
+CLIPS = (".mp4", ".gif", ".webp")
+"""What can be written, besides a folder of pictures."""

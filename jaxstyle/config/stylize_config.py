@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from jaxstyle.config.fields import checked, setting
+from jaxstyle.config.presets import preset_settings
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import PADDINGS, POOLINGS, parse_layers
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention
 from jaxstyle.objective.regularisers import VARIATIONS
 from jaxstyle.objective.statistics import STATISTICS, additive, parse_statistics
-from jaxstyle.presets import preset_settings
-from jaxstyle.setting import checked, setting
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 PRECISIONS = ("highest", "high", "default", "bf16")
