@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from jaxstyle.axes import Axis, axis
     from jaxstyle.batch import stylize_many
     from jaxstyle.config.stylize_config import StylizeConfig
+    from jaxstyle.display.notebook import NotebookProgress
+    from jaxstyle.display.progress import LevelProgress
     from jaxstyle.errors import InputError
     from jaxstyle.experiments import (
         compare_scales,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
         texture,
     )
     from jaxstyle.grid import Grid, sweep
-    from jaxstyle.level_progress import LevelProgress
-    from jaxstyle.notebook import NotebookProgress
     from jaxstyle.result import Stylized
     from jaxstyle.saved_targets import save_targets
     from jaxstyle.styles import Style
@@ -69,8 +69,8 @@ _HOME = {
     "Axis": "jaxstyle.axes",
     "Grid": "jaxstyle.grid",
     "InputError": "jaxstyle.errors",
-    "LevelProgress": "jaxstyle.level_progress",
-    "NotebookProgress": "jaxstyle.notebook",
+    "LevelProgress": "jaxstyle.display.progress",
+    "NotebookProgress": "jaxstyle.display.notebook",
     "Style": "jaxstyle.styles",
     "Stylized": "jaxstyle.result",
     "StylizeConfig": "jaxstyle.config.stylize_config",

@@ -14,6 +14,8 @@ import numpy as np
 
 from jaxstyle.checkpoint import Begun, Checkpoint, Keeper, begin
 from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.display.notebook import NotebookProgress, in_notebook
+from jaxstyle.display.progress import Callback, LevelProgress
 from jaxstyle.errors import is_out_of_memory
 from jaxstyle.job import (
     Image,
@@ -25,10 +27,8 @@ from jaxstyle.job import (
     tiled_of,
     weights_of_job,
 )
-from jaxstyle.level_progress import Callback, LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network.network import Network
-from jaxstyle.notebook import NotebookProgress, in_notebook
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.partitioned.device_mesh import agreed, minimise_sharded
 from jaxstyle.objective.pytrees import Model, Targets, Weights

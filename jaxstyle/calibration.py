@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
-from jaxstyle.figures import write_json
 from jaxstyle.job import Job, model_of_job
 from jaxstyle.objective.pytrees import Targets
 from jaxstyle.objective.targets import content_targets, style_targets

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
-from jaxstyle.figures import write_json
 from jaxstyle.images import load_image, read_record
 from jaxstyle.job import Job
 from jaxstyle.job_record import record_of

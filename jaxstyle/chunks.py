@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxstyle.api import run
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.job import Job, objective_of_job, weights_of_job
-from jaxstyle.level_progress import LevelProgress
 from jaxstyle.levels import enlarge, start_of, targets_at
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.pytrees import Model, Targets, Weights

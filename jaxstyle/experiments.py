@@ -28,11 +28,11 @@ from jaxstyle.config.command_defaults import (
     TEXTURE,
 )
 from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
 from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.job import Image, Job, prepare
-from jaxstyle.level_progress import LevelProgress
 from jaxstyle.network.architecture import block_of
 from jaxstyle.recolour import content_at
 from jaxstyle.result import Stylized

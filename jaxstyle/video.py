@@ -17,13 +17,13 @@ from jaxtyping import Float
 from jaxstyle.api import run
 from jaxstyle.config.command_defaults import LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
 from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.images.luminance import grey
 from jaxstyle.images.masks import read_mask
 from jaxstyle.images.transparency import filled
 from jaxstyle.job import Job, prepare, replace_settings
-from jaxstyle.level_progress import LevelProgress
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept

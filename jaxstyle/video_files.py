@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from jaxstyle.config.command_defaults import CLIPS
+from jaxstyle.display.figures import save_animation
+from jaxstyle.display.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.errors import InputError, quoted, reason_of
-from jaxstyle.figures import save_animation
-from jaxstyle.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.images import Picture, image_size, load_image
 from jaxstyle.images.picture import pillow_settings
 from jaxstyle.runtime.atomic_files import check_file

@@ -33,7 +33,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jaxstyle.figures import write_json
+from jaxstyle.display.figures import write_json
 from jaxstyle.runtime.atomic_files import write_bytes
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "benchmarks"))

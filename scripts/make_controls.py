@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from jaxstyle.cli import main as jaxstyle
-from jaxstyle.figures import strip
+from jaxstyle.display.figures import strip
 from jaxstyle.images import load_image, save_image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress
 
 CONTENT = np.linspace(0, 1, 24 * 32 * 3).reshape(24, 32, 3).astype(np.float32)

@@ -14,9 +14,9 @@ from picture_checks import refusal
 from PIL import Image
 from samples import landscape, waves
 
+from jaxstyle.display.figures import check_animation_path, save_animation
+from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.errors import InputError
-from jaxstyle.figures import check_animation_path, save_animation
-from jaxstyle.figures.animation import find_ffmpeg
 from jaxstyle.images import resize
 
 needs_ffmpeg = pytest.mark.skipif(find_ffmpeg() is None, reason="there is no ffmpeg here")
@@ -156,9 +156,11 @@ def test_mp4_is_whole_or_not_there(tmp_path, monkeypatch):
     lazy.write_text(f"#!{sys.executable}\nimport sys\nprint('no  H.264\\nhere', file=sys.stderr)\n")
     lazy.chmod(lazy.stat().st_mode | stat.S_IXUSR)
     path = tmp_path / "a.mp4"
-    monkeypatch.setattr("jaxstyle.figures.animation.find_ffmpeg", lambda: str(lazy))
+    monkeypatch.setattr("jaxstyle.display.figures.animation.find_ffmpeg", lambda: str(lazy))
     assert refusal(save_animation, path, FRAMES).endswith("ffmpeg failed: here")
-    monkeypatch.setattr("jaxstyle.figures.animation.find_ffmpeg", lambda: str(tmp_path / "none"))
+    monkeypatch.setattr(
+        "jaxstyle.display.figures.animation.find_ffmpeg", lambda: str(tmp_path / "none")
+    )
     assert "cannot start" in refusal(save_animation, path, FRAMES)
     assert [file.name for file in tmp_path.iterdir()] == ["lazy"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxstyle.display.figures import check_plot_path, save_loss_plot
 from jaxstyle.errors import InputError
-from jaxstyle.figures import check_plot_path, save_loss_plot
 
 STEPS = np.arange(60)
 CURVES = {

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from jaxstyle import stylize
+from jaxstyle.display.loss_curves import Curves
+from jaxstyle.display.notebook import NotebookProgress, curves_svg, in_notebook
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
-from jaxstyle.level_progress import LevelProgress
-from jaxstyle.notebook import NotebookProgress, curves_svg, in_notebook
 from jaxstyle.optimize import Progress
-from jaxstyle.preview.curves import Curves
 
 CONTENT = np.linspace(0, 1, 24 * 32 * 3).reshape(24, 32, 3).astype(np.float32)
 STYLE = np.random.default_rng(0).random((32, 32, 3), np.float32)

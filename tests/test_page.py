@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxstyle.display.figures import PageCell, write_page
 from jaxstyle.errors import InputError
-from jaxstyle.figures import PageCell, write_page
 
 chance = np.random.default_rng(0)
 VOID = {"meta", "img", "input", "br", "hr", "link"}

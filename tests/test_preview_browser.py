@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from jaxstyle import images, stylize
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display.preview import Preview, preview
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress
-from jaxstyle.preview import Preview, watched
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -95,9 +95,9 @@ class Tab:
 
 @pytest.fixture
 def open_tab(browser, monkeypatch) -> Iterator[Callable[..., Tab]]:
-    monkeypatch.setattr(watched, "LAST_WORD", 0.5)
-    monkeypatch.setattr(watched, "PICTURE_EVERY", 0.1)
-    monkeypatch.setattr(watched, "MOST_TIME", 1.0)
+    monkeypatch.setattr(preview, "LAST_WORD", 0.5)
+    monkeypatch.setattr(preview, "PICTURE_EVERY", 0.1)
+    monkeypatch.setattr(preview, "MOST_TIME", 1.0)
     tabs: list[Tab] = []
 
     def make(preview: Preview, **options: Any) -> Tab:

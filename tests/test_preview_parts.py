@@ -20,13 +20,13 @@ from preview_events import CONTENT, STYLE, ask, event
 
 from jaxstyle import images
 from jaxstyle.commands.watching import add_watch_options, preview_from, title_of
+from jaxstyle.display.loss_curves import Curves
+from jaxstyle.display.preview.viewers import Pages
+from jaxstyle.display.progress import LevelProgress
+from jaxstyle.display.thumbnails import jpeg, small
+from jaxstyle.display.time_left import Pace
 from jaxstyle.errors import InputError
 from jaxstyle.job import prepare
-from jaxstyle.level_progress import LevelProgress
-from jaxstyle.preview.curves import Curves
-from jaxstyle.preview.pace import Pace
-from jaxstyle.preview.pages import Pages
-from jaxstyle.preview.pictures import jpeg, small
 from jaxstyle.runtime.memory import memory_in_use
 
 

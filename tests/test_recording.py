@@ -130,7 +130,8 @@ def test_curves_are_whole_and_what_is_missing_is_said(pictures, monkeypatch, cap
     cut_off(monkeypatch, "--loss-plot", "loss.svg")
     plotted = []
     monkeypatch.setattr(
-        "jaxstyle.figures.save_loss_plot", lambda path, curves, breaks: plotted.append(curves)
+        "jaxstyle.display.figures.save_loss_plot",
+        lambda path, curves, breaks: plotted.append(curves),
     )
     capsys.readouterr()
     assert main(["resume", "run.ckpt", "--strip", "s.png"]) == 0

@@ -18,10 +18,10 @@ from jaxstyle.commands import display
 from jaxstyle.commands.grid_reporting import GridReporter
 from jaxstyle.commands.reporting import Reporter
 from jaxstyle.commands.video_reporting import FrameReporter
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display import time_left
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress as Step
 from jaxstyle.optimize.vmapped_loop import BatchProgress
-from jaxstyle.preview import pace
 from jaxstyle.video import Frame
 
 SIZES = ((256, 192), (512, 384))
@@ -45,7 +45,7 @@ def clock(monkeypatch) -> list[float]:
     """Seconds, as all of a display sees them."""
     now = [0.0]
     monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(pace.Pace.__init__, "__kwdefaults__", {"clock": lambda: now[0]})
+    monkeypatch.setattr(time_left.Pace.__init__, "__kwdefaults__", {"clock": lambda: now[0]})
     return now
 
 

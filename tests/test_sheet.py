@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from picture_checks import refusal
 
-from jaxstyle.figures import contact_sheet, strip
-from jaxstyle.figures.layout import Plan, Words, plan_sheet
-from jaxstyle.figures.text import SMALLEST, legible, line_height, mask_of, paragraph
+from jaxstyle.display.figures import contact_sheet, strip
+from jaxstyle.display.figures.sheet_layout import Plan, Words, plan_sheet
+from jaxstyle.display.figures.sheet_text import SMALLEST, legible, line_height, mask_of, paragraph
 
 chance = np.random.default_rng(0)
 COMMAND = "jaxstyle sweep content.jpg style.jpg --axis ratio=1e-5,1e-4 --size 256 --seed 0"

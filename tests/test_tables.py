@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jaxstyle.display.figures import check_file, write_csv, write_json
 from jaxstyle.errors import InputError
-from jaxstyle.figures import check_file, write_csv, write_json
 
 IN_FOLDER = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -15,7 +15,7 @@ from conftest import ROOT
 
 from jaxstyle import InputError, stylize, video
 from jaxstyle.commands import video as command
-from jaxstyle.figures.animation import find_ffmpeg
+from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.replay import prepare_replay
 from jaxstyle.video import stylize_video

@@ -237,7 +237,7 @@ class Manifest:
 
     def write(self) -> None:
         """Write the file; where that fails the pictures go on, and ``problem`` says so."""
-        from jaxstyle.figures import write_json
+        from jaxstyle.display.figures import write_json
 
         try:
             write_json(self.path, {**self.head, "files": self.rows})

@@ -6,7 +6,7 @@ import math
 
 from jaxstyle.chunks import Progress
 from jaxstyle.commands.display import PLAIN_EVERY, Display, Shown
-from jaxstyle.preview.pace import Pace
+from jaxstyle.display.time_left import Pace
 
 
 class GridReporter(Display):

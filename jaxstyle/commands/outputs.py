@@ -184,7 +184,7 @@ def ready_folder(folder: Path | None) -> None:
 
 def sheet_of(grid: Grid, *, title: str, caption: str, side: int) -> Any:
     """A grid as one labelled picture: the last axis across, the others down."""
-    from jaxstyle.figures import contact_sheet, strip
+    from jaxstyle.display.figures import contact_sheet, strip
 
     pictures = [[picture_of(cell) for cell in row] for row in grid.rows()]
     if len(grid.axes) == 1:

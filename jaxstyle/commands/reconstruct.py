@@ -120,7 +120,7 @@ def _write(
     originals: dict[str, Picture],
     settings: dict[str, Any],
 ) -> None:
-    from jaxstyle.figures import strip
+    from jaxstyle.display.figures import strip
 
     command = command_line()
     pictures: list[Any] = []

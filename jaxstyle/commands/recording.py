@@ -17,7 +17,7 @@ from PIL import Image
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.level_progress import LevelProgress
+    from jaxstyle.display.progress import LevelProgress
 
 MOST_SNAPSHOTS = 500
 FILES = ("strip", "animation", "loss_plot")
@@ -188,7 +188,7 @@ class Recorder:
         Returns:
             What was written.
         """
-        from jaxstyle.figures import save_animation, save_loss_plot, strip
+        from jaxstyle.display.figures import save_animation, save_loss_plot, strip
         from jaxstyle.images import resize, save_image
 
         height, width = image.shape[:2]
@@ -216,7 +216,7 @@ class Recorder:
         return written
 
     def _check(self) -> None:
-        from jaxstyle.figures import check_animation_path, check_plot_path
+        from jaxstyle.display.figures import check_animation_path, check_plot_path
         from jaxstyle.images import check_writable
 
         if self.save_every < 0:

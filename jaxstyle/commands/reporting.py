@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Self
 
 from jaxstyle.commands.display import PLAIN_EVERY, Display, Shown
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display.progress import LevelProgress
+from jaxstyle.display.time_left import Pace
 from jaxstyle.optimize import Progress
-from jaxstyle.preview.pace import Pace
 
 
 class Reporter(Display):

@@ -42,8 +42,8 @@ from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.commands.reporting import Reporter
+    from jaxstyle.display.progress import LevelProgress
     from jaxstyle.job import Job
-    from jaxstyle.level_progress import LevelProgress
     from jaxstyle.result import Stylized
 
 CUT_SHORT = ("interrupted", "stopped")

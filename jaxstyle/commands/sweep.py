@@ -106,7 +106,7 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
     Raises:
         InputError: some cannot.
     """
-    from jaxstyle.figures import PageCell, write_csv, write_json, write_page
+    from jaxstyle.display.figures import PageCell, write_csv, write_json, write_page
 
     rows = [figures_of(grid, index) for index in range(len(grid.cells))]
     records = [cell.result.record for cell in grid.cells if cell.result is not None]

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--fps is {arguments.fps:g}: give a number above 0 and up to 1000")
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.video_reporting import FrameReporter
-    from jaxstyle.figures import write_json
+    from jaxstyle.display.figures import write_json
     from jaxstyle.flow import opencv
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.video import stylize_video

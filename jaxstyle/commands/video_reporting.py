@@ -6,8 +6,8 @@ import time
 
 from jaxstyle.commands.display import Display, Shown
 from jaxstyle.commands.reporting import loss_line
-from jaxstyle.level_progress import LevelProgress
-from jaxstyle.preview.pace import Pace
+from jaxstyle.display.progress import LevelProgress
+from jaxstyle.display.time_left import Pace
 from jaxstyle.video import Frame
 
 

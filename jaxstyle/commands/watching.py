@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
+    from jaxstyle.display.preview import Preview
     from jaxstyle.job import Job
-    from jaxstyle.preview import Preview
 
 
 def add_watch_options(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         return None
     if getattr(arguments, "distributed", False):
         raise InputError("--preview shows the run of one process: leave out --distributed")
-    from jaxstyle.preview import Preview
+    from jaxstyle.display.preview import Preview
 
     preview = Preview(
         port=arguments.preview or 0,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from jaxstyle.figures.loss_plot import check_plot_path
+from jaxstyle.display.figures.loss_plot import check_plot_path
 from jaxstyle.runtime.atomic_files import extension_of, write_bytes
 
 Runs = Mapping[tuple[str, str], Mapping[str, Any]]

@@ -17,8 +17,8 @@ from optimise_plot import save_curves
 from section import Row, Section, Unavailable, verdict
 from workers import WorkerFailed, answer
 
+from jaxstyle.display.figures.loss_plot import check_plot_path
 from jaxstyle.errors import InputError
-from jaxstyle.figures.loss_plot import check_plot_path
 from jaxstyle.job import prepare
 from jaxstyle.levels import start_of
 from jaxstyle.recolour import content_at, style_at

@@ -15,7 +15,7 @@ from section import Row, Section, verdict
 from structure import BANDS, LARGE, added_energy, large
 from workers import answer
 
-from jaxstyle.figures import strip
+from jaxstyle.display.figures import strip
 from jaxstyle.images import fit_longest_side, resize, save_image
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -13,7 +13,7 @@ from section import Row, Section, verdict
 from section_memory import run_of
 from workers import Limit, WorkerLate, answer
 
-from jaxstyle.figures import strip
+from jaxstyle.display.figures import strip
 from jaxstyle.images import save_image
 
 EXACT = 1e-5

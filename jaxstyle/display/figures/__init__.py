@@ -7,14 +7,14 @@
 - ``tables``: CSV and JSON
 """
 
-from jaxstyle.figures.animation import (
+from jaxstyle.display.figures.animation import (
     ANIMATION_EXTENSIONS,
     check_animation_path,
     save_animation,
 )
-from jaxstyle.figures.loss_plot import PLOT_EXTENSIONS, check_plot_path, save_loss_plot
-from jaxstyle.figures.page import PageCell, write_page
-from jaxstyle.figures.sheet import contact_sheet, strip
+from jaxstyle.display.figures.comparison_page import PageCell, write_page
+from jaxstyle.display.figures.contact_sheet import contact_sheet, strip
+from jaxstyle.display.figures.loss_plot import PLOT_EXTENSIONS, check_plot_path, save_loss_plot
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.runtime.json_and_csv import write_csv, write_json
 

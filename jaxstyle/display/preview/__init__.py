@@ -7,6 +7,6 @@
 - ``page.html``, ``page.css``, ``page.js``, ``chart.js``: how it is shown
 """
 
-from jaxstyle.preview.watched import Preview
+from jaxstyle.display.preview.preview import Preview
 
 __all__ = ["Preview"]

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxstyle.display.loss_curves import Curves
+from jaxstyle.display.progress import LevelProgress
+from jaxstyle.display.thumbnails import jpeg, small
+from jaxstyle.display.time_left import Pace
 from jaxstyle.errors import InputError
-from jaxstyle.level_progress import LevelProgress
-from jaxstyle.preview.curves import Curves
-from jaxstyle.preview.pace import Pace
-from jaxstyle.preview.pictures import jpeg, small
 from jaxstyle.runtime.memory import memory_in_use
 
 _MOST_TIME = 0.05  # of the run's, that the display may take

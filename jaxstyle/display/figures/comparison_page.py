@@ -23,7 +23,7 @@ from jaxstyle.runtime.atomic_files import write_bytes
 
 _LONGEST_SIDE = 640  # px of an embedded picture; its own file has it whole
 _QUALITY = 88
-_HERE = "jaxstyle.figures"
+_HERE = "jaxstyle.display.figures"
 
 
 class PageCell(NamedTuple):

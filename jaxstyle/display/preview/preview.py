@@ -12,12 +12,12 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.level_progress import LevelProgress
-from jaxstyle.preview.curves import Curves, plain
-from jaxstyle.preview.pace import Pace
-from jaxstyle.preview.pages import Pages
-from jaxstyle.preview.pictures import jpeg, small
-from jaxstyle.preview.server import Server
+from jaxstyle.display.loss_curves import Curves, plain
+from jaxstyle.display.preview.server import Server
+from jaxstyle.display.preview.viewers import Pages
+from jaxstyle.display.progress import LevelProgress
+from jaxstyle.display.thumbnails import jpeg, small
+from jaxstyle.display.time_left import Pace
 from jaxstyle.runtime.memory import memory_in_use
 
 LONGEST_SIDE = 1600

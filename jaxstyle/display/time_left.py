@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display.progress import LevelProgress
 
 
 class _Place(NamedTuple):

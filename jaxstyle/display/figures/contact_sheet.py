@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
-from jaxstyle.figures.layout import Content, Plan, Text, Words, plan_sheet
-from jaxstyle.figures.text import mask_of
+from jaxstyle.display.figures.sheet_layout import Content, Plan, Text, Words, plan_sheet
+from jaxstyle.display.figures.sheet_text import mask_of
 from jaxstyle.images import ImageError, fit_longest_side, resize
 
 _COLORS = {"title": "#222222", "label": "#333333", "caption": "#777777", "message": "#8a3030"}

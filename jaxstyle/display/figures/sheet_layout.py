@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxstyle.figures.text import Paragraph, longest_word, natural_width, paragraph
+from jaxstyle.display.figures.sheet_text import Paragraph, longest_word, natural_width, paragraph
 
 _ALONE = 256
 """Pixels on a side of a cell when no picture says how large cells are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from jaxstyle.level_progress import LevelProgress
+from jaxstyle.display.progress import LevelProgress
 
 
 class Break(NamedTuple):

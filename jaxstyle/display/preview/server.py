@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         page = query.get("page", [""])[0][:40]
         if path in _ASSETS:
             name, kind = _ASSETS[path]
-            self._answer(200, kind, files("jaxstyle.preview").joinpath(name).read_bytes())
+            self._answer(200, kind, files("jaxstyle.display.preview").joinpath(name).read_bytes())
         elif path == "about":
             self._json(self.watched.about())
         elif path == "state":
