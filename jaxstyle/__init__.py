@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle._version import __version__
 
 if TYPE_CHECKING:
-    from jaxstyle.api import stylize
     from jaxstyle.axes import Axis, axis
     from jaxstyle.batch import stylize_many
     from jaxstyle.config.stylize_config import StylizeConfig
@@ -36,9 +35,10 @@ if TYPE_CHECKING:
         texture,
     )
     from jaxstyle.grid import Grid, sweep
-    from jaxstyle.result import Stylized
-    from jaxstyle.saved_targets import save_targets
-    from jaxstyle.styles import Style
+    from jaxstyle.run.inputs import Style
+    from jaxstyle.run.result import Stylized
+    from jaxstyle.run.save_style import save_targets
+    from jaxstyle.run.stylize import stylize
     from jaxstyle.video import stylize_video
 
 __all__ = [
@@ -71,12 +71,12 @@ _HOME = {
     "InputError": "jaxstyle.errors",
     "LevelProgress": "jaxstyle.display.progress",
     "NotebookProgress": "jaxstyle.display.notebook",
-    "Style": "jaxstyle.styles",
-    "Stylized": "jaxstyle.result",
+    "Style": "jaxstyle.run.inputs",
+    "Stylized": "jaxstyle.run.result",
     "StylizeConfig": "jaxstyle.config.stylize_config",
     "axis": "jaxstyle.axes",
-    "save_targets": "jaxstyle.saved_targets",
-    "stylize": "jaxstyle.api",
+    "save_targets": "jaxstyle.run.save_style",
+    "stylize": "jaxstyle.run.stylize",
     "stylize_many": "jaxstyle.batch",
     "stylize_video": "jaxstyle.video",
     "sweep": "jaxstyle.grid",

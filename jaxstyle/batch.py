@@ -18,13 +18,14 @@ from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, grouped
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import full
-from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
-from jaxstyle.result import Stylized
+from jaxstyle.run.inputs import Weighted, pictures_at, read_styles
+from jaxstyle.run.job import Job
+from jaxstyle.run.prepare import prepare, replace_settings
+from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.processes import gather
-from jaxstyle.styles import Weighted, pictures_at, read_styles
 
 Results = dict[int, Stylized | InputError]
 """Index of an entry -> what it gave."""

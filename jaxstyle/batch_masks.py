@@ -12,8 +12,8 @@ import numpy as np
 
 from jaxstyle.errors import InputError
 from jaxstyle.images.masks import Mask, read_mask
-from jaxstyle.job import Job
-from jaxstyle.styles import Region, masks_listed, pictures_at, read_region, weighted
+from jaxstyle.run.inputs import Region, masks_listed, pictures_at, read_region, weighted
+from jaxstyle.run.job import Job
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record
-from jaxstyle.job import Job
-from jaxstyle.job_record import record_of
-from jaxstyle.objective.pytrees import model_of
-from jaxstyle.result import Stylized
+from jaxstyle.run.job import Job
+from jaxstyle.run.record import record_of
+from jaxstyle.run.result import Stylized
+from jaxstyle.run.same_run import _arrays_of, _essence
 
 
 def make_folder(folder: Path) -> None:
@@ -87,43 +83,6 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # ImageErrors are ValueErrors
-
-
-def is_made(path: Path, job: Job) -> bool:
-    """Whether a picture is there whose record is of just this job, whose inputs are files."""
-    try:
-        return _essence(json.loads(read_record(path))) == _essence(json.loads(record_of(job)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
-
-
-def _essence(record: dict[str, Any]) -> dict[str, Any]:
-    """What makes the pixels; the command in the note may have changed by ``--resume`` alone."""
-    extra = record["extra"]
-    return {
-        "config": record["config"],
-        "inputs": record["inputs"],
-        "versions": record["versions"],
-        "extra": {name: extra[name] for name in ("backend", "shape")},
-    }
-
-
-def _arrays_of(job: Job) -> str:
-    """A hash of the inputs that are of no file, which a record does not tell apart."""
-    digest = hashlib.sha256()
-    pictures = [one.picture for one in job.contents] + [style.image for style in job.styles]
-    for picture in pictures:
-        if not picture.sha256:  # no file of targets, which always has one
-            for part in (picture.rgb, picture.alpha):
-                digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-    masks = [region.mask for region in job.regions] + [style.mask for style in job.styles]
-    for mask in (*masks, job.freeze):
-        if mask is not None and not mask.sha256:
-            digest.update(np.ascontiguousarray(mask.values).tobytes())
-    if not job.network.sha256:
-        for leaf in jax.tree.leaves(model_of(job.network)):
-            digest.update(np.asarray(leaf).tobytes())
-    return digest.hexdigest()
 
 
 def _numbers(value: Any) -> Any:

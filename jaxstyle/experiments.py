@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.api import run, shown_by_default
 from jaxstyle.axes import Axis
 from jaxstyle.config.command_defaults import (
     CONTENT_RECONSTRUCTION,
@@ -32,10 +31,13 @@ from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
 from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
-from jaxstyle.job import Image, Job, prepare
 from jaxstyle.network.architecture import block_of
-from jaxstyle.recolour import content_at
-from jaxstyle.result import Stylized
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.job import Image, Job
+from jaxstyle.run.level_pictures import content_at
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.result import Stylized
+from jaxstyle.run.stylize import shown_by_default
 
 Callback = Callable[[str, LevelProgress, int], None]
 """Told after every step: which panel, its progress, and the steps of each of its levels."""

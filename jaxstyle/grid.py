@@ -17,12 +17,13 @@ from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.images.masks import read_mask
-from jaxstyle.job import Image, Job, prepare, replace_settings
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
-from jaxstyle.result import Stylized
+from jaxstyle.run.inputs import read_contents, read_regions, read_styles
+from jaxstyle.run.job import Image, Job
+from jaxstyle.run.prepare import prepare, replace_settings
+from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.processes import gather, is_first
-from jaxstyle.styles import read_contents, read_regions, read_styles
 
 INTERRUPTED = "interrupted"
 

@@ -10,9 +10,9 @@ import jax
 
 from jaxstyle.errors import InputError
 from jaxstyle.images.masks import full
-from jaxstyle.job import Job, objective_of_job
-from jaxstyle.programs import algorithm_of, steps_per_call
-from jaxstyle.saved_style import SavedStyle
+from jaxstyle.run.from_config import algorithm_of, steps_per_call
+from jaxstyle.run.job import Job, objective_of_job
+from jaxstyle.run.style_file import SavedStyle
 
 
 class Cell(NamedTuple):

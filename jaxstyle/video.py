@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.api import run
 from jaxstyle.config.command_defaults import LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.display.progress import LevelProgress
@@ -23,14 +22,15 @@ from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.images.luminance import grey
 from jaxstyle.images.masks import read_mask
 from jaxstyle.images.transparency import filled
-from jaxstyle.job import Job, prepare, replace_settings
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
-from jaxstyle.recolour import content_at
-from jaxstyle.result import Stylized
-from jaxstyle.sized import alpha_at, original_at
-from jaxstyle.styles import read_regions, read_styles
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.inputs import read_regions, read_styles
+from jaxstyle.run.job import Job
+from jaxstyle.run.level_pictures import alpha_at, content_at, original_at
+from jaxstyle.run.prepare import prepare, replace_settings
+from jaxstyle.run.result import Stylized
 
 RGB = Float[np.ndarray, "height width 3"]
 

@@ -23,8 +23,8 @@ from jaxstyle.display.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images import Picture, image_size, load_image
 from jaxstyle.images.picture import pillow_settings
+from jaxstyle.run.inputs import PICTURE_ENDINGS
 from jaxstyle.runtime.atomic_files import check_file
-from jaxstyle.styles import PICTURE_ENDINGS
 
 ANIMATIONS = (".gif", ".webp")
 _NEEDS = "needs ffmpeg: pip install 'jaxstyle[video]', or use a folder of pictures"

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import images, sweep
-from jaxstyle.api import run
 from jaxstyle.axes import parse_axis
-from jaxstyle.checkpoint import Checkpoint
 from jaxstyle.chunks import Limits
-from jaxstyle.job import prepare
+from jaxstyle.run.checkpoint import Checkpoint
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.prepare import prepare
 
 SETTINGS: dict[str, Any] = {
     "size": 64,

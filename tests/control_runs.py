@@ -10,9 +10,10 @@ import numpy as np
 from samples import landscape, noise, random_network, waves
 
 from jaxstyle import Stylized, stylize
-from jaxstyle.job import Job, objective_of_job, prepare, weights_of_job
-from jaxstyle.levels import targets_at
 from jaxstyle.objective.pytrees import Targets, Terms, model_of
+from jaxstyle.run.job import Job, objective_of_job, weights_of_job
+from jaxstyle.run.level_targets import targets_at
+from jaxstyle.run.prepare import prepare
 
 HEIGHT, WIDTH = 48, 40
 SETTINGS: dict[str, Any] = {

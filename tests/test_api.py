@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jaxstyle import StylizeConfig, api, images, stylize
+from jaxstyle import StylizeConfig, images, stylize
 from jaxstyle.errors import InputError
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights
 from jaxstyle.optimize import loop
+from jaxstyle.run import stylize
 
 SIZE = 48
 FAST = {"size": SIZE, "levels": 1, "steps": 12}
@@ -121,7 +122,7 @@ def test_every_start_works(content, style, init):
 def test_start_from_a_file_and_from_a_blend(tmp_path, content, style):
     path = tmp_path / "start.png"
     images.save_image(path, np.full((10, 20, 3), 0.25, np.float32))
-    from jaxstyle.initial import initial_picture
+    from jaxstyle.run.start import initial_picture
 
     start = initial_picture(str(path), content, style, 0)
     np.testing.assert_allclose(start, np.full(content.shape, 64 / 255), atol=1e-6)
@@ -191,10 +192,10 @@ def test_weights_shallower_than_the_taps_are_refused(content, style):
 def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
     import jax
 
-    from jaxstyle.job import prepare_network
     from jaxstyle.network.architecture import VGG16
     from jaxstyle.network.preprocessing import IMAGENET, preprocessing
     from jaxstyle.network.vgg import random_params
+    from jaxstyle.run.prepare import prepare_network
 
     narrow = replace(VGG16, widths=(2, 2, 2, 2, 2))
     params = random_params(jax.random.key(0), narrow)

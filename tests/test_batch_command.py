@@ -92,10 +92,10 @@ def test_pictures_that_run_alone_are_given_as_they_are_done():
 
 
 def test_the_style_is_looked_at_once(monkeypatch):
-    from jaxstyle import levels
+    from jaxstyle.run import level_targets
 
-    seen, know = [], levels.know_style
-    monkeypatch.setattr(levels, "know_style", lambda *given: seen.append(1) or know(*given))
+    seen, know = [], level_targets.know_style
+    monkeypatch.setattr(level_targets, "know_style", lambda *given: seen.append(1) or know(*given))
     contents = [picture(seed) for seed in range(3)] + [picture(4, 32, 24)]
     assert len(list(stylize_many(contents, STYLE, limits=ONE, **SMALL))) == 4
     assert len(seen) == 1

@@ -22,10 +22,11 @@ from jaxstyle.cell_files import finished_cell, save_cell
 from jaxstyle.chunks import Limits, Progress
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record, save_image
-from jaxstyle.job import Job, prepare
-from jaxstyle.job_record import record_of
 from jaxstyle.network.weights import load_weights
-from jaxstyle.replay import prepare_replay
+from jaxstyle.run.job import Job
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.record import record_of
+from jaxstyle.run.replay import prepare_replay
 
 AXES = ("style_weight=1,10", "seed=0..2")
 

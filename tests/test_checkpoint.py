@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 from samples import landscape, waves
 
-from jaxstyle import checkpoint as module
 from jaxstyle import stylize
-from jaxstyle.api import run
-from jaxstyle.checkpoint import Begun, Checkpoint, Keeper
-from jaxstyle.checkpoint_file import read_checkpoint, write_checkpoint
 from jaxstyle.errors import InputError
 from jaxstyle.images import save_image
-from jaxstyle.job import Job, prepare
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot
-from jaxstyle.result import Stylized
+from jaxstyle.run import checkpoint as module
+from jaxstyle.run.checkpoint import Begun, Checkpoint, Keeper
+from jaxstyle.run.checkpoint_file import read_checkpoint, write_checkpoint
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.job import Job
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.result import Stylized
 
 SETTINGS: dict[str, Any] = {
     "size": 64, "steps": 5, "levels": 2, "weights": "slim",
@@ -239,16 +240,16 @@ def test_it_goes_on_with_the_strategy_that_it_began_with(path):
 
 
 def test_a_level_that_ran_out_of_memory_is_kept_as_it_went_on(path, monkeypatch):
-    from jaxstyle import api
+    from jaxstyle.run import stylize
 
-    plain = api._minimise
+    plain = stylize._minimise
 
     def exhausted(job: Job, *rest: Any) -> Any:
         if job.config.strategy == "whole":
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
         return plain(job, *rest)
 
-    monkeypatch.setattr(api, "_minimise", exhausted)
+    monkeypatch.setattr(stylize, "_minimise", exhausted)
     job = job_of(tile=32, strategy="whole")
     unbroken = run(job)
     assert unbroken.config.strategy == "tiled"

@@ -18,10 +18,10 @@ from conftest import ROOT
 from samples import landscape, waves
 
 from jaxstyle import images
-from jaxstyle.checkpoint_file import read_checkpoint
 from jaxstyle.cli import main
 from jaxstyle.commands.checkpointing import parse_every
 from jaxstyle.errors import InputError
+from jaxstyle.run.checkpoint_file import read_checkpoint
 
 FAST = [
     "--size", "48", "--steps", "40", "--levels", "1", "--weights", "slim",

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from jaxstyle.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
 from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError, save_image
+from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
 
 ABOUT = {"losses": [[1.5, 0.1 + 0.2, float("inf")]], "level": 2, "note": {"of": "Bücher"}}
 ARRAYS = {

@@ -69,7 +69,9 @@ class Memory:
 def test_a_grid_that_the_memory_cannot_hold_is_cut_up(whole, monkeypatch):
     memory = Memory(monkeypatch)
     small("seed=0..4", init="noise", steps=1)
-    monkeypatch.setattr("jaxstyle.needs.PROCESS", 0)  # more than a grid of such pictures
+    monkeypatch.setattr(
+        "jaxstyle.run.memory_estimate.PROCESS", 0
+    )  # more than a grid of such pictures
     limit = memory.needed.pop(5) * 3 // 4
     cut = small("seed=0..4", init="noise", limits=Limits(max_memory=limit))
     size = min(memory.needed)
@@ -88,7 +90,7 @@ def test_where_not_even_one_cell_fits_it_is_an_error():
 def test_where_a_cell_needs_more_than_was_thought_each_says_so(monkeypatch):
     memory = Memory(monkeypatch)
     small("seed=0", steps=1)
-    monkeypatch.setattr("jaxstyle.needs.whole_bytes", lambda *_: 1.0)
+    monkeypatch.setattr("jaxstyle.run.memory_estimate.whole_bytes", lambda *_: 1.0)
     grid = small("seed=0..2", limits=Limits(max_memory=memory.needed[1] - 1))
     for cell in grid.cells:
         assert cell.result is None

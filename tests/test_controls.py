@@ -28,10 +28,10 @@ from jaxstyle import axis, stylize
 from jaxstyle.errors import InputError
 from jaxstyle.grid import sweep
 from jaxstyle.images import save_image
-from jaxstyle.job import goals_of, objective_of_job, weights_of_job
-from jaxstyle.job_record import record_of
 from jaxstyle.objective.statistics import STATISTICS
-from jaxstyle.styles import Style
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.job import goals_of, objective_of_job, weights_of_job
+from jaxstyle.run.record import record_of
 
 
 def image_of(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> np.ndarray:

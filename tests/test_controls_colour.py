@@ -9,9 +9,9 @@ from samples import noise
 
 from jaxstyle.images.color_matching import COLOR_MAPS, match_histograms
 from jaxstyle.images.luminance import luminance
-from jaxstyle.levels import start_of
-from jaxstyle.recolour import presented, style_at
-from jaxstyle.styles import Style
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.level_pictures import presented, style_at
+from jaxstyle.run.level_targets import start_of
 
 NOISE = np.asarray(noise(HEIGHT, WIDTH))
 

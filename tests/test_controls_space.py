@@ -25,8 +25,8 @@ from samples import landscape, noise, waves
 from jaxstyle import stylize
 from jaxstyle.errors import InputError
 from jaxstyle.images import resize
-from jaxstyle.job import goals_of
-from jaxstyle.styles import Style
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.job import goals_of
 
 REACH = 6
 """How far a gradient of relu2_1 goes beyond the pixels that its positions cover."""

@@ -17,7 +17,6 @@ from samples import landscape, noise, random_network, waves
 
 from jaxstyle import StylizeConfig, stylize
 from jaxstyle.errors import InputError
-from jaxstyle.job import prepare
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM, architecture_of, stride
 from jaxstyle.network.network import kernel_shapes
 from jaxstyle.objective.objective import Objective
@@ -38,7 +37,8 @@ from jaxstyle.objective.partitioned.work_queue import (
 )
 from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights, make_weights, model_of
 from jaxstyle.objective.targets import content_targets, know_style
-from jaxstyle.strategy import DIVIDED_OVERHEAD, choose, smaller, ways
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.strategy import DIVIDED_OVERHEAD, choose, smaller, ways
 
 SMALL = Objective(("pool1",), ("conv1_1", "pool1"), padding="reflect")
 

@@ -27,10 +27,10 @@ from jaxstyle.experiments import (
     texture,
 )
 from jaxstyle.images import fit_longest_side, load_image, resize
-from jaxstyle.levels import targets_at
 from jaxstyle.network.architecture import parse_layers
 from jaxstyle.objective.pytrees import model_of
-from jaxstyle.programs import objective_of, weights_of
+from jaxstyle.run.from_config import objective_of, weights_of
+from jaxstyle.run.level_targets import targets_at
 
 SMALL = {"size": 64, "steps": 6, "levels": 1}
 

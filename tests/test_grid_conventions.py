@@ -9,11 +9,12 @@ import pytest
 from grids import CONTENT, SMALL, STYLE, results, small
 
 from jaxstyle.axes import Axis
-from jaxstyle.job import Job, prepare
-from jaxstyle.levels import start_of, targets_at
 from jaxstyle.objective.conventions import CONVENTIONS
 from jaxstyle.objective.pytrees import Terms, model_of
-from jaxstyle.programs import objective_of, weights_of
+from jaxstyle.run.from_config import objective_of, weights_of
+from jaxstyle.run.job import Job
+from jaxstyle.run.level_targets import start_of, targets_at
+from jaxstyle.run.prepare import prepare
 
 
 @pytest.mark.parametrize("convention", list(CONVENTIONS))

@@ -14,8 +14,8 @@ from jaxstyle import stylize
 from jaxstyle.axes import Axis
 from jaxstyle.chunks import Progress
 from jaxstyle.grouping import Cell, grouped
-from jaxstyle.job import prepare
 from jaxstyle.network.weights import load_weights
+from jaxstyle.run.prepare import prepare
 
 
 def test_docstring_example_runs():

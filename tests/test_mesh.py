@@ -10,7 +10,7 @@ import pytest
 from jaxstyle import images, stylize
 from jaxstyle.cli import main
 from jaxstyle.errors import InputError
-from jaxstyle.job import prepare
+from jaxstyle.run.prepare import prepare
 
 SETTINGS = {
     "size": 72, "levels": 2, "steps": 3, "content_layers": "relu2_1", "style_layers": "relu1_1",
@@ -47,7 +47,7 @@ def test_meshes_that_cannot_be(pictures, settings, message):
 
 
 def test_a_record_of_more_devices_replays_on_fewer(pictures, tmp_path, monkeypatch):
-    from jaxstyle.replay import prepare_replay
+    from jaxstyle.run.replay import prepare_replay
 
     monkeypatch.chdir(tmp_path)
     for name, picture in zip(("content.png", "style.png"), pictures, strict=True):

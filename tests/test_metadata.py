@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import jaxstyle
 from jaxstyle.images import ImageError, read_record, save_image
-from jaxstyle.metadata import make_record, parse_record, versions
+from jaxstyle.run.record import make_record, parse_record, versions
 
 CONFIG = {"size": 512, "style_layers": {"relu1_1": 1.0}, "tolerance": None, "init": "content"}
 INPUTS = {
@@ -59,7 +59,7 @@ def test_versions_are_those_in_use():
 
 
 def test_versions_leave_out_what_is_not_installed(monkeypatch):
-    monkeypatch.setattr("jaxstyle.metadata.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("jaxstyle.run.record.PACKAGES", ("numpy", "no-such-package"))
     assert versions().keys() == {"jaxstyle", "python", "numpy"}
 
 

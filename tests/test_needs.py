@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.needs import (
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM
+from jaxstyle.network.vgg import random_params
+from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
+from jaxstyle.run.memory_estimate import (
     PROCESS,
     history_that_fits,
     network_bytes,
@@ -15,9 +18,6 @@ from jaxstyle.needs import (
     tiled_bytes,
     whole_bytes,
 )
-from jaxstyle.network.architecture import VGG19, VGG19_SLIM
-from jaxstyle.network.vgg import random_params
-from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
 
 LAYERS = ("relu4_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SIDES = st.integers(256, 10_000)

@@ -9,10 +9,10 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 from jaxstyle import StylizeConfig, stylize
-from jaxstyle.job import prepare
-from jaxstyle.levels import targets_at
 from jaxstyle.objective.pytrees import model_of
-from jaxstyle.programs import objective_of, precision_in_force, weights_of
+from jaxstyle.run.from_config import objective_of, precision_in_force, weights_of
+from jaxstyle.run.level_targets import targets_at
+from jaxstyle.run.prepare import prepare
 
 SETTINGS = {"size": 64, "levels": 1, "steps": 4}
 

@@ -22,7 +22,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, order_taps
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention
 from jaxstyle.objective.regularisers import total_variation
-from jaxstyle.pyramid import level_sizes
+from jaxstyle.run.pyramid import level_sizes
 
 EVERY = pytest.mark.parametrize("name", PRESETS)
 DECIDED = {

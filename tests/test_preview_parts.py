@@ -26,7 +26,7 @@ from jaxstyle.display.progress import LevelProgress
 from jaxstyle.display.thumbnails import jpeg, small
 from jaxstyle.display.time_left import Pace
 from jaxstyle.errors import InputError
-from jaxstyle.job import prepare
+from jaxstyle.run.prepare import prepare
 from jaxstyle.runtime.memory import memory_in_use
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.pyramid import CHEAP, COARSEST, level_sizes, share_of_time
+from jaxstyle.run.pyramid import CHEAP, COARSEST, level_sizes, share_of_time
 
 SIDES = st.integers(1, 3000)
 

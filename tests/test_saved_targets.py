@@ -15,13 +15,13 @@ from conftest import ROOT
 from grids import picture
 
 from jaxstyle import InputError, axis, stylize, sweep
-from jaxstyle.api import run
 from jaxstyle.commands import targets
 from jaxstyle.images import save_image
-from jaxstyle.replay import prepare_replay
-from jaxstyle.saved_style import read_saved_style
-from jaxstyle.saved_targets import save_targets
-from jaxstyle.styles import Style
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.replay import prepare_replay
+from jaxstyle.run.save_style import save_targets
+from jaxstyle.run.style_file import read_saved_style
 
 SETTINGS = {
     "size": 48,

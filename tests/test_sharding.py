@@ -21,12 +21,10 @@ from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.partitioned.device_mesh import (
-    Spread,
     content_targets_sharded,
     evaluation_sharded,
     know_style_sharded,
     mesh_shape,
-    minimise_sharded,
     padded_shape,
     parse_mesh,
     picture_mesh,
@@ -35,6 +33,7 @@ from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights, mo
 from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import _advance, _start
+from jaxstyle.run.minimise import Spread, minimise_sharded
 
 SMALL = Objective(("relu1_2", "conv2_1"), ("relu1_1", "pool1"))
 DEEP = Objective(("conv2_2",), ("conv1_1", "conv2_1", "conv3_1"))

@@ -10,14 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxstyle import StylizeConfig, api, images, stylize
-from jaxstyle.calibration import seconds_per_pixel, step_seconds
+from jaxstyle import StylizeConfig, images, stylize
 from jaxstyle.chunks import Limits
 from jaxstyle.cli import main
 from jaxstyle.errors import InputError
 from jaxstyle.grid import sweep
-from jaxstyle.job import prepare
-from jaxstyle.needs import (
+from jaxstyle.network.architecture import VGG19, VGG19_SLIM
+from jaxstyle.objective.pytrees import Targets, model_of
+from jaxstyle.objective.targets import content_targets, style_targets
+from jaxstyle.optimize.loop import _advance
+from jaxstyle.run import stylize
+from jaxstyle.run.from_config import algorithm_of, objective_of, weights_of
+from jaxstyle.run.memory_estimate import (
     HOST_PICTURES_WHOLE,
     PICTURE,
     PROCESS,
@@ -25,12 +29,9 @@ from jaxstyle.needs import (
     tiled_bytes,
     whole_bytes,
 )
-from jaxstyle.network.architecture import VGG19, VGG19_SLIM
-from jaxstyle.objective.pytrees import Targets, model_of
-from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.optimize.loop import _advance
-from jaxstyle.programs import algorithm_of, objective_of, weights_of
-from jaxstyle.strategy import choose, smaller, ways
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.step_timing import seconds_per_pixel, step_seconds
+from jaxstyle.run.strategy import choose, smaller, ways
 
 LAYERS = ("relu4_2",), ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SHALLOW = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_2"}
@@ -160,7 +161,7 @@ def test_the_choice_is_recorded(pictures):
 
 
 def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
-    real, calls = api.minimise, []
+    real, calls = stylize.minimise, []
 
     def exhausted(*arguments, **options):
         calls.append(arguments[1].shape)
@@ -168,8 +169,8 @@ def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(api, "minimise", exhausted)
-    monkeypatch.setattr("jaxstyle.strategy.LEAST_USEFUL_TILE", 40)
+    monkeypatch.setattr(stylize, "minimise", exhausted)
+    monkeypatch.setattr("jaxstyle.run.strategy.LEAST_USEFUL_TILE", 40)
     settings = {"size": 112, "levels": 2, "steps": 2, "tile": 96, **SHALLOW}
     result = stylize(*pictures, **settings)
     assert [max(shape) for shape in calls] == [79, 112]  # the first level is not run again
@@ -202,10 +203,10 @@ def test_a_run_goes_on_from_its_last_picture_when_memory_runs_out(
         monkeypatch.setattr(loop, "KEEP_SECONDS", 0.0)
     else:
         monkeypatch.setattr(TiledObjective, "__call__", exhausted(TiledObjective.__call__))
-    monkeypatch.setattr("jaxstyle.strategy.LEAST_USEFUL_TILE", 40)
+    monkeypatch.setattr("jaxstyle.run.strategy.LEAST_USEFUL_TILE", 40)
     steps, plans = [], []
 
-    def note(event: api.LevelProgress) -> None:
+    def note(event: stylize.LevelProgress) -> None:
         steps.append((event.step, event.progress.step))
         plans.append(event.plan)
 
@@ -225,7 +226,7 @@ def test_other_errors_are_not_taken_for_it(pictures, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(api, "minimise", broken)
+    monkeypatch.setattr(stylize, "minimise", broken)
     with pytest.raises(RuntimeError, match="something else"):
         stylize(*pictures, size=112, levels=1, steps=1)
 
@@ -248,7 +249,7 @@ def test_time_is_measured_once(pictures, tmp_path, monkeypatch):
     job = prepare(*pictures, size=112, levels=1, **SHALLOW)
     each = seconds_per_pixel(job)
     assert 0 < each < 1e-3
-    monkeypatch.setattr("jaxstyle.calibration._measure", lambda job: 1.0)
+    monkeypatch.setattr("jaxstyle.run.step_timing._measure", lambda job: 1.0)
     assert seconds_per_pixel(job) == each
     whole = step_seconds(job, 0, "whole", 0, each)
     assert whole == pytest.approx(each * 112 * 72)

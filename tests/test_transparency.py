@@ -24,8 +24,8 @@ from samples import landscape, noise, waves
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, load_image, save_image
 from jaxstyle.images.transparency import filled
-from jaxstyle.levels import start_of
-from jaxstyle.recolour import content_at, presented, style_at
+from jaxstyle.run.level_pictures import content_at, presented, style_at
+from jaxstyle.run.level_targets import start_of
 
 JUNK = np.asarray(noise(HEIGHT, WIDTH - 20, seed=8)) > 0.5
 """As far from anything as colours can be."""

@@ -17,7 +17,7 @@ from jaxstyle import InputError, stylize, video
 from jaxstyle.commands import video as command
 from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
-from jaxstyle.replay import prepare_replay
+from jaxstyle.run.replay import prepare_replay
 from jaxstyle.video import stylize_video
 from jaxstyle.video_files import check_clip, read_frames, write_clip
 
@@ -74,11 +74,11 @@ def test_the_first_frame_is_as_stylize_paints_it_and_a_cut_begins_anew():
 
 
 def test_frames_share_programs_and_what_is_known_of_the_style(monkeypatch):
-    from jaxstyle import levels
     from jaxstyle.optimize import loop
+    from jaxstyle.run import level_targets
 
-    seen, know = [], levels.know_style
-    monkeypatch.setattr(levels, "know_style", lambda *given: seen.append(1) or know(*given))
+    seen, know = [], level_targets.know_style
+    monkeypatch.setattr(level_targets, "know_style", lambda *given: seen.append(1) or know(*given))
     painted = stylize_video(PAN[:4], STYLE, **{**SETTINGS, "steps": 2, "steps_next": 2})
     next(painted), next(painted)
     before = loop._advance._cache_size()

@@ -28,7 +28,7 @@ from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 if TYPE_CHECKING:
     from jaxstyle.batch import Entry
     from jaxstyle.images.masks import Mask
-    from jaxstyle.result import Stylized
+    from jaxstyle.run.result import Stylized
 
 MANIFEST = "manifest.json"
 
@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     limits = limits_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.batch import prepare_many, run_many
-    from jaxstyle.cell_files import is_made
     from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.run.same_run import is_made
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import gather, is_first
 
@@ -169,7 +169,7 @@ class Manifest:
     def __init__(
         self, folder: Path, entries: Sequence[Entry], outputs: Sequence[Path], command: str
     ) -> None:
-        from jaxstyle.job_record import record_of
+        from jaxstyle.run.record import record_of
 
         self.problem = ""
         self.path, self.outputs = folder / MANIFEST, outputs

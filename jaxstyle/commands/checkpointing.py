@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.checkpoint import Checkpoint
+    from jaxstyle.run.checkpoint import Checkpoint
 
 DEFAULT_EVERY = "60s"
 _EVERY = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s?)", re.ASCII)
@@ -95,7 +95,7 @@ def checkpoint_from(
         if every is not None:
             raise InputError("--checkpoint-every says how often: give --checkpoint FILE too")
         return None
-    from jaxstyle.checkpoint import Checkpoint
+    from jaxstyle.run.checkpoint import Checkpoint
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
     note = {"output": os.path.abspath(output), **(note or {})}
@@ -108,7 +108,7 @@ def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
     Raises:
         InputError: it is damaged.
     """
-    from jaxstyle.checkpoint_file import read_checkpoint
+    from jaxstyle.run.checkpoint_file import read_checkpoint
 
     found = read_checkpoint(path)
     if found is None:

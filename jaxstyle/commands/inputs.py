@@ -82,7 +82,7 @@ def inputs_from(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def default_output(arguments: argparse.Namespace) -> Path:
     """CONTENT-STYLE.png, of the first style."""
-    from jaxstyle.styles import without_options
+    from jaxstyle.run.inputs import without_options
 
     first = [*arguments.style, *arguments.more_styles][0]
     path, _ = without_options(first)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxstyle.metadata import versions
+from jaxstyle.run.record import versions
 
 SEVERAL = ("styles", "masks", "contents", "init")
 """Inputs of a record that are lists."""

@@ -226,7 +226,7 @@ def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90
     import json
 
     from jaxstyle.images import save_image
-    from jaxstyle.metadata import SHEET_FORMAT, versions
+    from jaxstyle.run.record import SHEET_FORMAT, versions
 
     record = {"format": SHEET_FORMAT, "versions": versions(), **record}
     text = json.dumps(record, sort_keys=True, default=str)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.job import Job
+    from jaxstyle.run.job import Job
 
 CELL = r"\d{3,}_.*\.(png|json)"
 """Names of the files of a grid's cells."""
@@ -75,8 +75,8 @@ def inputs_of(arguments: argparse.Namespace, init: str = "") -> Iterator[Named]:
     Args:
         init: the setting, whose ingredients may be pictures.
     """
-    from jaxstyle.initial import initial_names
-    from jaxstyle.styles import without_options
+    from jaxstyle.run.inputs import without_options
+    from jaxstyle.run.start import initial_names
 
     given = vars(arguments)
     for name, what in (
@@ -104,7 +104,7 @@ def axis_inputs(settings: Iterable[dict[str, Any]]) -> Iterator[Named]:
 
 def inputs_of_job(job: Job) -> Iterator[Named]:
     """The files that a job was made from."""
-    from jaxstyle.job_record import record_of
+    from jaxstyle.run.record import record_of
 
     inputs = json.loads(record_of(job))["inputs"]
     if inputs["content"]:
@@ -126,7 +126,7 @@ def inputs_of_job(job: Job) -> Iterator[Named]:
 
 
 def _style_files(texts: Sequence[str]) -> Iterator[Named]:
-    from jaxstyle.styles import listed_styles
+    from jaxstyle.run.inputs import listed_styles
 
     for style in listed_styles(texts):
         yield "the style picture", style.image

@@ -16,8 +16,8 @@ from jaxstyle.runtime.memory import HEADROOM, format_bytes, parse_bytes
 
 if TYPE_CHECKING:
     from jaxstyle.config.stylize_config import StylizeConfig
-    from jaxstyle.job import Job
-    from jaxstyle.strategy import Way
+    from jaxstyle.run.job import Job
+    from jaxstyle.run.strategy import Way
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -61,10 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from jaxstyle.calibration import seconds_per_pixel, step_seconds
-    from jaxstyle.job import prepare
+    from jaxstyle.run.prepare import prepare
+    from jaxstyle.run.step_timing import seconds_per_pixel, step_seconds
+    from jaxstyle.run.strategy import free_memory, way_of
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
-    from jaxstyle.strategy import free_memory, way_of
 
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
@@ -142,7 +142,7 @@ def _all_ways(config: StylizeConfig, job: Job) -> list[tuple[str | None, Way]]:
     """Those that ``stylize`` chooses from; where it is given no mesh, also those on all devices."""
     import jax
 
-    from jaxstyle.strategy import ways
+    from jaxstyle.run.strategy import ways
 
     meshes = [config.mesh]
     divisible = config.tileable and config.optimizer != "scipy"

@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the record, run it, save."""
     from jaxstyle.images import check_writable
-    from jaxstyle.replay import prepare_recorded, record_to_replay
+    from jaxstyle.run.replay import prepare_recorded, record_to_replay
 
     begun()
     record = record_to_replay(arguments.picture)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.checkpoint import Checkpoint
+    from jaxstyle.run.checkpoint import Checkpoint
 
 
 def save_or_rescue(

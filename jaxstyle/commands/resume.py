@@ -43,10 +43,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the checkpoint, make its job, run the rest of it, save."""
     join_if_asked(arguments)
-    from jaxstyle.checkpoint_file import read_checkpoint
     from jaxstyle.images import check_writable
-    from jaxstyle.metadata import parse_record
-    from jaxstyle.replay import prepare_recorded
+    from jaxstyle.run.checkpoint_file import read_checkpoint
+    from jaxstyle.run.record import parse_record
+    from jaxstyle.run.replay import prepare_recorded
 
     begun()
     path = arguments.checkpoint

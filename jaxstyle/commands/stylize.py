@@ -43,8 +43,8 @@ from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 if TYPE_CHECKING:
     from jaxstyle.commands.reporting import Reporter
     from jaxstyle.display.progress import LevelProgress
-    from jaxstyle.job import Job
-    from jaxstyle.result import Stylized
+    from jaxstyle.run.job import Job
+    from jaxstyle.run.result import Stylized
 
 CUT_SHORT = ("interrupted", "stopped")
 """Reasons that keep the checkpoint: one can go on with such a run."""
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or default_output(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.images import check_writable
-    from jaxstyle.job import prepare
+    from jaxstyle.run.prepare import prepare
 
     begun()
     check_writable(output, bits=config.bits)
@@ -117,9 +117,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
         The exit code: 0; 1 if a file besides the picture could not be written; 130 if the run was
         interrupted (its picture is saved all the same).
     """
-    from jaxstyle.api import run
     from jaxstyle.commands.reporting import Reporter
-    from jaxstyle.job import is_masked
+    from jaxstyle.run.coarse_to_fine import run
+    from jaxstyle.run.job import is_masked
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 

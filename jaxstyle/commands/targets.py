@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Compute and write."""
     config, memory = settings_from(arguments), memory_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
+    from jaxstyle.run.inputs import without_options
+    from jaxstyle.run.save_style import save_targets
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.memory import format_bytes
-    from jaxstyle.saved_targets import save_targets
-    from jaxstyle.styles import without_options
 
     begun()
     first, _ = without_options(arguments.style[0])

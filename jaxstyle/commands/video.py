@@ -28,8 +28,8 @@ from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
-    from jaxstyle.job import Job
-    from jaxstyle.result import Stylized
+    from jaxstyle.run.job import Job
+    from jaxstyle.run.result import Stylized
     from jaxstyle.video import Frame
 
 DEFAULT_FPS = 25.0
@@ -232,8 +232,8 @@ class Store:
 
         Makes the folder: all inputs have been read by then.
         """
-        from jaxstyle.cell_files import is_made
-        from jaxstyle.job_record import record_of
+        from jaxstyle.run.record import record_of
+        from jaxstyle.run.same_run import is_made
 
         ready_folder(self.folder)
         self.records.append(record_of(job))

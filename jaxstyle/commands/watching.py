@@ -12,7 +12,7 @@ from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
     from jaxstyle.display.preview import Preview
-    from jaxstyle.job import Job
+    from jaxstyle.run.job import Job
 
 
 def add_watch_options(parser: argparse.ArgumentParser) -> None:

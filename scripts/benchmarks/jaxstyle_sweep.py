@@ -11,7 +11,7 @@ import problem
 
 from jaxstyle import axis, stylize, sweep
 from jaxstyle.chunks import Limits
-from jaxstyle.result import Stylized
+from jaxstyle.run.result import Stylized
 
 settings = problem.settings()
 size, devices = settings["size"], settings["devices"]

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import problem
 from resident import peak_resident, resident
 
-from jaxstyle.api import LevelProgress, run
-from jaxstyle.job import prepare
-from jaxstyle.strategy import ways
+from jaxstyle.run.coarse_to_fine import run
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.strategy import ways
+from jaxstyle.run.stylize import LevelProgress
 
 settings = problem.settings()
 jax.block_until_ready(jnp.zeros(8) + 1)

@@ -19,7 +19,6 @@ import numpy as np
 import problem
 from given import arrays_of, weights_of
 
-from jaxstyle.job import objective_of_job, prepare, weights_of_job
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.network.network import Network, Params, checked_network
 from jaxstyle.network.preprocessing import preprocessing
@@ -28,8 +27,10 @@ from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import Stopping, minimise
-from jaxstyle.programs import algorithm_of
-from jaxstyle.recolour import content_at, style_at
+from jaxstyle.run.from_config import algorithm_of
+from jaxstyle.run.job import objective_of_job, weights_of_job
+from jaxstyle.run.level_pictures import content_at, style_at
+from jaxstyle.run.prepare import prepare
 
 TF32, BF16 = 10, 7
 """Bits of the mantissa; both have float32's exponents."""

@@ -19,9 +19,9 @@ from workers import WorkerFailed, answer
 
 from jaxstyle.display.figures.loss_plot import check_plot_path
 from jaxstyle.errors import InputError
-from jaxstyle.job import prepare
-from jaxstyle.levels import start_of
-from jaxstyle.recolour import content_at, style_at
+from jaxstyle.run.level_pictures import content_at, style_at
+from jaxstyle.run.level_targets import start_of
+from jaxstyle.run.prepare import prepare
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CONTENT, STYLE = EXAMPLES / "content.jpg", EXAMPLES / "style.jpg"

@@ -24,7 +24,7 @@ from jaxstyle.objective.pytrees import Targets, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
-from jaxstyle.programs import model_in_force, precision_in_force
+from jaxstyle.run.from_config import model_in_force, precision_in_force
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
 REPEATS = 2

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxstyle.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
-from jaxstyle.checkpoint_match import OF_THE_MACHINE, difference_from, digest_of_arrays
 from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError
-from jaxstyle.job import Job
-from jaxstyle.job_record import record_of
-from jaxstyle.metadata import parse_record
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot, on_host
+from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
+from jaxstyle.run.job import Job
+from jaxstyle.run.record import parse_record, record_of
+from jaxstyle.run.same_run import OF_THE_MACHINE, difference_from, digest_of_arrays
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.runtime.processes import gather, is_first
 

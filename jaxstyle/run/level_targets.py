@@ -11,8 +11,6 @@ import numpy as np
 
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images.masks import resize_mask
-from jaxstyle.initial import initial_picture
-from jaxstyle.job import Goal, Job, goals_of, is_tiled, tiled_of
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.objective.guides import guides
 from jaxstyle.objective.objective import Objective
@@ -26,11 +24,22 @@ from jaxstyle.objective.targets import (
     know_style,
     targets_of_styles,
 )
-from jaxstyle.programs import mesh_of
-from jaxstyle.recolour import content_at, contents_at, style_at
-from jaxstyle.saved_style import SavedStyle
-from jaxstyle.sized import RGB, alpha_at, freeze_at, regions_at, resized, style_share
-from jaxstyle.styles import Style
+from jaxstyle.run.from_config import mesh_of
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.job import Goal, Job, goals_of, is_tiled, tiled_of
+from jaxstyle.run.level_pictures import (
+    RGB,
+    alpha_at,
+    content_at,
+    contents_at,
+    freeze_at,
+    regions_at,
+    resized,
+    style_at,
+    style_share,
+)
+from jaxstyle.run.start import initial_picture
+from jaxstyle.run.style_file import SavedStyle
 
 
 def start_of(job: Job) -> RGB:

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxstyle.job import Job
-from jaxstyle.job_record import record_of
+from jaxstyle.images import read_record
+from jaxstyle.objective.pytrees import model_of
+from jaxstyle.run.job import Job
+from jaxstyle.run.record import record_of
 
 OF_THE_MACHINE = ("strategy", "tile", "offload", "recompute_content")
 """Settings that free memory decides: a run goes on with those that it began with."""
@@ -94,4 +97,41 @@ def digest_of_arrays(job: Job) -> str:
                 take(part)
 
     take(job)
+    return digest.hexdigest()
+
+
+def is_made(path: Path, job: Job) -> bool:
+    """Whether a picture is there whose record is of just this job, whose inputs are files."""
+    try:
+        return _essence(json.loads(read_record(path))) == _essence(json.loads(record_of(job)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _essence(record: dict[str, Any]) -> dict[str, Any]:
+    """What makes the pixels; the command in the note may have changed by ``--resume`` alone."""
+    extra = record["extra"]
+    return {
+        "config": record["config"],
+        "inputs": record["inputs"],
+        "versions": record["versions"],
+        "extra": {name: extra[name] for name in ("backend", "shape")},
+    }
+
+
+def _arrays_of(job: Job) -> str:
+    """A hash of the inputs that are of no file, which a record does not tell apart."""
+    digest = hashlib.sha256()
+    pictures = [one.picture for one in job.contents] + [style.image for style in job.styles]
+    for picture in pictures:
+        if not picture.sha256:  # no file of targets, which always has one
+            for part in (picture.rgb, picture.alpha):
+                digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    masks = [region.mask for region in job.regions] + [style.mask for style in job.styles]
+    for mask in (*masks, job.freeze):
+        if mask is not None and not mask.sha256:
+            digest.update(np.ascontiguousarray(mask.values).tobytes())
+    if not job.network.sha256:
+        for leaf in jax.tree.leaves(model_of(job.network)):
+            digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()

@@ -12,11 +12,12 @@ from typing import Any
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
-from jaxstyle.job import Job, prepare
-from jaxstyle.metadata import parse_record, versions
 from jaxstyle.network.weights import load_weights
-from jaxstyle.programs import mesh_of
-from jaxstyle.styles import Style
+from jaxstyle.run.from_config import mesh_of
+from jaxstyle.run.inputs import Style
+from jaxstyle.run.job import Job
+from jaxstyle.run.prepare import prepare
+from jaxstyle.run.record import parse_record, versions
 
 STYLE_OPTIONS = ("weight", "scale", "crop", "region")
 NO_NOTE = ("backend", "shape", "together")

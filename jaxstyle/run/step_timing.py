@@ -15,13 +15,13 @@ import numpy as np
 
 from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
-from jaxstyle.job import Job, model_of_job
 from jaxstyle.objective.pytrees import Targets
 from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.programs import objective_of, precision_in_force, weights_of
+from jaxstyle.run.from_config import objective_of, precision_in_force, weights_of
+from jaxstyle.run.job import Job, model_of_job
+from jaxstyle.run.strategy import evaluated_pixels
 from jaxstyle.runtime.compilation_cache import cache_folder
 from jaxstyle.runtime.compiler_options import MemoryFirst
-from jaxstyle.strategy import evaluated_pixels
 
 SIDE_ON_CPU, SIDE = 192, 1024
 """Of the picture measured, in pixels: a fraction of a second a step on a slow CPU; on others as

@@ -11,22 +11,15 @@ import jax
 
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.job import (
-    CIRCULAR_MULTIPLE,
-    Job,
-    goals_of,
-    model_of_job,
-    objective_of_job,
-    prepare,
-    replace_settings,
-)
-from jaxstyle.job_record import record_of_style
-from jaxstyle.levels import known_of_goal
 from jaxstyle.network.network import Network
 from jaxstyle.objective.statistics.histogram import COUNT, quantiles
 from jaxstyle.objective.targets import Known
-from jaxstyle.programs import precision_in_force
-from jaxstyle.saved_style import (
+from jaxstyle.run.from_config import precision_in_force
+from jaxstyle.run.job import Job, goals_of, model_of_job, objective_of_job
+from jaxstyle.run.level_targets import known_of_goal
+from jaxstyle.run.prepare import CIRCULAR_MULTIPLE, prepare, replace_settings
+from jaxstyle.run.record import record_of_style
+from jaxstyle.run.style_file import (
     SavedStyle,
     check_ending,
     read_saved_style,

@@ -16,7 +16,7 @@ import numpy as np
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import Mask, read_mask
-from jaxstyle.saved_style import SavedStyle, is_saved_style, read_saved_style
+from jaxstyle.run.style_file import SavedStyle, is_saved_style, read_saved_style
 
 Image = Any
 """A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import jax
 
-from jaxstyle import needs
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import Architecture
 from jaxstyle.objective.partitioned.device_mesh import mesh_shape
 from jaxstyle.objective.partitioned.tile_layout import least_tile, tile_picture
 from jaxstyle.objective.statistics import additive
+from jaxstyle.run import memory_estimate
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 
 DIVIDED_OVERHEAD = 1.7
@@ -67,7 +67,7 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     """
     layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
     pixels, state = width * height, (config.optimizer, config.history)
-    whole = needs.whole_bytes(architecture, *layers, pixels, *state)
+    whole = memory_estimate.whole_bytes(architecture, *layers, pixels, *state)
     if config.mesh is not None:
         whole *= DIVIDED_OVERHEAD / math.prod(mesh_shape(config.mesh))
     found = [Way("whole", 0, False, whole)]
@@ -79,7 +79,7 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
         tiles.append(tiles[-1] // 2)
 
     def tiled(pixels: int, tile: int, again: bool) -> float:
-        return needs.tiled_bytes(architecture, *layers, pixels, *state, tile, again)
+        return memory_estimate.tiled_bytes(architecture, *layers, pixels, *state, tile, again)
 
     on_host = jax.default_backend() == "cpu"
     agains = [config.recompute_content]
@@ -104,7 +104,7 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
             # The host's memory is the devices': each has a share of what is kept there.
             beside, parts = [tiled(pixels, t, again) for t in tiles], _in_one_memory(config)
             alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
-            once = needs.PROCESS - needs.PROCESS / parts
+            once = memory_estimate.PROCESS - memory_estimate.PROCESS / parts
             alone = [a - once for a in alone]
         found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
     return found
@@ -214,7 +214,7 @@ def _with_less_history(
         for way in found:
             if way.strategy != "tiled" or way.offload:
                 continue
-            history = needs.history_that_fits(
+            history = memory_estimate.history_that_fits(
                 limit,
                 architecture,
                 *layers,

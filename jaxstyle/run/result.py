@@ -14,12 +14,12 @@ from PIL import Image
 
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
-from jaxstyle.job import Job
-from jaxstyle.job_record import record_of
-from jaxstyle.levels import enlarge
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
-from jaxstyle.recolour import presented
+from jaxstyle.run.job import Job
+from jaxstyle.run.level_pictures import presented
+from jaxstyle.run.level_targets import enlarge
+from jaxstyle.run.record import record_of
 
 _LONGEST_SHOWN = 1024
 

@@ -1,0 +1,191 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+from jaxstyle.display.progress import Callback
+from jaxstyle.objective.objective import Objective
+from jaxstyle.objective.partitioned.device_mesh import AXES, AnyPicture, evaluation_sharded
+from jaxstyle.objective.pytrees import Model, Targets, Weights
+from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.host_loop import minimise_stepwise
+from jaxstyle.optimize.loop import Algorithm, Callback
+from jaxstyle.optimize.snapshot import Snapshot
+from jaxstyle.run.from_config import algorithm_of, mesh_of, steps_per_call
+from jaxstyle.run.job import (
+    Job,
+    is_tiled,
+    tiled_of,
+)
+
+
+def _minimise(
+    job: Job,
+    level: int,
+    objective: Objective,
+    start: Callable[[], np.ndarray],
+    arguments: tuple[Model, Targets, Weights],
+    seconds: float,
+    callback: Callable[[Progress], bool | None] | None,
+    resume: Snapshot | None,
+) -> Outcome:
+    config = job.config
+    mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
+    if is_tiled(job, level):
+        tiled = tiled_of(job, objective)
+        return minimise_stepwise(
+            tiled,
+            start(),  # nothing here holds it on: a picture that fills the memory
+            arguments,
+            algorithm_of(config),
+            stopping,
+            callback=callback,
+            place=tiled.home(arguments[0]),
+            agree=agreed if mesh is not None else lambda reason: reason,
+            resume=resume,
+            value_alone=tiled.value,
+        )
+    if mesh is not None:
+        return minimise_sharded(
+            objective,
+            start(),
+            arguments,
+            algorithm_of(config),
+            stopping,
+            mesh,
+            callback=callback,
+            steps_per_call=steps_per_call(config),
+            resume=resume,
+        )
+    x = jnp.asarray(start())
+    if config.optimizer == "scipy":
+        bridge = ScipyLBFGSB(config.history, (0.0, 1.0) if config.clamp else None)
+        return bridge.minimise(objective, x, arguments, stopping, callback=callback)
+    return minimise(
+        objective,
+        x,
+        arguments,
+        algorithm_of(config),
+        stopping,
+        callback=callback,
+        steps_per_call=steps_per_call(config),
+        resume=resume,
+    )
+
+
+_REASONS = (None, "steps", "tolerance", "stalled", "max_seconds", "stopped", "interrupted")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Spread:
+    """An algorithm whose state is shared by devices as the picture is.
+
+    Attributes:
+        algorithm: what is done.
+        mesh: the devices.
+        size: rows and columns of the picture.
+    """
+
+    algorithm: Algorithm
+    mesh: Mesh = field(metadata={"static": True})
+    size: tuple[int, ...] = field(metadata={"static": True})
+
+    def init(self, x: Array) -> Any:
+        """A start of which no device ever holds more than its part."""
+        return self._placed(self.algorithm.init(x))
+
+    def update(self, state: Any, value: Array, gradient: Array) -> Any:
+        """The algorithm's, with everything kept in its place."""
+        return self._placed(self.algorithm.update(state, value, gradient))
+
+    def result(self, state: Any) -> Array:
+        """The algorithm's."""
+        return self.algorithm.result(state)
+
+    def stalled(self, state: Any) -> Array:
+        """The algorithm's."""
+        return self.algorithm.stalled(state)
+
+    def _placed(self, state: Any) -> Any:
+        def place(leaf: Array) -> Array:
+            picture = leaf.ndim > 2 and leaf.shape[-3:-1] == self.size
+            spec = (*[None] * (leaf.ndim - 3), *AXES) if picture else ()
+            there = NamedSharding(self.mesh, PartitionSpec(*spec))
+            return jax.lax.with_sharding_constraint(leaf, there)
+
+        return jax.tree.map(place, state)
+
+
+def minimise_sharded(
+    objective: Objective,
+    x: AnyPicture,
+    arguments: tuple[Model, Targets, Weights],
+    algorithm: Algorithm,
+    stopping: Stopping,
+    mesh: Mesh,
+    *,
+    callback: Callback | None = None,
+    steps_per_call: int = 1,
+    resume: Snapshot | None = None,
+) -> Outcome:
+    """``optimize.minimise`` of an objective, the picture being shared by the devices of a mesh.
+
+    Where the mesh spans several processes, all must call this with the same arguments. Each gets
+    the whole result; the first reason to stop that any of them has stops all. Their callbacks must
+    fetch ``Progress.current`` and snapshots at the same steps, for then parts travel between them.
+
+    Args:
+        x: the start, of any size.
+        arguments: see ``evaluation_sharded``.
+        resume: with its arrays whole in every process; from a mesh of the same shape.
+
+    Raises:
+        InputError, OutOfMemory: as ``Objective`` and ``minimise``; also as
+            ``evaluation_sharded``.
+    """
+    padded, picture, placed = evaluation_sharded(objective, x, arguments, mesh)
+    height, width, _ = x.shape
+    if isinstance(algorithm, LBFGS):
+        # Its first step is a mean over all values, of which those beyond the border are 0.
+        share = height * width / (picture.shape[0] * picture.shape[1])
+        algorithm = replace(algorithm, first_step=algorithm.first_step * share**0.5)
+
+    def tell(progress: Progress) -> bool | None:
+        assert callback is not None
+        return callback(progress._replace(current=lambda: progress.current()[:height, :width]))
+
+    try:
+        outcome = minimise(
+            padded,
+            picture,
+            placed,
+            Spread(algorithm, mesh, picture.shape[:2]),
+            stopping,
+            callback=None if callback is None else tell,
+            steps_per_call=steps_per_call,
+            agree=agreed,
+            resume=resume,
+        )
+    except OutOfMemory as error:
+        error.x = np.ascontiguousarray(error.x[:height, :width])
+        raise
+    return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
+
+
+def agreed(reason: str | None) -> str | None:
+    """The gravest reason to stop that any process has; all must call it."""
+    if jax.process_count() == 1:
+        return reason
+    code = np.array([_REASONS.index(reason)], np.int32)
+    return _REASONS[int(np.max(multihost_utils.process_allgather(code)))]
