@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle._version import __version__
 
 if TYPE_CHECKING:
-    from jaxstyle.axes import Axis, axis
-    from jaxstyle.batch import stylize_many
     from jaxstyle.config.stylize_config import StylizeConfig
     from jaxstyle.display.notebook import NotebookProgress
     from jaxstyle.display.progress import LevelProgress
     from jaxstyle.errors import InputError
-    from jaxstyle.experiments import (
+    from jaxstyle.pipelines.axes import Axis, axis
+    from jaxstyle.pipelines.batch import stylize_many
+    from jaxstyle.pipelines.paper import (
         compare_scales,
         compare_starts,
         figure3,
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
         reconstruct_style,
         texture,
     )
-    from jaxstyle.grid import Grid, sweep
+    from jaxstyle.pipelines.sweep import Grid, sweep
+    from jaxstyle.pipelines.video import stylize_video
     from jaxstyle.run.inputs import Style
     from jaxstyle.run.result import Stylized
     from jaxstyle.run.save_style import save_targets
     from jaxstyle.run.stylize import stylize
-    from jaxstyle.video import stylize_video
 
 __all__ = [
     "Axis",
@@ -66,26 +66,26 @@ __all__ = [
 ]
 
 _HOME = {
-    "Axis": "jaxstyle.axes",
-    "Grid": "jaxstyle.grid",
+    "Axis": "jaxstyle.pipelines.axes",
+    "Grid": "jaxstyle.pipelines.sweep",
     "InputError": "jaxstyle.errors",
     "LevelProgress": "jaxstyle.display.progress",
     "NotebookProgress": "jaxstyle.display.notebook",
     "Style": "jaxstyle.run.inputs",
     "Stylized": "jaxstyle.run.result",
     "StylizeConfig": "jaxstyle.config.stylize_config",
-    "axis": "jaxstyle.axes",
+    "axis": "jaxstyle.pipelines.axes",
     "save_targets": "jaxstyle.run.save_style",
     "stylize": "jaxstyle.run.stylize",
-    "stylize_many": "jaxstyle.batch",
-    "stylize_video": "jaxstyle.video",
-    "sweep": "jaxstyle.grid",
-    "compare_scales": "jaxstyle.experiments",
-    "compare_starts": "jaxstyle.experiments",
-    "figure3": "jaxstyle.experiments",
-    "reconstruct_content": "jaxstyle.experiments",
-    "reconstruct_style": "jaxstyle.experiments",
-    "texture": "jaxstyle.experiments",
+    "stylize_many": "jaxstyle.pipelines.batch",
+    "stylize_video": "jaxstyle.pipelines.video",
+    "sweep": "jaxstyle.pipelines.sweep",
+    "compare_scales": "jaxstyle.pipelines.paper",
+    "compare_starts": "jaxstyle.pipelines.paper",
+    "figure3": "jaxstyle.pipelines.paper",
+    "reconstruct_content": "jaxstyle.pipelines.paper",
+    "reconstruct_style": "jaxstyle.pipelines.paper",
+    "texture": "jaxstyle.pipelines.paper",
 }
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from jaxstyle import images, sweep
-from jaxstyle.axes import parse_axis
-from jaxstyle.chunks import Limits
+from jaxstyle.pipelines.axes import parse_axis
+from jaxstyle.pipelines.chunks import Limits
 from jaxstyle.run.checkpoint import Checkpoint
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.prepare import prepare

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from jaxstyle import Grid, Stylized, sweep
-from jaxstyle.axes import Axis, parse_axis
-from jaxstyle.chunks import Limits
+from jaxstyle.pipelines.axes import Axis, parse_axis
+from jaxstyle.pipelines.chunks import Limits
 
 SMALL = {
     "size": 32,

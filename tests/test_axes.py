@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.axes import Axis, axis, combinations, parse_axis
 from jaxstyle.errors import InputError
+from jaxstyle.pipelines.axes import Axis, axis, combinations, parse_axis
 
 
 def values(text: str) -> list:

@@ -12,10 +12,10 @@ import pytest
 from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
-from jaxstyle.batch import listed, names_of, stylize_many
-from jaxstyle.chunks import Limits
 from jaxstyle.commands import batch
 from jaxstyle.images import load_image, save_image
+from jaxstyle.pipelines.batch import listed, names_of, stylize_many
+from jaxstyle.pipelines.chunks import Limits
 
 ONE = Limits(devices=tuple(jax.devices()[:1]))
 STYLE = picture(9)
@@ -155,7 +155,7 @@ def test_resume_runs_only_what_is_missing_or_other(folder, capsys):
 
 
 def test_ctrl_c_keeps_what_is_finished(folder, monkeypatch):
-    from jaxstyle import batch as batches
+    from jaxstyle.pipelines import batch as batches
 
     whole = batches.run_group
 
@@ -184,7 +184,7 @@ def test_a_file_that_changes_after_it_was_checked_fails_alone(folder):
 
 def lately(found, change):
     """What ``found`` gives, ``change`` being made once all inputs are checked."""
-    from jaxstyle import batch as batches
+    from jaxstyle.pipelines import batch as batches
 
     before = batches.run_many
 

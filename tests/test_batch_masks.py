@@ -13,13 +13,13 @@ import pytest
 from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
-from jaxstyle.batch import prepare_many, stylize_many
-from jaxstyle.batch_masks import with_masks
-from jaxstyle.chunks import Limits
 from jaxstyle.commands import batch
-from jaxstyle.grouping import Cell, grouped, guide_key
 from jaxstyle.images import save_image
-from jaxstyle.video import stylize_video
+from jaxstyle.pipelines.batch import prepare_many, stylize_many
+from jaxstyle.pipelines.batch_masks import with_masks
+from jaxstyle.pipelines.chunks import Limits
+from jaxstyle.pipelines.grouping import Cell, grouped, guide_key
+from jaxstyle.pipelines.video import stylize_video
 
 ONE = Limits(devices=tuple(jax.devices()[:1]))
 TINY: dict[str, Any] = {**SMALL, "steps": 2, "content_layers": "relu1_1", "style_layers": "relu1_1"}

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jaxstyle.grid
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
-import jaxstyle.grid
 from jaxstyle import Grid, axis
-from jaxstyle.cell_files import finished_cell, save_cell
-from jaxstyle.chunks import Limits, Progress
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record, save_image
 from jaxstyle.network.weights import load_weights
+from jaxstyle.pipelines.cell_files import finished_cell, save_cell
+from jaxstyle.pipelines.chunks import Limits, Progress
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import record_of
@@ -292,14 +292,14 @@ def test_a_cell_that_is_through_with_one_level_of_two_is_not_finished(pictures, 
 
 
 def test_ctrl_c_while_a_program_is_compiled_keeps_what_is_finished(pictures, tmp_path, monkeypatch):
-    real = jaxstyle.grid.run_group
+    real = jaxstyle.pipelines.sweep.run_group
 
     def interrupted_in_the_second(group, *rest):
         if group[0][1].config.pooling == "max":
             raise KeyboardInterrupt
         return real(group, *rest)
 
-    monkeypatch.setattr(jaxstyle.grid, "run_group", interrupted_in_the_second)
+    monkeypatch.setattr(jaxstyle.pipelines.sweep, "run_group", interrupted_in_the_second)
     grid = run(pictures, tmp_path, axes=["pooling=avg,max"])
     assert grid.interrupted
     assert [cell.message for cell in grid.cells] == ["", "interrupted before it was run"]

@@ -9,9 +9,9 @@ import pytest
 from grids import results, same_run, small
 
 from jaxstyle import Grid
-from jaxstyle.chunks import Limits, Progress
 from jaxstyle.errors import InputError
-from jaxstyle.sweeping import Sweep
+from jaxstyle.pipelines.chunk_program import Sweep
+from jaxstyle.pipelines.chunks import Limits, Progress
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_memory_that_holds_no_cell_at_all_is_told_in_each(monkeypatch):
     def full(*_: Any) -> Any:
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 
-    monkeypatch.setattr("jaxstyle.chunks.run", full)
+    monkeypatch.setattr("jaxstyle.pipelines.chunks.run", full)
     for cell in small("seed=0..1").cells:
         assert cell.message.startswith("out of memory with this cell alone")
 

@@ -26,9 +26,9 @@ from samples import landscape, noise, waves
 
 from jaxstyle import axis, stylize
 from jaxstyle.errors import InputError
-from jaxstyle.grid import sweep
 from jaxstyle.images import save_image
 from jaxstyle.objective.statistics import STATISTICS
+from jaxstyle.pipelines.sweep import sweep
 from jaxstyle.run.inputs import Style
 from jaxstyle.run.job import goals_of, objective_of_job, weights_of_job
 from jaxstyle.run.record import record_of

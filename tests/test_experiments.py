@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from jaxstyle import experiments, grid
-from jaxstyle.chunks import Limits
 from jaxstyle.config.command_defaults import NESTED
 from jaxstyle.errors import InputError
-from jaxstyle.experiments import (
+from jaxstyle.images import fit_longest_side, load_image, resize
+from jaxstyle.network.architecture import parse_layers
+from jaxstyle.objective.pytrees import model_of
+from jaxstyle.pipelines.chunks import Limits
+from jaxstyle.pipelines.paper import (
     compare_scales,
     compare_starts,
     figure3,
@@ -26,9 +28,6 @@ from jaxstyle.experiments import (
     set_label,
     texture,
 )
-from jaxstyle.images import fit_longest_side, load_image, resize
-from jaxstyle.network.architecture import parse_layers
-from jaxstyle.objective.pytrees import model_of
 from jaxstyle.run.from_config import objective_of, weights_of
 from jaxstyle.run.level_targets import targets_at
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from jaxstyle.flow import flicker, motion_between, warped
 from jaxstyle.images import load_image, resize
+from jaxstyle.pipelines.optical_flow import flicker, motion_between, warped
 
 WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
 

@@ -11,8 +11,8 @@ from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
 from jaxstyle import axis, stylize
 from jaxstyle.errors import InputError
-from jaxstyle.grid import _file_name
 from jaxstyle.images import save_image
+from jaxstyle.pipelines.sweep import _file_name
 
 CONTENTS, STYLES = [CONTENT, picture(2)], [STYLE, picture(3, 30, 20)]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, results, small
 
-from jaxstyle.axes import Axis
 from jaxstyle.objective.conventions import CONVENTIONS
 from jaxstyle.objective.pytrees import Terms, model_of
+from jaxstyle.pipelines.axes import Axis
 from jaxstyle.run.from_config import objective_of, weights_of
 from jaxstyle.run.job import Job
 from jaxstyle.run.level_targets import start_of, targets_at

@@ -5,21 +5,21 @@ from __future__ import annotations
 import doctest
 from dataclasses import replace
 
+import jaxstyle.grid
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
-import jaxstyle.grid
 from jaxstyle import stylize
-from jaxstyle.axes import Axis
-from jaxstyle.chunks import Progress
-from jaxstyle.grouping import Cell, grouped
 from jaxstyle.network.weights import load_weights
+from jaxstyle.pipelines.axes import Axis
+from jaxstyle.pipelines.chunks import Progress
+from jaxstyle.pipelines.grouping import Cell, grouped
 from jaxstyle.run.prepare import prepare
 
 
 def test_docstring_example_runs():
-    failures, examples = doctest.testmod(jaxstyle.grid)
+    failures, examples = doctest.testmod(jaxstyle.pipelines.sweep)
     assert examples > 0
     assert failures == 0
 

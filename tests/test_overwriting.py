@@ -77,7 +77,7 @@ def test_inputs_stay_as_they_are(folder, capsys, command, words):
 
 
 def test_a_clip_is_not_written_over_itself(folder, capsys):
-    from jaxstyle.video_files import write_clip
+    from jaxstyle.pipelines.video_files import write_clip
 
     write_clip("fr.gif", [folder / "c.png", folder / "s.png"], 10)
     before = Path("fr.gif").read_bytes()

@@ -15,14 +15,8 @@ from problems import ROSENBROCK
 from jaxstyle.errors import InputError
 from jaxstyle.optimize import LBFGS
 from jaxstyle.optimize.vmapped_loop import compile_batch
-from jaxstyle.runtime.memory import (
-    equal_chunks,
-    fit_chunk,
-    format_bytes,
-    free_bytes,
-    free_host_bytes,
-    parse_bytes,
-)
+from jaxstyle.pipelines.chunk_program import equal_chunks, fit_chunk
+from jaxstyle.runtime.memory import format_bytes, free_bytes, free_host_bytes, parse_bytes
 
 GIB = 2**30
 

@@ -13,7 +13,6 @@ import pytest
 from grids import small
 from rich.console import Console
 
-from jaxstyle.chunks import Progress
 from jaxstyle.commands import display
 from jaxstyle.commands.grid_reporting import GridReporter
 from jaxstyle.commands.reporting import Reporter
@@ -22,7 +21,8 @@ from jaxstyle.display import time_left
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress as Step
 from jaxstyle.optimize.vmapped_loop import BatchProgress
-from jaxstyle.video import Frame
+from jaxstyle.pipelines.chunks import Progress
+from jaxstyle.pipelines.video import Frame
 
 SIZES = ((256, 192), (512, 384))
 COMPILED, EACH = 600.0, 45.0  # seconds: a step of 45 s is longer than what rich looks back on

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from jaxstyle import StylizeConfig, images, stylize
-from jaxstyle.chunks import Limits
 from jaxstyle.cli import main
 from jaxstyle.errors import InputError
-from jaxstyle.grid import sweep
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.objective.pytrees import Targets, model_of
 from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize.loop import _advance
+from jaxstyle.pipelines.chunks import Limits
+from jaxstyle.pipelines.sweep import sweep
 from jaxstyle.run import stylize
 from jaxstyle.run.from_config import algorithm_of, objective_of, weights_of
 from jaxstyle.run.memory_estimate import (
@@ -232,7 +232,7 @@ def test_other_errors_are_not_taken_for_it(pictures, monkeypatch):
 
 
 def test_tiled_cells_of_a_sweep_run_alone(pictures):
-    from jaxstyle.axes import axis
+    from jaxstyle.pipelines.axes import axis
 
     grid = sweep(
         *pictures,

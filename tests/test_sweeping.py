@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from problems import QUADRATIC, rosenbrock_start, stretched
 
-from jaxstyle import sweeping
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Targets, make_weights, model_of
 from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import LBFGS, Adam, Outcome, Stopping
-from jaxstyle.sweeping import OWN, SHARED, Sweep
+from jaxstyle.pipelines import chunk_program
+from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep
 
 OBJECTIVE = Objective(content_layers=("relu1_2",), style_layers=("relu1_1", "pool1"))
 LAYERS = {"relu1_2": 1.0}, {"relu1_1": 1.0, "pool1": 1.0}
@@ -116,7 +116,7 @@ def test_the_search_for_collectives_finds_one():
 
 def test_state_and_arguments_lie_where_they_are_needed(pair, problem, monkeypatch):
     seen: dict[str, Any] = {}
-    real = sweeping.minimise_batch
+    real = chunk_program.minimise_batch
 
     def spy(program: Any, x: Any, arguments: Any, *rest: Any, **options: Any) -> Any:
         def advance(state: Any, remaining: Any, numbers: Any, arguments: Any) -> Any:
@@ -128,7 +128,7 @@ def test_state_and_arguments_lie_where_they_are_needed(pair, problem, monkeypatc
 
         return real(program._replace(advance=advance), x, arguments, *rest, **options)
 
-    monkeypatch.setattr(sweeping, "minimise_batch", spy)
+    monkeypatch.setattr(chunk_program, "minimise_batch", spy)
     run(pair[1], problem, 8, range(8), steps=1)
     model, targets, weights = seen["arguments"]
     own = [seen["x"], seen["remaining"], *jax.tree.leaves((seen["state"], targets.content))]

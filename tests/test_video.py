@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from jaxstyle import InputError, stylize, video
+from jaxstyle import InputError, stylize
 from jaxstyle.commands import video as command
 from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
+from jaxstyle.pipelines import video
+from jaxstyle.pipelines.video import stylize_video
+from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
 from jaxstyle.run.replay import prepare_replay
-from jaxstyle.video import stylize_video
-from jaxstyle.video_files import check_clip, read_frames, write_clip
 
 WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
 STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)

@@ -26,8 +26,8 @@ from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
-    from jaxstyle.batch import Entry
     from jaxstyle.images.masks import Mask
+    from jaxstyle.pipelines.batch import Entry
     from jaxstyle.run.result import Stylized
 
 MANIFEST = "manifest.json"
@@ -89,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     config_from(settings)  # a wrong setting is refused at once
     limits = limits_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.batch import prepare_many, run_many
     from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.pipelines.batch import prepare_many, run_many
     from jaxstyle.run.same_run import is_made
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import gather, is_first

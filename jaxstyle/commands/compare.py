@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid and write the sheet."""
     if arguments.kind == "scales":
-        from jaxstyle.experiments import compare_scales
+        from jaxstyle.pipelines.paper import compare_scales
 
         return run_sheet(
             arguments,
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
     except ValueError:
         raise InputError(f"--seeds is {arguments.seeds!r}: give whole numbers, as 0,1,2") from None
-    from jaxstyle.experiments import compare_starts
+    from jaxstyle.pipelines.paper import compare_starts
 
     return run_sheet(
         arguments,

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the grid and write the sheet."""
     ratios = _numbers(arguments.ratios)
     layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
-    from jaxstyle.experiments import figure3
+    from jaxstyle.pipelines.paper import figure3
 
     return run_sheet(
         arguments,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from jaxstyle.chunks import Progress
 from jaxstyle.commands.display import PLAIN_EVERY, Display, Shown
 from jaxstyle.display.time_left import Pace
+from jaxstyle.pipelines.chunks import Progress
 
 
 class GridReporter(Display):

@@ -25,7 +25,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
-    from jaxstyle.grid import Grid
+    from jaxstyle.pipelines.sweep import Grid
 
 
 def run_grid(

@@ -13,9 +13,9 @@ from jaxstyle.commands.rescuing import save_or_rescue
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxstyle.chunks import Limits
-    from jaxstyle.grid import Grid
     from jaxstyle.network.network import Network
+    from jaxstyle.pipelines.chunks import Limits
+    from jaxstyle.pipelines.sweep import Grid
 
 
 FILE_ENDINGS = frozenset(
@@ -96,7 +96,7 @@ def limits_from(arguments: argparse.Namespace) -> Limits:
     Raises:
         InputError: an amount that cannot be read, more devices than there are, or no such process.
     """
-    from jaxstyle.chunks import Limits
+    from jaxstyle.pipelines.chunks import Limits
     from jaxstyle.runtime.memory import parse_bytes
 
     memory = None if arguments.max_memory is None else parse_bytes(arguments.max_memory)

@@ -25,8 +25,8 @@ from jaxstyle.network.architecture import parse_layers
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
-    from jaxstyle.experiments import Panel
     from jaxstyle.images import Picture
+    from jaxstyle.pipelines.paper import Panel
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output)
     check_folder(arguments.cells)
     from jaxstyle.commands.reporting import PanelReporter
-    from jaxstyle.experiments import reconstruct_content, reconstruct_style, set_label
     from jaxstyle.images import load_image
+    from jaxstyle.pipelines.paper import reconstruct_content, reconstruct_style, set_label
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
     begun()

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.axes import parse_axis
 from jaxstyle.commands.grid_sheet import run_grid
 from jaxstyle.commands.inputs import add_input_options, inputs_from
 from jaxstyle.commands.manifests import head_of
@@ -20,9 +19,10 @@ from jaxstyle.commands.overwriting import (
 )
 from jaxstyle.commands.settings import add_settings, given_settings
 from jaxstyle.errors import InputError
+from jaxstyle.pipelines.axes import parse_axis
 
 if TYPE_CHECKING:
-    from jaxstyle.grid import Grid
+    from jaxstyle.pipelines.sweep import Grid
 
 FILES = ("sheet.png", "index.html", "losses.csv", "sweep.json")
 
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
     def make(**options: Any) -> Grid:
-        from jaxstyle.grid import sweep
+        from jaxstyle.pipelines.sweep import sweep
 
         return sweep(axes=axes, resume=arguments.resume, **inputs, **options)
 

@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = given_settings(arguments)
     config = config_from(settings)
     output = arguments.output or Path(f"{Path(arguments.style).stem}-texture.png")
-    from jaxstyle.experiments import prepare_texture
     from jaxstyle.images import check_writable
+    from jaxstyle.pipelines.paper import prepare_texture
 
     begun()
     check_writable(output, bits=config.bits)

@@ -28,9 +28,9 @@ from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
+    from jaxstyle.pipelines.video import Frame
     from jaxstyle.run.job import Job
     from jaxstyle.run.result import Stylized
-    from jaxstyle.video import Frame
 
 DEFAULT_FPS = 25.0
 MANIFEST = "video.json"
@@ -117,10 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.commands.video_reporting import FrameReporter
     from jaxstyle.display.figures import write_json
-    from jaxstyle.flow import opencv
+    from jaxstyle.pipelines.optical_flow import opencv
+    from jaxstyle.pipelines.video import stylize_video
+    from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
-    from jaxstyle.video import stylize_video
-    from jaxstyle.video_files import check_clip, read_frames, write_clip
 
     begun()
     output, clip = arguments.output, arguments.output.suffix.lower() in CLIPS

@@ -8,7 +8,7 @@ from jaxstyle.commands.display import Display, Shown
 from jaxstyle.commands.reporting import loss_line
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.display.time_left import Pace
-from jaxstyle.video import Frame
+from jaxstyle.pipelines.video import Frame
 
 
 class FrameReporter(Display):

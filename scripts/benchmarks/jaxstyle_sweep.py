@@ -10,7 +10,7 @@ import ours
 import problem
 
 from jaxstyle import axis, stylize, sweep
-from jaxstyle.chunks import Limits
+from jaxstyle.pipelines.chunks import Limits
 from jaxstyle.run.result import Stylized
 
 settings = problem.settings()

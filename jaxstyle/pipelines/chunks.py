@@ -14,11 +14,12 @@ from jaxtyping import Array
 
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError, is_out_of_memory
-from jaxstyle.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.vmapped_loop import BatchProgress
+from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep, equal_chunks, fit_chunk
+from jaxstyle.pipelines.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.from_config import (
     algorithm_of,
@@ -30,9 +31,8 @@ from jaxstyle.run.job import Job, objective_of_job, weights_of_job
 from jaxstyle.run.level_targets import enlarge, start_of, targets_at
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
-from jaxstyle.runtime.memory import HEADROOM, equal_chunks, fit_chunk, format_bytes, free_bytes
+from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 from jaxstyle.runtime.processes import gather, mine
-from jaxstyle.sweeping import OWN, SHARED, Sweep
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxstyle.axes import Axis, combinations
-from jaxstyle.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.chunks import Limits, Portion, Progress, run_group
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.grouping import Cell, Group, grouped
 from jaxstyle.images.masks import read_mask
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
+from jaxstyle.pipelines.axes import Axis, combinations
+from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
+from jaxstyle.pipelines.chunks import Limits, Portion, Progress, run_group
+from jaxstyle.pipelines.grouping import Cell, Group, grouped
 from jaxstyle.run.inputs import read_contents, read_regions, read_styles
 from jaxstyle.run.job import Image, Job
 from jaxstyle.run.prepare import prepare, replace_settings

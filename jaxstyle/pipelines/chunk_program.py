@@ -6,6 +6,7 @@ is a minimisation of its own, so the program has no communication between device
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -136,3 +137,43 @@ class Sweep:
 def _vmap_axes(axes: Any) -> Any:
     leaves, tree = jax.tree.flatten(axes)
     return jax.tree.unflatten(tree, [None if axis == SHARED else 0 for axis in leaves])
+
+
+def equal_chunks(cells: int, most: int, multiple: int = 1) -> int:
+    """The size of the fewest equal chunks, none larger than ``most``.
+
+    Args:
+        multiple: of devices that share a chunk; the size is a multiple of it, and at least that.
+    """
+    most = max(1, most // multiple) * multiple
+    chunks = math.ceil(cells / most)
+    return math.ceil(cells / (chunks * multiple)) * multiple
+
+
+def fit_chunk(
+    cells: int, limit: int, needed: Callable[[int], int], *, multiple: int = 1, most: int = 0
+) -> tuple[int, int]:
+    """The largest equal chunks whose program fits.
+
+    Args:
+        limit: bytes for each device.
+        needed: chunk size -> bytes that its program needs on each device, which costs a compile:
+            it is asked for as few sizes as possible, the whole grid first.
+        multiple: see ``equal_chunks``.
+        most: no larger chunks than this; 0 for no such limit.
+
+    Returns:
+        The size and the bytes it needs, which exceed the limit if even the smallest chunk does.
+    """
+    size = equal_chunks(cells, most or math.ceil(cells / multiple) * multiple, multiple)
+    before: tuple[int, int] | None = None
+    while True:
+        amount = needed(size)
+        if amount <= limit or size <= multiple:
+            return size, amount
+        guess = size * limit // amount  # too much where a part is the same for any size
+        if before is not None and before[1] > amount:
+            # On the straight line through the last two, rounded down.
+            guess = size + (limit - amount) * (before[0] - size) // (before[1] - amount)
+        before = size, amount
+        size = equal_chunks(cells, max(multiple, min(size - multiple, guess)), multiple)

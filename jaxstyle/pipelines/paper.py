@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.axes import Axis
 from jaxstyle.config.command_defaults import (
     CONTENT_RECONSTRUCTION,
     FIGURE3,
@@ -29,9 +28,10 @@ from jaxstyle.config.command_defaults import (
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
-from jaxstyle.grid import Grid, sweep
 from jaxstyle.images import as_picture
 from jaxstyle.network.architecture import block_of
+from jaxstyle.pipelines.axes import Axis
+from jaxstyle.pipelines.sweep import Grid, sweep
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.job import Image, Job
 from jaxstyle.run.level_pictures import content_at

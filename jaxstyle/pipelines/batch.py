@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxstyle.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
-from jaxstyle.chunks import Limits, Progress, run_group
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.grouping import Cell, grouped
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import full
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
+from jaxstyle.pipelines.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
+from jaxstyle.pipelines.chunks import Limits, Progress, run_group
+from jaxstyle.pipelines.grouping import Cell, grouped
 from jaxstyle.run.inputs import Weighted, pictures_at, read_styles
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings

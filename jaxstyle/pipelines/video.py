@@ -18,13 +18,13 @@ from jaxstyle.config.command_defaults import LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
-from jaxstyle.flow import Motion, flicker, motion_between, warped
 from jaxstyle.images.luminance import grey
 from jaxstyle.images.masks import read_mask
 from jaxstyle.images.transparency import filled
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
+from jaxstyle.pipelines.optical_flow import Motion, flicker, motion_between, warped
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import read_regions, read_styles
 from jaxstyle.run.job import Job
