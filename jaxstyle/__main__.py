@@ -2,6 +2,6 @@
 
 import sys
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 sys.exit(main())

@@ -12,7 +12,7 @@ gives weights/vgg19.h5 (about 72 MB, from a download of 80 MB) within a minute o
 
 import sys
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["convert-weights", *sys.argv[1:]]))

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from jaxstyle.cli import main as jaxstyle
+from jaxstyle.cli.main import main as jaxstyle
 from jaxstyle.display.figures import strip
 from jaxstyle.images import load_image, save_image
 

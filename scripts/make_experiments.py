@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxstyle.cli import main as jaxstyle
+from jaxstyle.cli.main import main as jaxstyle
 from jaxstyle.images import load_image, save_image
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["reconstruct", *sys.argv[1:]]))

@@ -8,7 +8,7 @@ gives out.png, 512 px on its longest side, in one to two minutes on two CPU core
 
 import sys
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["stylize", *sys.argv[1:]]))

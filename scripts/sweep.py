@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(["sweep", *sys.argv[1:]]))

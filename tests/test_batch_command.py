@@ -12,7 +12,7 @@ import pytest
 from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
-from jaxstyle.commands import batch
+from jaxstyle.cli.commands import batch
 from jaxstyle.images import load_image, save_image
 from jaxstyle.pipelines.batch import listed, names_of, stylize_many
 from jaxstyle.pipelines.chunks import Limits
@@ -230,7 +230,7 @@ def test_a_file_is_listed_once(folder):
 def test_a_manifest_knows_what_went_in_and_came_out(folder, capsys):
     from hashlib import sha256
 
-    from jaxstyle.cli import main
+    from jaxstyle.cli.main import main
 
     assert command(folder, "--quiet") == 1
     out = folder.parent / "out"

@@ -13,7 +13,7 @@ import pytest
 from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
-from jaxstyle.commands import batch
+from jaxstyle.cli.commands import batch
 from jaxstyle.images import save_image
 from jaxstyle.pipelines.batch import prepare_many, stylize_many
 from jaxstyle.pipelines.batch_masks import with_masks

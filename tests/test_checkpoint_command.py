@@ -18,8 +18,8 @@ from conftest import ROOT
 from samples import landscape, waves
 
 from jaxstyle import images
-from jaxstyle.cli import main
-from jaxstyle.commands.checkpointing import parse_every
+from jaxstyle.cli.main import main
+from jaxstyle.cli.options.checkpoint import parse_every
 from jaxstyle.errors import InputError
 from jaxstyle.run.checkpoint_file import read_checkpoint
 
@@ -163,7 +163,7 @@ def test_intervals_that_make_no_sense(text):
 
 
 def test_commands_without_the_option_keep_nothing():
-    from jaxstyle.commands.checkpointing import checkpoint_from, deterministic_note
+    from jaxstyle.cli.options.checkpoint import checkpoint_from, deterministic_note
 
     assert checkpoint_from(argparse.Namespace(), Path("out.png"), print) is None
     assert deterministic_note(argparse.Namespace()) == ""

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from jaxstyle import images
-from jaxstyle.cli import main
-from jaxstyle.commands.reporting import loss_line
+from jaxstyle.cli.main import main
+from jaxstyle.cli.report.reporters import loss_line
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights, write_native
@@ -271,7 +271,7 @@ def test_help_lists_every_setting(capsys):
 
 def test_script_and_installed_command_are_the_same(pictures):
     script = [sys.executable, str(ROOT / "scripts" / "stylize.py"), "--help"]
-    command = [sys.executable, "-m", "jaxstyle.cli", "stylize", "--help"]
+    command = [sys.executable, "-m", "jaxstyle.cli.main", "stylize", "--help"]
     outputs = [
         subprocess.run(args, capture_output=True, text=True, check=True).stdout
         for args in (script, command)

@@ -19,8 +19,8 @@ from local_server import dropping, refusing, served
 from PIL import Image
 from weight_files import TINY, random_layers, torch_file, torchvision_names
 
-from jaxstyle.commands import convert_weights, weight_download
-from jaxstyle.commands.sample_pictures import dead_leaves
+from jaxstyle.cli.commands.convert_weights import command
+from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import WeightFileError
@@ -49,8 +49,8 @@ def surroundings(monkeypatch, tmp_path, examples):
     """A weights folder of its own, no proxies, small pictures, quick retries."""
     monkeypatch.setenv("JAXSTYLE_WEIGHTS", str(tmp_path / "weights"))
     forget_proxies(monkeypatch)
-    monkeypatch.setattr("jaxstyle.commands.sample_pictures.SIDE", 64)
-    monkeypatch.setattr("jaxstyle.commands.sample_pictures._EXAMPLES", examples)
+    monkeypatch.setattr("jaxstyle.cli.commands.convert_weights.sample_pictures.SIDE", 64)
+    monkeypatch.setattr("jaxstyle.cli.commands.convert_weights.sample_pictures._EXAMPLES", examples)
     monkeypatch.setattr(
         "jaxstyle.network.weights.download.download.time.sleep", lambda seconds: None
     )
@@ -89,7 +89,7 @@ def _publish(monkeypatch, known: KnownFile) -> None:
 
 def run(*arguments: object) -> int:
     parser = argparse.ArgumentParser()
-    convert_weights.add_parser(parser.add_subparsers())
+    command.add_parser(parser.add_subparsers())
     parsed = parser.parse_args(["convert-weights", *map(str, arguments)])
     return parsed.run(parsed)
 
@@ -243,14 +243,14 @@ def test_verify_prints_each_layer_and_writes_nothing_for_our_own_file(keras, tmp
 def test_verify_fails_where_the_record_is_wrong(keras, tmp_path, capsys):
     wrong = replace(convert(keras), normalised=True)
     write_native(tmp_path / "wrong.h5", wrong)
-    assert run(tmp_path / "wrong.h5", "--verify") == convert_weights.MISMATCH
+    assert run(tmp_path / "wrong.h5", "--verify") == command.MISMATCH
     assert "WRONG  scale: recorded as normalised" in capsys.readouterr().out
 
 
 def test_verify_fails_where_the_name_is_wrong_and_nothing_is_written(keras, tmp_path, capsys):
     path = tmp_path / "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
     path.write_bytes(keras.read_bytes())
-    assert run(path, "-o", tmp_path / "own.h5", "--verify") == convert_weights.MISMATCH
+    assert run(path, "-o", tmp_path / "own.h5", "--verify") == command.MISMATCH
     shown = capsys.readouterr()
     assert "WRONG  bytes: called as keras-vgg19 is, but with other bytes" in shown.out
     assert "nothing is written" in shown.err
@@ -315,7 +315,7 @@ def test_options_that_cannot_be_meant_end_with_a_usage_line(option, capsys):
     [("600MB", 600_000_000), ("2GiB", 2**31), ("1.5 k", 1500), ("80000000", 80_000_000)],
 )
 def test_sizes(text, size):
-    assert convert_weights._size(text) == size
+    assert command._size(text) == size
 
 
 def test_quiet_is_quiet(keras, tmp_path, capsys):
@@ -331,7 +331,7 @@ def test_a_place_that_cannot_be_written_is_named(keras, tmp_path):
 
 
 def test_the_script_is_the_same_program():
-    script = ROOT / "scripts" / "convert_weights.py"
+    script = ROOT / "scripts" / "command.py"
     done = subprocess.run(
         [sys.executable, script, "--help"], capture_output=True, text=True, cwd=ROOT
     )

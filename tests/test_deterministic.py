@@ -41,7 +41,9 @@ def test_two_processes_write_the_same_bytes(tmp_path):
         save_image(folder / "content.png", np.asarray(landscape(36, 48)))
         save_image(folder / "style.png", np.asarray(waves(40)))
         # Each compiles for itself.
-        done = python("-m", "jaxstyle.cli", *STYLIZE, folder=folder, XDG_CACHE_HOME=str(folder))
+        done = python(
+            "-m", "jaxstyle.cli.main", *STYLIZE, folder=folder, XDG_CACHE_HOME=str(folder)
+        )
         assert done.returncode == 0, done.stderr
         written.append((folder / "out.png").read_bytes())
     assert written[0] == written[1]

@@ -38,7 +38,7 @@ def start(arguments: list[str], devices: int = 4) -> subprocess.Popen:
     environment |= {"JAX_NUM_CPU_DEVICES": str(devices), "JAX_PLATFORMS": "cpu"}
     environment["PYTHONPATH"] = str(ROOT)
     return subprocess.Popen(
-        [sys.executable, "-m", "jaxstyle.cli", *arguments],
+        [sys.executable, "-m", "jaxstyle.cli.main", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import images
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 
 SHALLOW = ["--content-layers", "relu2_1", "--style-layers", "relu1_1"]
 FAST = ["--size", "32", "--steps", "2", "--levels", "1", "--devices", "1"]

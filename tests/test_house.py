@@ -191,7 +191,9 @@ def test_scripts_use_the_public_interface():
             continue  # they measure single parts
         public = {"cli", "__init__", "images", "images.files", "figures"}
         private = own_imports(path) - public
-        assert not private, f"{path.name} imports {private}: use jaxstyle.cli or `jaxstyle` itself"
+        assert not private, (
+            f"{path.name} imports {private}: use jaxstyle.cli.main or `jaxstyle` itself"
+        )
 
 
 @pytest.mark.parametrize("folder", ["jaxstyle", "scripts", "tests"])

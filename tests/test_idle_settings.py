@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxstyle.commands.idle_settings import idle_settings
+from jaxstyle.cli.options.settings import idle_settings
 from jaxstyle.config.stylize_config import StylizeConfig
 
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from samples import landscape
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 from jaxstyle.images import save_image
 from jaxstyle.runtime.interrupts import begun, until_begun
 
@@ -33,7 +33,7 @@ def as_in_a_terminal() -> Iterator[None]:
 def interrupted_at(module: str, folder) -> tuple[int, list[str]]:
     """Press Ctrl-C once a module has been loaded; the exit code, and what was said."""
     save_image(folder / "c.png", np.asarray(landscape(24, 32)))
-    command = [sys.executable, "-X", "importtime", "-m", "jaxstyle.cli", "stylize", "c.png"]
+    command = [sys.executable, "-X", "importtime", "-m", "jaxstyle.cli.main", "stylize", "c.png"]
     command += ["c.png", "-o", "out.png", "--size", "32", "--weights", "slim"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     environment["XDG_CACHE_HOME"] = str(folder)

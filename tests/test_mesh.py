@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import images, stylize
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 from jaxstyle.errors import InputError
 from jaxstyle.run.prepare import prepare
 

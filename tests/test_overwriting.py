@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from grids import SMALL, picture
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 from jaxstyle.images import save_image
 
 SETTINGS = [

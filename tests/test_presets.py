@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from samples import landscape
 
-from jaxstyle.cli import build_parser, main
-from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.cli.main import build_parser, main
+from jaxstyle.cli.options.settings import add_settings, settings_from
 from jaxstyle.config.presets import PRESETS, johnson_tv_weight, preset_settings
 from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
 from jaxstyle.errors import InputError

@@ -19,7 +19,7 @@ from PIL import Image
 from preview_events import CONTENT, STYLE, ask, event
 
 from jaxstyle import images
-from jaxstyle.commands.watching import add_watch_options, preview_from, title_of
+from jaxstyle.cli.options.preview import add_watch_options, preview_from, title_of
 from jaxstyle.display.loss_curves import Curves
 from jaxstyle.display.preview.viewers import Pages
 from jaxstyle.display.progress import LevelProgress

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from jaxstyle import images
-from jaxstyle.cli import main
-from jaxstyle.commands.recording import one_two_five, parse_steps
+from jaxstyle.cli.main import main
+from jaxstyle.cli.report.recorder import one_two_five, parse_steps
 from jaxstyle.errors import InputError
 
 FAST = ["--size", "32", "--levels", "1", "--content-layers", "relu2_1", "--style-layers", "relu1_1"]
@@ -94,7 +94,7 @@ def cut_off(monkeypatch, *options: str, after: int = 4) -> None:
             raise SystemExit("killed")
 
     with monkeypatch.context() as patched:
-        patched.setattr("jaxstyle.commands.reporting.Reporter.__call__", ended)
+        patched.setattr("jaxstyle.cli.report.reporters.Reporter.__call__", ended)
         with pytest.raises(SystemExit, match="killed"):
             stylize("--checkpoint", "run.ckpt", "--checkpoint-every", "1", *options)
 

@@ -13,10 +13,8 @@ import pytest
 from grids import small
 from rich.console import Console
 
-from jaxstyle.commands import display
-from jaxstyle.commands.grid_reporting import GridReporter
-from jaxstyle.commands.reporting import Reporter
-from jaxstyle.commands.video_reporting import FrameReporter
+from jaxstyle.cli.report import terminal
+from jaxstyle.cli.report.reporters import FrameReporter, GridReporter, Reporter
 from jaxstyle.display import time_left
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress as Step
@@ -44,7 +42,7 @@ def event(step: int, level: int = 2) -> LevelProgress:
 def clock(monkeypatch) -> list[float]:
     """Seconds, as all of a display sees them."""
     now = [0.0]
-    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time_left.Pace.__init__, "__kwdefaults__", {"clock": lambda: now[0]})
     return now
 
@@ -52,7 +50,7 @@ def clock(monkeypatch) -> list[float]:
 def screen(monkeypatch, make: Callable[[], Any], width: int) -> tuple[Any, Callable[[], str]]:
     """A display for a terminal of a width, and what is to be seen on it."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=50)
-    monkeypatch.setattr(display, "Console", lambda **_: console)
+    monkeypatch.setattr(terminal, "Console", lambda **_: console)
     made = make()
 
     def seen() -> str:
@@ -143,7 +141,7 @@ def test_a_video_shows_terms_rate_time_left_and_memory(monkeypatch, clock):
                 assert "left -:--:--" in told  # of the others nothing is known yet
             else:
                 # Each frame that is to come takes 40 s.
-                assert f"left {display._clock(40 * (9 - index))}" in told
+                assert f"left {terminal._clock(40 * (9 - index))}" in told
             reporter.finished(Frame(index, np.zeros((1, 1, 3)), result, index == 0, 0.1))
     assert "frame 3/10, 512x384 (1/1) 4/4" in told and "0.1 steps/s" in told
     assert "+ tv 7.89e+03" in told and "iB" in told

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from grids import SMALL, picture
 
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, save_image
 
@@ -146,7 +146,7 @@ def test_a_manifest_that_cannot_be_written_does_not_end_a_batch(folder, capsys, 
 
 
 def test_a_sheet_is_rescued_too(folder, capsys, monkeypatch):
-    from jaxstyle.commands.outputs import save_sheet
+    from jaxstyle.cli.report.sheets import save_sheet
 
     elsewhere = folder.parent / "for-sheets"
     elsewhere.mkdir()

@@ -15,7 +15,7 @@ from conftest import ROOT
 from grids import picture
 
 from jaxstyle import InputError, axis, stylize, sweep
-from jaxstyle.commands import targets
+from jaxstyle.cli.commands import targets
 from jaxstyle.images import save_image
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import Style

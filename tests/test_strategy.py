@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import StylizeConfig, images, stylize
-from jaxstyle.cli import main
+from jaxstyle.cli.main import main
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.objective.pytrees import Targets, model_of

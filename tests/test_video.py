@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 from jaxstyle import InputError, stylize
-from jaxstyle.commands import video as command
+from jaxstyle.cli.commands import video as command
 from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.pipelines import video

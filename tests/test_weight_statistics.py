@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxstyle.commands.sample_pictures import dead_leaves, sample_pictures
+from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves, sample_pictures
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, resize
 from jaxstyle.network.architecture import VGG19, Architecture
@@ -187,7 +187,7 @@ def test_rendered_pictures_are_always_the_same_and_fit():
 
 
 def test_sample_pictures_are_there_without_any_examples(monkeypatch, tmp_path):
-    monkeypatch.setattr("jaxstyle.commands.sample_pictures._EXAMPLES", tmp_path)
+    monkeypatch.setattr("jaxstyle.cli.commands.convert_weights.sample_pictures._EXAMPLES", tmp_path)
     pictures, what = sample_pictures()
     assert len(pictures) == 6 and what == "6 rendered pictures"
     with pytest.raises(InputError, match="nothing"):

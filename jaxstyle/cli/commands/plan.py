@@ -9,10 +9,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.commands.inputs import add_input_options, inputs_from
-from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.cli.options.inputs import add_input_options, inputs_from
+from jaxstyle.cli.options.limits import add_memory_option, memory_from
+from jaxstyle.cli.options.settings import add_settings, settings_from
 from jaxstyle.runtime.interrupts import begun
-from jaxstyle.runtime.memory import HEADROOM, format_bytes, parse_bytes
+from jaxstyle.runtime.memory import format_bytes
 
 if TYPE_CHECKING:
     from jaxstyle.config.stylize_config import StylizeConfig
@@ -35,25 +36,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_settings(parser)
     parser.set_defaults(run=run)
-
-
-def add_memory_option(parser: argparse.ArgumentParser) -> None:
-    """``--max-memory`` of one run."""
-    parser.add_argument(
-        "--max-memory",
-        metavar="AMOUNT",
-        help=f"memory of the device that a run may take, such as 8GiB (default: {HEADROOM:.0%} "
-        "of what is free)".replace("%", "%%"),
-    )
-
-
-def memory_from(arguments: argparse.Namespace) -> int | None:
-    """The amount given, in bytes.
-
-    Raises:
-        InputError: it is none.
-    """
-    return None if arguments.max_memory is None else parse_bytes(arguments.max_memory)
 
 
 def run(arguments: argparse.Namespace) -> int:

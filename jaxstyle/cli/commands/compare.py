@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from jaxstyle.commands.grid_sheet import run_sheet
-from jaxstyle.commands.outputs import add_limit_options, add_sheet_options
-from jaxstyle.commands.settings import add_settings
+from jaxstyle.cli.grid_command import run_sheet
+from jaxstyle.cli.options.limits import add_limit_options
+from jaxstyle.cli.options.outputs import add_sheet_options
+from jaxstyle.cli.options.settings import add_settings
 from jaxstyle.config.command_defaults import SCALES, STARTS
 from jaxstyle.errors import InputError
 

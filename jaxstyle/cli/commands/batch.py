@@ -9,18 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.commands.checkpointing import deterministic_note
-from jaxstyle.commands.inputs import add_mask_options
-from jaxstyle.commands.manifests import head_of, sha256_of
-from jaxstyle.commands.outputs import (
-    add_limit_options,
-    check_folder,
-    command_line,
-    limits_from,
-    ready_folder,
-)
-from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of, inputs_of_job
-from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.cli.options.checkpoint import deterministic_note
+from jaxstyle.cli.options.inputs import add_mask_options
+from jaxstyle.cli.options.limits import add_limit_options, limits_from
+from jaxstyle.cli.options.outputs import check_folder, command_line, ready_folder
+from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of, inputs_of_job
+from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.report.manifests import head_of, sha256_of
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -89,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     config_from(settings)  # a wrong setting is refused at once
     limits = limits_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.cli.report.reporters import GridReporter
     from jaxstyle.pipelines.batch import prepare_many, run_many
     from jaxstyle.run.same_run import is_made
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxstyle.commands.checkpointing import add_deterministic_option, deterministic_note
-from jaxstyle.commands.inputs import add_mask_options
-from jaxstyle.commands.manifests import head_of, sha256_of
-from jaxstyle.commands.outputs import FILE_ENDINGS, command_line, ready_folder
-from jaxstyle.commands.overwriting import Named, Series, check_overwriting, inputs_of
-from jaxstyle.commands.plan import add_memory_option, memory_from
-from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
+from jaxstyle.cli.options.inputs import add_mask_options
+from jaxstyle.cli.options.limits import add_memory_option, memory_from
+from jaxstyle.cli.options.outputs import FILE_ENDINGS, command_line, ready_folder
+from jaxstyle.cli.options.overwrite_guard import Named, Series, check_overwriting, inputs_of
+from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.report.manifests import head_of, sha256_of
 from jaxstyle.config.command_defaults import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fps is not None and not 0 < arguments.fps <= 1000:
         raise InputError(f"--fps is {arguments.fps:g}: give a number above 0 and up to 1000")
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.commands.video_reporting import FrameReporter
+    from jaxstyle.cli.report.reporters import FrameReporter
     from jaxstyle.display.figures import write_json
     from jaxstyle.pipelines.optical_flow import opencv
     from jaxstyle.pipelines.video import stylize_video

@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _is_done(arguments: argparse.Namespace) -> bool:
     """Whether what would be downloaded and converted is there, as it would be."""
-    from jaxstyle.commands.weight_download import chosen_source
+    from jaxstyle.cli.commands.convert_weights.download import chosen_source
     from jaxstyle.network.weights import read_native
     from jaxstyle.network.weights.download.known_files import DEFAULT
 
@@ -143,8 +143,8 @@ def _exists(output: Path, what: str = "") -> InputError:
 
 def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
     """Get the file and understand it."""
-    from jaxstyle.commands.sample_pictures import sample_pictures
-    from jaxstyle.commands.weight_download import chosen_source, fetch, own_checksum
+    from jaxstyle.cli.commands.convert_weights.download import chosen_source, fetch, own_checksum
+    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
     from jaxstyle.network.weights.convert import convert_file
     from jaxstyle.network.weights.layer_statistics import (
         candidates_from,
@@ -171,7 +171,7 @@ def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
 
 
 def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
-    from jaxstyle.commands.sample_pictures import sample_pictures
+    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
     from jaxstyle.network.weights.layer_statistics import normalise
 
     pictures, what = sample_pictures(arguments.normalise)
@@ -185,8 +185,8 @@ def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
 def _verified(
     conversion: Conversion, network: Network, path: Path, arguments: argparse.Namespace
 ) -> bool:
-    from jaxstyle.commands import weight_report
-    from jaxstyle.commands.sample_pictures import sample_pictures
+    from jaxstyle.cli.commands.convert_weights import report
+    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
     from jaxstyle.network.weights.layer_statistics import (
         candidates_like,
         judge_family,
@@ -197,8 +197,8 @@ def _verified(
     statistics = layer_statistics(network, pictures)
     judged = judge_family(candidates_like(network), pictures)
     conversion = replace(conversion, network=network)
-    found = weight_report.checks(path, conversion, statistics, judged)
-    weight_report.show(conversion, statistics, found, what)
+    found = report.checks(path, conversion, statistics, judged)
+    report.show(conversion, statistics, found, what)
     return all(check.right is not False for check in found)
 
 

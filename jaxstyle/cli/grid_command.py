@@ -8,18 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.commands.checkpointing import deterministic_note
-from jaxstyle.commands.outputs import (
-    check_folder,
-    check_output,
-    command_line,
-    failures,
-    limits_from,
-    save_sheet,
-    sheet_of,
-)
-from jaxstyle.commands.overwriting import CELL, Series, check_overwriting, inputs_of
-from jaxstyle.commands.settings import given_settings
+from jaxstyle.cli.options.checkpoint import deterministic_note
+from jaxstyle.cli.options.limits import limits_from
+from jaxstyle.cli.options.outputs import check_folder, check_output, command_line
+from jaxstyle.cli.options.overwrite_guard import CELL, Series, check_overwriting, inputs_of
+from jaxstyle.cli.options.settings import given_settings
+from jaxstyle.cli.report.sheets import failures, save_sheet, sheet_of
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -51,7 +45,7 @@ def run_grid(
     limits = limits_from(arguments)
     check_folder(folder)
     # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.commands.grid_reporting import GridReporter
+    from jaxstyle.cli.report.reporters import GridReporter
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 

@@ -22,10 +22,9 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     # Imported late: they load JAX, and Ctrl-C should be in good hands by then.
-    from jaxstyle.commands import (
+    from jaxstyle.cli.commands import (
         batch,
         compare,
-        convert_weights,
         figure3,
         plan,
         reconstruct,
@@ -37,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         texture,
         video,
     )
+    from jaxstyle.cli.commands.convert_weights import command
 
     parser = Parser(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from jaxstyle.commands.checkpointing import set_deterministic
+    from jaxstyle.cli.options.checkpoint import set_deterministic
 
     try:
         set_deterministic(arguments)

@@ -6,11 +6,11 @@ import argparse
 import re
 from pathlib import Path
 
-from jaxstyle.commands.checkpointing import add_deterministic_option
-from jaxstyle.commands.outputs import command_line
-from jaxstyle.commands.plan import add_memory_option, memory_from
-from jaxstyle.commands.settings import add_settings, given_settings
-from jaxstyle.commands.stylize import add_output_options, run_and_save
+from jaxstyle.cli.options.checkpoint import add_deterministic_option
+from jaxstyle.cli.options.limits import add_memory_option, memory_from
+from jaxstyle.cli.options.outputs import command_line
+from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.config.command_defaults import TEXTURE
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError

@@ -6,18 +6,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.commands.grid_sheet import run_grid
-from jaxstyle.commands.inputs import add_input_options, inputs_from
-from jaxstyle.commands.manifests import head_of
-from jaxstyle.commands.outputs import add_limit_options, picture_of, save_sheet, sheet_of
-from jaxstyle.commands.overwriting import (
+from jaxstyle.cli.grid_command import run_grid
+from jaxstyle.cli.options.inputs import add_input_options, inputs_from
+from jaxstyle.cli.options.limits import add_limit_options
+from jaxstyle.cli.options.overwrite_guard import (
     CELL,
     Series,
     axis_inputs,
     check_overwriting,
     inputs_of,
 )
-from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.report.manifests import head_of
+from jaxstyle.cli.report.sheets import picture_of, save_sheet, sheet_of
 from jaxstyle.errors import InputError
 from jaxstyle.pipelines.axes import parse_axis
 

@@ -1,4 +1,4 @@
-"""``jaxstyle stylize``: the main job."""
+"""TODO."""
 
 from __future__ import annotations
 
@@ -11,63 +11,34 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxstyle.commands.checkpointing import (
-    add_checkpoint_options,
+from jaxstyle.cli.options.checkpoint import (
     checkpoint_from,
     deterministic_note,
     recorded_in,
 )
-from jaxstyle.commands.idle_settings import idle_settings
-from jaxstyle.commands.inputs import add_input_options, default_output, inputs_from
-from jaxstyle.commands.outputs import (
-    add_process_options,
-    command_line,
-    join_if_asked,
-    preset_note,
-)
-from jaxstyle.commands.overwriting import (
+from jaxstyle.cli.options.outputs import command_line, preset_note
+from jaxstyle.cli.options.overwrite_guard import (
     Named,
     Series,
     check_overwriting,
     inputs_of,
     inputs_of_job,
 )
-from jaxstyle.commands.plan import add_memory_option, memory_from
-from jaxstyle.commands.recording import FILES, Recorder, add_recording_options
-from jaxstyle.commands.rescuing import save_or_rescue
-from jaxstyle.commands.settings import add_settings, settings_from
-from jaxstyle.commands.watching import add_watch_options, preview_from
-from jaxstyle.errors import InputError
-from jaxstyle.runtime.interrupts import EXIT_CODE, begun
+from jaxstyle.cli.options.preview import add_watch_options, preview_from
+from jaxstyle.cli.options.settings import idle_settings
+from jaxstyle.cli.report.recorder import FILES, Recorder, add_recording_options
+from jaxstyle.cli.report.rescue import save_or_rescue
+from jaxstyle.runtime.interrupts import EXIT_CODE
 
 if TYPE_CHECKING:
-    from jaxstyle.commands.reporting import Reporter
+    from jaxstyle.cli.report.reporters import Reporter
     from jaxstyle.display.progress import LevelProgress
     from jaxstyle.run.job import Job
     from jaxstyle.run.result import Stylized
 
+
 CUT_SHORT = ("interrupted", "stopped")
 """Reasons that keep the checkpoint: one can go on with such a run."""
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add the command."""
-    parser = subparsers.add_parser(
-        "stylize",
-        help="paint a content picture in the style of another",
-        description="Paint a content picture in the style of another.",
-        epilog="Example: jaxstyle stylize photo.jpg painting.jpg -o out.png --size 512",
-    )
-    add_input_options(parser)
-    add_output_options(parser, required=False)
-    add_memory_option(parser)
-    add_checkpoint_options(parser)
-    add_process_options(
-        parser.add_argument_group("several processes"),
-        "one of several processes whose devices share the picture by --mesh; process 0 writes",
-    )
-    add_settings(parser)
-    parser.set_defaults(run=run)
 
 
 def add_output_options(
@@ -88,28 +59,6 @@ def add_output_options(
     add_watch_options(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Stylize, report, save."""
-    config = settings_from(arguments)
-    inputs = inputs_from(arguments)
-    output = arguments.output or default_output(arguments)
-    # Imported late: a wrong option or --help should not wait for Flax.
-    from jaxstyle.images import check_writable
-    from jaxstyle.run.prepare import prepare
-
-    begun()
-    check_writable(output, bits=config.bits)
-    if arguments.distributed and config.mesh is None:
-        raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
-    if arguments.distributed and arguments.preview is not None:
-        raise InputError("--preview shows a run of one process: leave it out with --distributed")
-    join_if_asked(arguments)
-    note = {"command": command_line()}
-    memory = memory_from(arguments)
-    job = prepare(**inputs, config=config, note=note, max_memory=memory)
-    return run_and_save(job, output, arguments)
-
-
 def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: str = "") -> int:
     """Run a job with its progress shown, and write what it gives.
 
@@ -117,7 +66,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
         The exit code: 0; 1 if a file besides the picture could not be written; 130 if the run was
         interrupted (its picture is saved all the same).
     """
-    from jaxstyle.commands.reporting import Reporter
+    from jaxstyle.cli.report.reporters import Reporter
     from jaxstyle.run.coarse_to_fine import run
     from jaxstyle.run.job import is_masked
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from jaxstyle.commands.checkpointing import add_checkpoint_options
-from jaxstyle.commands.outputs import add_process_options, join_if_asked
-from jaxstyle.commands.recording import take_options
-from jaxstyle.commands.stylize import add_output_options, run_and_save
+from jaxstyle.cli.options.checkpoint import add_checkpoint_options
+from jaxstyle.cli.options.limits import add_process_options, join_if_asked
+from jaxstyle.cli.report.recorder import take_options
+from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from jaxstyle.commands.checkpointing import add_deterministic_option
-from jaxstyle.commands.stylize import add_output_options, run_and_save
+from jaxstyle.cli.options.checkpoint import add_deterministic_option
+from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.runtime.interrupts import begun
 
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from jaxstyle.commands.overwriting import check_overwriting, inputs_of
-from jaxstyle.commands.plan import add_memory_option, memory_from
-from jaxstyle.commands.settings import add_settings, settings_from
+from jaxstyle.cli.options.limits import add_memory_option, memory_from
+from jaxstyle.cli.options.overwrite_guard import check_overwriting, inputs_of
+from jaxstyle.cli.options.settings import add_settings, settings_from
 from jaxstyle.runtime.interrupts import begun
 
 NO_OPTION = (

@@ -7,17 +7,17 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.commands.checkpointing import add_deterministic_option, deterministic_note
-from jaxstyle.commands.outputs import (
+from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
+from jaxstyle.cli.options.outputs import (
     add_sheet_options,
     check_folder,
     check_output,
     command_line,
     ready_folder,
-    save_sheet,
 )
-from jaxstyle.commands.overwriting import Named, check_overwriting, inputs_of
-from jaxstyle.commands.settings import add_settings, given_settings
+from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
+from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.report.sheets import save_sheet
 from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS, NESTED
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         parse_layers(layer_set)
     check_output(arguments.output)
     check_folder(arguments.cells)
-    from jaxstyle.commands.reporting import PanelReporter
+    from jaxstyle.cli.report.reporters import PanelReporter
     from jaxstyle.images import load_image
     from jaxstyle.pipelines.paper import reconstruct_content, reconstruct_style, set_label
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs

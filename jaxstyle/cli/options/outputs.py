@@ -1,0 +1,109 @@
+"""What the experiments' commands share: options, the network in force, sheets and their records."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxstyle.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxstyle.network.network import Network
+
+
+FILE_ENDINGS = frozenset(
+    ".apng .avi .avif .bmp .flv .gif .heic .jpeg .jpg .json .m4v .mkv .mov .mp4 .mpeg .mpg .npz "
+    ".ogv .pdf .png .ppm .svg .tif .tiff .webm .webp .wmv".split()
+)
+"""What no folder is called."""
+
+
+def add_sheet_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Options of every command that makes one labelled picture."""
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(default), help=f"the sheet (default: {default})"
+    )
+    parser.add_argument(
+        "--cells", type=Path, metavar="FOLDER", help="keep every picture as a file of its own too"
+    )
+    parser.add_argument(
+        "--cell-size",
+        type=int,
+        default=384,
+        metavar="PX",
+        help="longest side of a picture on the sheet (default: 384)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
+
+
+def command_line() -> str:
+    """The command that runs, for captions and records: without the program's folder."""
+    import shlex
+
+    name, *rest = sys.argv
+    program = Path(name).stem
+    if program in ("__main__", "cli"):
+        program = "jaxstyle"
+    return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
+
+
+def preset_note(arguments: argparse.Namespace, network: Network) -> str:
+    """A warning where a preset's weights are meant for another network; empty if all is well."""
+    from jaxstyle.config.presets import PRESETS
+
+    preset = PRESETS.get(getattr(arguments, "preset", None) or "")
+    if preset is None:
+        return ""
+    meant = "normalised VGG-19" if preset.normalised else "original VGG-19"
+    small = network.source.startswith("vgg19-slim")
+    if not small and network.normalised == preset.normalised:
+        return ""
+    here = "vgg19-slim" if small else f"{'' if network.normalised else 'un'}normalised weights"
+    return (
+        f"preset {preset.name} is for the {meant}; with {here} its weights strike another balance"
+    )
+
+
+def check_output(path: Path) -> None:
+    """Refuse, before anything runs, a sheet that cannot be written.
+
+    Raises:
+        InputError: an unknown ending, or a folder that is not there.
+    """
+    from jaxstyle.images import check_writable
+
+    check_writable(path)
+
+
+def check_folder(folder: Path | None) -> None:
+    """Refuse, before anything runs, a folder with the name of a picture, a clip or the like.
+
+    Raises:
+        InputError: its ending says that a file is meant, or it is a file.
+    """
+    if folder is None or folder.is_dir():
+        return
+    if folder.exists():
+        raise InputError(f"{folder} is a file: name a folder, for there will be several files")
+    if folder.suffix.lower() in FILE_ENDINGS:
+        raise InputError(
+            f"{folder} would be a folder that is called as a file is: name a folder, for there "
+            "will be several files"
+        )
+
+
+def ready_folder(folder: Path | None) -> None:
+    """Make a folder for cells.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    if folder is None:
+        return
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
