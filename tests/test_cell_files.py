@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jaxstyle.grid
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
+import jaxstyle.pipelines.sweep
 from jaxstyle import Grid, axis
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record, save_image

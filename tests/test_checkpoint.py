@@ -240,16 +240,16 @@ def test_it_goes_on_with_the_strategy_that_it_began_with(path):
 
 
 def test_a_level_that_ran_out_of_memory_is_kept_as_it_went_on(path, monkeypatch):
-    from jaxstyle.run import stylize
+    from jaxstyle.run import coarse_to_fine
 
-    plain = stylize._minimise
+    plain = coarse_to_fine.minimise_level
 
     def exhausted(job: Job, *rest: Any) -> Any:
         if job.config.strategy == "whole":
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
         return plain(job, *rest)
 
-    monkeypatch.setattr(stylize, "_minimise", exhausted)
+    monkeypatch.setattr(coarse_to_fine, "minimise_level", exhausted)
     job = job_of(tile=32, strategy="whole")
     unbroken = run(job)
     assert unbroken.config.strategy == "tiled"

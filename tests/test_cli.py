@@ -237,7 +237,7 @@ def test_running_out_of_memory_is_explained(pictures, capsys, monkeypatch):
     def exhausted(*_args, **_kwargs):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
 
-    monkeypatch.setattr("jaxstyle.run.stylize.minimise", exhausted)
+    monkeypatch.setattr("jaxstyle.run.minimise.minimise", exhausted)
     assert stylize("-o", "out.png", "--quiet") == 2
     assert "smaller --size" in assert_one_line(capsys)
 

@@ -20,12 +20,14 @@ from PIL import Image
 from weight_files import TINY, random_layers, torch_file, torchvision_names
 
 from jaxstyle.cli.commands.convert_weights import command
+from jaxstyle.cli.commands.convert_weights import download as download_command
 from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights import load_weights, read_native, write_native
 from jaxstyle.network.weights.convert import convert
+from jaxstyle.network.weights.download import known_files
 from jaxstyle.network.weights.download.download import DownloadError
 from jaxstyle.network.weights.download.known_files import Checksum, KnownFile
 from jaxstyle.network.weights.layer_statistics import layer_statistics, looks_normalised
@@ -82,7 +84,7 @@ def published(keras, monkeypatch) -> KnownFile:
 
 
 def _publish(monkeypatch, known: KnownFile) -> None:
-    for module in (registry, weight_download):
+    for module in (known_files, download_command):
         monkeypatch.setattr(module, "DEFAULT", known)
         monkeypatch.setattr(module, "KNOWN_FILES", (known,))
 

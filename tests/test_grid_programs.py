@@ -5,11 +5,11 @@ from __future__ import annotations
 import doctest
 from dataclasses import replace
 
-import jaxstyle.grid
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
 
+import jaxstyle.pipelines.sweep
 from jaxstyle import stylize
 from jaxstyle.network.weights import load_weights
 from jaxstyle.pipelines.axes import Axis

@@ -15,14 +15,15 @@ from PIL import Image
 from preview_events import CONTENT, STYLE, ask, event
 
 from jaxstyle import stylize
-from jaxstyle.display.preview import Preview, preview
+from jaxstyle.display.preview import Preview
+from jaxstyle.display.preview import preview as preview_module
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def _short_goodbye(monkeypatch):
-    monkeypatch.setattr(preview, "LAST_WORD", 0.2)
+    monkeypatch.setattr(preview_module, "LAST_WORD", 0.2)
 
 
 def preview(**changes: Any) -> Preview:
@@ -184,7 +185,7 @@ def test_a_picture_that_cannot_be_had_ends_no_run():
 
 
 def test_the_end_is_told_to_pages_in_the_background(monkeypatch):
-    monkeypatch.setattr(preview, "LAST_WORD", 3)
+    monkeypatch.setattr(preview_module, "LAST_WORD", 3)
     told = []
 
     def wait(url: str) -> None:
@@ -204,7 +205,7 @@ def test_the_end_is_told_to_pages_in_the_background(monkeypatch):
 
 
 def test_closing_waits_for_open_pages_only(monkeypatch):
-    monkeypatch.setattr(preview, "LAST_WORD", 1.2)
+    monkeypatch.setattr(preview_module, "LAST_WORD", 1.2)
     start = time.monotonic()
     with preview() as shown:
         shown(event(1))

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from jaxstyle import images, stylize
-from jaxstyle.display.preview import Preview, preview
+from jaxstyle.display.preview import Preview
+from jaxstyle.display.preview import preview as preview_module
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress
 
@@ -95,9 +96,9 @@ class Tab:
 
 @pytest.fixture
 def open_tab(browser, monkeypatch) -> Iterator[Callable[..., Tab]]:
-    monkeypatch.setattr(preview, "LAST_WORD", 0.5)
-    monkeypatch.setattr(preview, "PICTURE_EVERY", 0.1)
-    monkeypatch.setattr(preview, "MOST_TIME", 1.0)
+    monkeypatch.setattr(preview_module, "LAST_WORD", 0.5)
+    monkeypatch.setattr(preview_module, "PICTURE_EVERY", 0.1)
+    monkeypatch.setattr(preview_module, "MOST_TIME", 1.0)
     tabs: list[Tab] = []
 
     def make(preview: Preview, **options: Any) -> Tab:

@@ -12,6 +12,7 @@ import pytest
 
 from jaxstyle import StylizeConfig, images, stylize
 from jaxstyle.cli.main import main
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.objective.pytrees import Targets, model_of
@@ -19,7 +20,7 @@ from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize.loop import _advance
 from jaxstyle.pipelines.chunks import Limits
 from jaxstyle.pipelines.sweep import sweep
-from jaxstyle.run import stylize
+from jaxstyle.run import minimise
 from jaxstyle.run.from_config import algorithm_of, objective_of, weights_of
 from jaxstyle.run.memory_estimate import (
     HOST_PICTURES_WHOLE,
@@ -161,7 +162,7 @@ def test_the_choice_is_recorded(pictures):
 
 
 def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
-    real, calls = stylize.minimise, []
+    real, calls = minimise.minimise, []
 
     def exhausted(*arguments, **options):
         calls.append(arguments[1].shape)
@@ -169,7 +170,7 @@ def test_running_out_of_memory_goes_on_with_tiles(pictures, monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(stylize, "minimise", exhausted)
+    monkeypatch.setattr(minimise, "minimise", exhausted)
     monkeypatch.setattr("jaxstyle.run.strategy.LEAST_USEFUL_TILE", 40)
     settings = {"size": 112, "levels": 2, "steps": 2, "tile": 96, **SHALLOW}
     result = stylize(*pictures, **settings)
@@ -206,7 +207,7 @@ def test_a_run_goes_on_from_its_last_picture_when_memory_runs_out(
     monkeypatch.setattr("jaxstyle.run.strategy.LEAST_USEFUL_TILE", 40)
     steps, plans = [], []
 
-    def note(event: stylize.LevelProgress) -> None:
+    def note(event: LevelProgress) -> None:
         steps.append((event.step, event.progress.step))
         plans.append(event.plan)
 
@@ -226,7 +227,7 @@ def test_other_errors_are_not_taken_for_it(pictures, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(stylize, "minimise", broken)
+    monkeypatch.setattr(minimise, "minimise", broken)
     with pytest.raises(RuntimeError, match="something else"):
         stylize(*pictures, size=112, levels=1, steps=1)
 

@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         texture,
         video,
     )
-    from jaxstyle.cli.commands.convert_weights import command
+    from jaxstyle.cli.commands.convert_weights import command as convert_weights
 
     parser = Parser(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Runs a prepared job, shows it and writes the result: what stylize, texture and replay share."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Every setting, default and preset."""

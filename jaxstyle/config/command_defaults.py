@@ -67,6 +67,8 @@ SCALES = MappingProxyType({"size": 384})
 VIDEO = MappingProxyType({"temporal_weight": 100.0})
 """Over the defaults of ``StylizeConfig``."""
 
+STEPS_NEXT, LEVELS_NEXT = 30, 1
+"""Of all frames but the first, which have the last one to start from."""
 
 CLIPS = (".mp4", ".gif", ".webp")
 """What can be written, besides a folder of pictures."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What a run shows: progress, figures, the preview's page, notebooks."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""VGG-19 in Flax: architecture, convolutions, preprocessing; its weight files in ``weights``."""

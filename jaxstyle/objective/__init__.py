@@ -1,1 +1,1 @@
-"""TODO."""
+"""What is minimised: losses, statistics, conventions; whole, by tiles or over devices."""

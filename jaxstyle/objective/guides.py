@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a mask says about the positions of each layer: the guides of Gatys et al. (2017)."""
 
 from __future__ import annotations
 

@@ -99,6 +99,9 @@ def _backward(strength: Array, cotangent: Array) -> tuple[Array, Array]:
     return (unit * strength).astype(cotangent.dtype), jnp.zeros_like(strength)
 
 
+with_unit_gradient.defvjp(_forward, _backward)
+
+
 def clipped(value: Float[Array, ""], most: Float[Array, ""]) -> Float[Array, ""]:
     """A squared error whose root grows freely up to that of ``most``, and beyond it linearly.
 

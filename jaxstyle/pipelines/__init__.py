@@ -1,1 +1,1 @@
-"""TODO."""
+"""Many pictures: sweeps, batches, videos, the paper's figures."""

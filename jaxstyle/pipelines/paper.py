@@ -33,7 +33,8 @@ from jaxstyle.network.architecture import block_of
 from jaxstyle.pipelines.axes import Axis
 from jaxstyle.pipelines.sweep import Grid, sweep
 from jaxstyle.run.coarse_to_fine import run
-from jaxstyle.run.job import Image, Job
+from jaxstyle.run.inputs import Image
+from jaxstyle.run.job import Job
 from jaxstyle.run.level_pictures import content_at
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized

@@ -19,8 +19,8 @@ from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
 from jaxstyle.pipelines.chunks import Limits, Portion, Progress, run_group
 from jaxstyle.pipelines.grouping import Cell, Group, grouped
-from jaxstyle.run.inputs import read_contents, read_regions, read_styles
-from jaxstyle.run.job import Image, Job
+from jaxstyle.run.inputs import Image, read_contents, read_regions, read_styles
+from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.processes import gather, is_first

@@ -1,1 +1,1 @@
-"""TODO."""
+"""One picture: prepared, painted coarse to fine, recorded, resumed, replayed."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""One picture, level by level from coarse to fine: each level starts from the last, enlarged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from jaxstyle.run.job import (
 )
 from jaxstyle.run.level_pictures import presented
 from jaxstyle.run.level_targets import enlarge, start_of, targets_at
-from jaxstyle.run.minimise import _minimise
+from jaxstyle.run.minimise import minimise_level
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
 from jaxstyle.run.strategy import smaller
@@ -63,7 +63,7 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
             if keeper is not None:
                 keeper.before_level(here)
             try:
-                outcome = _minimise(
+                outcome = minimise_level(
                     job,
                     level,
                     objective,

@@ -1,4 +1,4 @@
-"""TODO."""
+"""One level's minimisation: whole, by tiles, over a mesh of devices, or by scipy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from jaxstyle.display.progress import Callback
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.partitioned.device_mesh import AXES, AnyPicture, evaluation_sharded
 from jaxstyle.objective.pytrees import Model, Targets, Weights
@@ -29,7 +28,7 @@ from jaxstyle.run.job import (
 )
 
 
-def _minimise(
+def minimise_level(
     job: Job,
     level: int,
     objective: Objective,
@@ -39,6 +38,13 @@ def _minimise(
     callback: Callable[[Progress], bool | None] | None,
     resume: Snapshot | None,
 ) -> Outcome:
+    """Minimise the loss of one level in the way that the job's settings say.
+
+    Args:
+        start: gives the picture to start from; called once, so that nothing else holds it.
+        arguments: what ``objective`` takes after the picture.
+        seconds: at most.
+    """
     config = job.config
     mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
     if is_tiled(job, level):

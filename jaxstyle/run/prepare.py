@@ -1,4 +1,4 @@
-"""TODO."""
+"""Reads and checks the inputs of a run: what can be wrong is found before anything is computed."""
 
 from __future__ import annotations
 

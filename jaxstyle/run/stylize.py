@@ -12,9 +12,7 @@ from jaxstyle.display.progress import Callback
 from jaxstyle.network.network import Network
 from jaxstyle.run.checkpoint import Checkpoint
 from jaxstyle.run.coarse_to_fine import run
-from jaxstyle.run.job import (
-    Image,
-)
+from jaxstyle.run.inputs import Image
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 

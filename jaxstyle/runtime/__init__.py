@@ -1,1 +1,1 @@
-"""TODO."""
+"""The machine: memory, processes, compiler options, atomic files, Ctrl-C."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Options that bound a run: memory, cells at once, processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,7 @@ from jaxstyle.errors import InputError
 if TYPE_CHECKING:
     from jaxstyle.pipelines.chunks import Limits
 
-from typing import TYPE_CHECKING
-
 from jaxstyle.runtime.memory import HEADROOM, parse_bytes
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_memory_option(parser: argparse.ArgumentParser) -> None:

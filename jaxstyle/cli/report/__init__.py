@@ -1,1 +1,1 @@
-"""TODO."""
+"""What commands say and leave behind: progress, sheets, manifests, rescued results."""

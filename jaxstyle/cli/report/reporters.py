@@ -12,7 +12,7 @@ from jaxstyle.cli.report.terminal import PLAIN_EVERY, Display, Shown
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.display.time_left import Pace
 from jaxstyle.optimize import Progress
-from jaxstyle.pipelines.chunks import Progress
+from jaxstyle.pipelines import chunks
 from jaxstyle.pipelines.video import Frame
 
 
@@ -101,9 +101,9 @@ class GridReporter(Display):
     def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
         self.pace = Pace(None)
-        self.before: Progress | None = None
+        self.before: chunks.Progress | None = None
 
-    def __call__(self, event: Progress) -> None:
+    def __call__(self, event: chunks.Progress) -> None:
         """Show one step."""
         if self.quiet:
             return
@@ -124,7 +124,7 @@ class GridReporter(Display):
         often = step == 1 or step % PLAIN_EVERY == 0
         self.tell(shown, plain=often or event.batch.running == 0)
 
-    def _pace(self, event: Progress) -> Pace:
+    def _pace(self, event: chunks.Progress) -> Pace:
         """That of the chunk in hand."""
         before, self.before = self.before, event
         if before is not None and (event.done != before.done or event.level < before.level):

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Sheets of labelled pictures, and what is said of cells that failed."""
 
 from __future__ import annotations
 

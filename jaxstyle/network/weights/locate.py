@@ -22,7 +22,7 @@ def weights_directory() -> Path:
         return Path(named).expanduser()
     if Path("weights").is_dir():
         return Path("weights")
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = Path(__file__).resolve().parents[3]
     if (checkout / "pyproject.toml").is_file() and (checkout / "weights").is_dir():
         return checkout / "weights"
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
@@ -47,7 +47,7 @@ def load_weights(which: str | os.PathLike[str] | None = None) -> Network:
     converted = weights_directory() / DEFAULT_FILE
     which = which or default_weights()
     if which == "slim":
-        embedded = resources.files("jaxstyle") / "data" / "vgg19_slim.h5"
+        embedded = resources.files("jaxstyle.network.weights") / "data" / "vgg19_slim.h5"
         with resources.as_file(embedded) as path:
             return read_native(path)
     if which == "vgg19":

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Published weight files: where they are, how they are fetched and verified."""
