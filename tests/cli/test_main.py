@@ -23,7 +23,7 @@ from jaxstyle.network.weights import load_weights, write_native
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Progress
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FAST = ["--size", "48", "--steps", "3", "--levels", "1"]
 
 

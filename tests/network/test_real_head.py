@@ -22,7 +22,7 @@ from jaxstyle.network.preprocessing import CAFFE, preprocessing, to_network
 from jaxstyle.network.vgg import features
 from jaxstyle.network.weights.fingerprints import identify
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 ORIGINAL = SHARED / "weights" / "vgg19_original_head" / "vgg19.model"
 NORMALISED = SHARED / "weights" / "vgg19_normalised_head"
 PHOTOGRAPH = SHARED / "images" / "tubingen.jpg"
