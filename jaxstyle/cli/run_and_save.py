@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from jaxstyle.run.result import Stylized
 
 
-CUT_SHORT = ("interrupted", "stopped")
-"""Reasons that keep the checkpoint: one can go on with such a run."""
-
-
 def add_output_options(
     parser: argparse.ArgumentParser, *, required: bool, default: str = "CONTENT-STYLE.png"
 ) -> None:
@@ -67,6 +63,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
         interrupted (its picture is saved all the same).
     """
     from jaxstyle.cli.report.reporters import Reporter
+    from jaxstyle.optimize.ending import Ending
     from jaxstyle.run.coarse_to_fine import run
     from jaxstyle.run.job import is_masked
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
@@ -98,13 +95,13 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
             result = run(job, tell, checkpoint)
         if first:
             save_or_rescue(result.save, output, checkpoint)
-        if checkpoint is not None and result.reason not in CUT_SHORT:
+        if checkpoint is not None and not result.reason.cut_short:
             checkpoint.remove()
         if preview is not None:
             preview.finish(result.image, f"saved to {output}")
     if first:
         _leave_and_say(result, output, arguments, recorder, reporter)
-    if result.reason == "interrupted":
+    if result.reason is Ending.INTERRUPTED:
         return EXIT_CODE
     return 1 if recorder.problems else 0
 
@@ -143,7 +140,7 @@ def _leave_and_say(
         more = len(recorder.problems) - 1
         print(line + (f"; and {more} more" if more else ""), file=sys.stderr, flush=True)
     width, height = result.image.shape[1::-1]
-    early = f" ({result.reason})" if result.reason in CUT_SHORT else ""
+    early = f" ({result.reason})" if result.reason.cut_short else ""
     reporter.say(
         f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "
         f"{result.seconds:.1f} s{early}"

@@ -8,6 +8,7 @@ An algorithm says which point to evaluate next and is told what was found there:
 """
 
 from jaxstyle.optimize.adam import Adam
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.lbfgs import LBFGS
 from jaxstyle.optimize.loop import Outcome, Progress, Stopping, minimise
 from jaxstyle.optimize.scipy_lbfgsb import ScipyLBFGSB
@@ -16,6 +17,7 @@ from jaxstyle.optimize.snapshot import OutOfMemory
 __all__ = [
     "LBFGS",
     "Adam",
+    "Ending",
     "OutOfMemory",
     "Outcome",
     "Progress",

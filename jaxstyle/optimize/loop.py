@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError, is_out_of_memory
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
@@ -93,8 +94,7 @@ class Outcome(NamedTuple):
         value, terms: the loss there.
         steps: evaluations made.
         seconds: time taken.
-        reason: ``steps``, ``tolerance``, ``max_seconds``, ``stalled``, ``stopped`` (the callback
-            returned True) or ``interrupted``.
+        reason: why it ended.
         values: the value found at each step.
     """
 
@@ -103,14 +103,14 @@ class Outcome(NamedTuple):
     terms: Any
     steps: int
     seconds: float
-    reason: str
+    reason: Ending
     values: list[float]
 
 
 Callback = Callable[[Progress], bool | None]
 """Ends the run after the step in hand by returning True."""
 
-Agree = Callable[[str | None], str | None]
+Agree = Callable[[Ending | None], Ending | None]
 """From this process's reason to stop to that of all."""
 
 
@@ -303,22 +303,22 @@ class Watch:
                 x, Snapshot(None, self.values[:steps], self.seconds, stalled=False)
             ) from error
 
-    def reason(self, interrupted: threading.Event) -> str | None:
+    def reason(self, interrupted: threading.Event) -> Ending | None:
         """Why to stop now, or None to go on."""
         if interrupted.is_set():
-            return "interrupted"
+            return Ending.INTERRUPTED
         if self.stopped:
-            return "stopped"
+            return Ending.STOPPED
         if self.stalled:
-            return "stalled"
+            return Ending.STALLED
         if len(self.values) >= self.stopping.steps:
-            return "steps"
+            return Ending.STEPS
         if self.seconds >= self.stopping.max_seconds and self.values:
-            return "max_seconds"
+            return Ending.MAX_SECONDS
         if self.stopping.tolerance > 0 and len(self.bests) > TOLERANCE_WINDOW:
             before, now = self.bests[-1 - TOLERANCE_WINDOW], self.bests[-1]
             if before - now <= self.stopping.tolerance * abs(before):
-                return "tolerance"
+                return Ending.TOLERANCE
         return None
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import Bounds, minimize
 
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.loop import (
     Callback,
     Evaluate,
@@ -81,7 +82,7 @@ class ScipyLBFGSB:
                 return (value, gradient.ravel()) if np.isfinite(value) else best.mirrored(flat)
 
             self._search(function, start, stopping)
-            reason = watch.reason(interrupted) or "stalled"  # scipy ended of its own accord
+            reason = watch.reason(interrupted) or Ending.STALLED  # scipy ended of its own accord
         return Outcome(
             best.x, best.value, best.terms, len(watch.values), watch.seconds, reason, watch.values
         )

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxstyle.errors import InputError
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.loop import (
     Algorithm,
     Evaluate,
@@ -117,7 +118,7 @@ def minimise_batch(
 ) -> list[Outcome | InputError]:
     """Minimise all cells at once.
 
-    Ctrl-C ends every cell after the step in hand, with reason ``interrupted``.
+    Ctrl-C ends every cell after the step in hand, with reason ``INTERRUPTED``.
 
     Args:
         program: compiled for arrays of these shapes and places.
@@ -134,7 +135,7 @@ def minimise_batch(
     filling = x.shape[0] - len(stoppings)
     watches = [Watch(stopping) for stopping in stoppings]
     failures: dict[int, InputError] = {}
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Ending] = {}
     own = list(algorithms or [program.algorithm] * len(stoppings))
     numbers = _numbers_of(own + own[-1:] * filling, x)
     state = program.start(x)
@@ -159,7 +160,7 @@ def minimise_batch(
                     try:
                         watch.add(float(values[step][cell]), bool(stalled[step][cell]))
                     except InputError as error:
-                        failures[cell], reasons[cell] = error, "failed"
+                        failures[cell], reasons[cell] = error, Ending.STALLED
             if callback is not None:
                 callback(_progress(watches, reasons, failures))
         pictures = program.result(state)
@@ -220,7 +221,7 @@ def _on_host(reports: Any, fused: int) -> Any:
 
 
 def _progress(
-    watches: Sequence[Watch], reasons: dict[int, str], failures: dict[int, InputError]
+    watches: Sequence[Watch], reasons: dict[int, Ending], failures: dict[int, InputError]
 ) -> BatchProgress:
     bests = [
         float("nan") if cell in failures else watch.bests[-1] if watch.bests else float("nan")

@@ -193,7 +193,7 @@ def run_many(
             done += len(portion.results)
             yield portion.results
             found = [one for one in portion.results.values() if isinstance(one, Stylized)]
-            if any(one.reason == "interrupted" for one in found):
+            if any(one.reason.cut_short for one in found):
                 return
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.run.job import Job
-from jaxstyle.run.record import record_of
 from jaxstyle.run.result import Stylized
-from jaxstyle.run.same_run import _arrays_of, _essence
+from jaxstyle.run.same_run import digest_of_arrays, is_result_of
 
 
 def make_folder(folder: Path) -> None:
@@ -46,7 +46,7 @@ def save_cell(folder: Path, name: str, job: Job, result: Stylized) -> Path:
         "reason": result.reason,
         "losses": result.losses,
         "record": json.loads(result.record),
-        "arrays": _arrays_of(job),
+        "arrays": digest_of_arrays(job),
     }
     write_json(path.with_suffix(".json"), figures)
     return path
@@ -60,13 +60,10 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
     path = folder / f"{name}.png"
     try:
         figures = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        wanted = _essence(json.loads(record_of(job)))
         # The picture too: a run that was ended between its two files has left a pair of strangers.
-        there = figures["record"], json.loads(read_record(path))
-        if any(_essence(record) != wanted for record in there):
-            return None
-        if figures["arrays"] != _arrays_of(job):
-            return None
+        for record in (figures["record"], json.loads(read_record(path))):
+            if not is_result_of(job, record, figures["arrays"]):
+                return None
         picture = load_image(path)
         return Stylized(
             image=picture.rgb,
@@ -76,7 +73,7 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
             loss=_numbers(figures["loss"]),
             steps=figures["steps"],
             seconds=figures["seconds"],
-            reason=figures["reason"],
+            reason=Ending(figures["reason"]),
             losses=_numbers(figures["losses"]),
             record=json.dumps(figures["record"], sort_keys=True),
             exif=picture.exif,

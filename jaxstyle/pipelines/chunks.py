@@ -17,6 +17,7 @@ from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import Outcome, Stopping
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep, equal_chunks, fit_chunk
 from jaxstyle.pipelines.grouping import Group, content_key, guide_key, runs_alone, style_key
@@ -237,7 +238,7 @@ class _Runner:
                     losses[place].append(outcome.values)
             good = [outcome for outcome in outcomes if not isinstance(outcome, InputError)]
             spent += max((outcome.seconds for outcome in good), default=0.0)
-            if any(outcome.reason == "interrupted" for outcome in good):
+            if any(outcome.reason is Ending.INTERRUPTED for outcome in good):
                 if level < len(sizes) - 1:
                     # Those that were through with this level have others to come.
                     outcomes = [_cut_short(outcome) for outcome in outcomes]
@@ -310,7 +311,7 @@ def _among(job: Job, size: int) -> Job:
 
 
 def _cut_short(outcome: Outcome | InputError) -> Outcome | InputError:
-    return outcome._replace(reason="interrupted") if isinstance(outcome, Outcome) else outcome
+    return outcome._replace(reason=Ending.INTERRUPTED) if isinstance(outcome, Outcome) else outcome
 
 
 def _own_terms(job: Job, result: Stylized) -> Stylized:

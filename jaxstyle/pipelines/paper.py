@@ -88,7 +88,7 @@ def reconstruct_content(
         result = run(job, _told(callback, layer, job))
         original = content_at(job, len(job.sizes) - 1)
         panels.append(Panel(layer, result, psnr(result.image, original)))
-        if result.reason in ("interrupted", "stopped"):
+        if result.reason.cut_short:
             break
     return panels
 
@@ -120,7 +120,7 @@ def reconstruct_style(
         job = prepare(None, picture, **settings_here)
         result = run(job, _told(callback, label, job))
         panels.append(Panel(label, result, float("nan")))
-        if result.reason in ("interrupted", "stopped"):
+        if result.reason.cut_short:
             break
     return panels
 

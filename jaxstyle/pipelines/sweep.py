@@ -15,6 +15,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.images.masks import read_mask
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
 from jaxstyle.pipelines.chunks import Limits, Portion, Progress, run_group
@@ -24,8 +25,6 @@ from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.processes import gather, is_first
-
-INTERRUPTED = "interrupted"
 
 
 class CellResult(NamedTuple):
@@ -65,7 +64,7 @@ class Grid:
     @property
     def interrupted(self) -> bool:
         """Whether the run ended before all cells were done."""
-        return any(cell.message.startswith(INTERRUPTED) for cell in self.cells)
+        return any(cell.message.startswith(Ending.INTERRUPTED) for cell in self.cells)
 
     def rows(self) -> list[list[CellResult]]:
         """The cells as a table: the last axis across, all others down."""
@@ -151,14 +150,16 @@ def sweep(
                         save_cell(folder, cell.name, jobs[index], cell.result)
                     except InputError as error:  # a full disk: the others may be smaller
                         done[index] = cell._replace(message=str(error))
-            if any(done[index].message == INTERRUPTED for index in portion.results):
+            if any(
+                isinstance(f, Stylized) and f.reason.cut_short for f in portion.results.values()
+            ):
                 break
     except KeyboardInterrupt:  # while a program was compiled, or the second one
         if jax.process_count() > 1:  # the others wait for this process: it has to end
             raise
     for index, cell in enumerate(cells):
         if index not in done:
-            done[index] = _result(cell, None, f"{INTERRUPTED} before it was run")
+            done[index] = _result(cell, None, f"{Ending.INTERRUPTED} before it was run")
     return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
 
 
@@ -291,7 +292,7 @@ def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResul
 def _taken(cell: Cell, found: Stylized | InputError) -> CellResult:
     if isinstance(found, InputError):
         return _result(cell, None, str(found))
-    return _result(cell, found, INTERRUPTED if found.reason == INTERRUPTED else "")
+    return _result(cell, found, str(found.reason) if found.reason.cut_short else "")
 
 
 def _counting(callback: Callable[[Progress], None], cells: int, before: int):

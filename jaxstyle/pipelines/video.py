@@ -24,6 +24,7 @@ from jaxstyle.images.transparency import filled
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.optical_flow import Motion, flicker, motion_between, warped
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import read_regions, read_styles
@@ -136,8 +137,10 @@ def stylize_video(
         picture, result = find(index, job), None
         if picture is None:
             result = run(job, None if callback is None else _told_of(index, callback))
-            if result.reason == "interrupted":
+            if result.reason is Ending.INTERRUPTED:
                 raise KeyboardInterrupt
+            if result.reason.cut_short:
+                return
             picture = keep(index, result)
         seen = filled(picture, alpha_at(job, len(job.sizes) - 1))
         unsteady = float("nan")

@@ -21,7 +21,7 @@ from jaxstyle.optimize.snapshot import Snapshot, on_host
 from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
 from jaxstyle.run.job import Job
 from jaxstyle.run.record import parse_record, record_of
-from jaxstyle.run.same_run import OF_THE_MACHINE, difference_from, digest_of_arrays
+from jaxstyle.run.same_run import OF_THE_FILE, OF_THE_MACHINE, difference_from, digest_of_arrays
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.runtime.processes import gather, is_first
 
@@ -102,7 +102,10 @@ def begin(job: Job, checkpoint: Checkpoint | None) -> Begun:
         return Begun(job)
     about, arrays = found
     theirs = parse_record(about["record"])
-    difference = difference_from(job, theirs, about["plan"], about["inputs"])
+    # The history may have been cut down to what fits the memory.
+    cut = ("history",) if "history" in f"{job.plan} {about['plan']}" else ()
+    free = (*OF_THE_MACHINE, *OF_THE_FILE, *cut)
+    difference = difference_from(job, theirs, their_arrays=about["inputs"], free=free)
     if difference is not None:
         raise InputError(
             f"{path} belongs to a run with {difference}: give the same, or another checkpoint"

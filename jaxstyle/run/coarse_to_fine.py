@@ -88,7 +88,7 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
         image = np.clip(outcome.x, 0, 1)
         seconds += outcome.seconds
         losses.append(outcome.values)
-        if outcome.reason in ("interrupted", "stopped"):
+        if outcome.reason.cut_short:
             break
     return finished(job, image, outcome, losses, seconds)
 

@@ -17,6 +17,7 @@ from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.partitioned.device_mesh import AXES, AnyPicture, evaluation_sharded
 from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import Algorithm, Callback
 from jaxstyle.optimize.snapshot import Snapshot
@@ -87,9 +88,6 @@ def minimise_level(
         steps_per_call=steps_per_call(config),
         resume=resume,
     )
-
-
-_REASONS = (None, "steps", "tolerance", "stalled", "max_seconds", "stopped", "interrupted")
 
 
 @jax.tree_util.register_dataclass
@@ -189,9 +187,10 @@ def minimise_sharded(
     return outcome._replace(x=np.ascontiguousarray(outcome.x[:height, :width]))
 
 
-def agreed(reason: str | None) -> str | None:
+def agreed(reason: Ending | None) -> Ending | None:
     """The gravest reason to stop that any process has; all must call it."""
     if jax.process_count() == 1:
         return reason
-    code = np.array([_REASONS.index(reason)], np.int32)
-    return _REASONS[int(np.max(multihost_utils.process_allgather(code)))]
+    reasons = (None, *Ending)
+    code = np.array([reasons.index(reason)], np.int32)
+    return reasons[int(np.max(multihost_utils.process_allgather(code)))]

@@ -16,6 +16,7 @@ from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
+from jaxstyle.optimize.ending import Ending
 from jaxstyle.run.job import Job
 from jaxstyle.run.level_pictures import presented
 from jaxstyle.run.level_targets import enlarge
@@ -37,7 +38,7 @@ class Stylized:
         loss: their sum.
         steps: evaluations made, over all levels.
         seconds: time taken.
-        reason: why the last level ended; ``interrupted`` if Ctrl-C did.
+        reason: why the last level ended; ``INTERRUPTED`` if Ctrl-C did.
         losses: for each level the loss at every step.
         record: JSON text from which ``jaxstyle replay`` can run it again.
         exif: the content's, or None.
@@ -50,7 +51,7 @@ class Stylized:
     loss: float
     steps: int
     seconds: float
-    reason: str
+    reason: Ending
     losses: list[list[float]]
     record: str
     exif: bytes | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from jaxstyle.images import read_record
-from jaxstyle.objective.pytrees import model_of
 from jaxstyle.run.job import Job
 from jaxstyle.run.record import record_of
 
@@ -26,14 +25,20 @@ _NAMES = ("path", "source")
 
 
 def difference_from(
-    job: Job, theirs: Mapping[str, Any], their_plan: str, their_arrays: str
+    job: Job,
+    theirs: Mapping[str, Any],
+    *,
+    their_arrays: str | None,
+    free: Sequence[str] = (*OF_THE_MACHINE, *OF_THE_FILE),
 ) -> str | None:
     """What makes a recorded run another than a job, in words; None if they are the same.
 
+    The one rule by which checkpoints, sweeps, batches and videos know their own results again.
+
     Args:
         theirs: the record.
-        their_plan: see ``Job``.
-        their_arrays: its ``digest_of_arrays``.
+        their_arrays: its ``digest_of_arrays``; None where all its inputs are files.
+        free: settings that may differ.
     """
     ours = json.loads(record_of(job))
     mine, other = ours["inputs"], theirs["inputs"]
@@ -41,9 +46,7 @@ def difference_from(
         if _hashes(mine.get(name)) != _hashes(other.get(name)):
             where = _first_name(other.get(name))
             return f"other {name}" + (f" ({where})" if where else "")
-    free = {*OF_THE_MACHINE, *OF_THE_FILE, "weights"}  # a weight file may have moved
-    if "history" in f"{job.plan} {their_plan}":
-        free.add("history")  # cut down to what fits the memory
+    free = (*free, "weights")  # a weight file may have moved; its hash is among the inputs
     mine, other = ours["config"], theirs["config"]
     for name in (*mine, *(name for name in other if name not in mine)):
         if name not in free and mine.get(name) != other.get(name):
@@ -51,7 +54,7 @@ def difference_from(
     mine, other = ours["extra"]["shape"], theirs.get("extra", {}).get("shape")
     if mine != other:
         return f"a size of {other}, not {mine}"
-    if their_arrays != digest_of_arrays(job):
+    if their_arrays is not None and their_arrays != digest_of_arrays(job):
         return "other arrays as its inputs"
     return None
 
@@ -101,37 +104,28 @@ def digest_of_arrays(job: Job) -> str:
 
 
 def is_made(path: Path, job: Job) -> bool:
-    """Whether a picture is there whose record is of just this job, whose inputs are files."""
+    """Whether a picture is there that is the finished result of just this job.
+
+    Inputs that are no files are not in a picture's record: where there are any, ask
+    ``difference_from`` with their digest.
+    """
     try:
-        return _essence(json.loads(read_record(path))) == _essence(json.loads(record_of(job)))
+        return is_result_of(job, json.loads(read_record(path)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
-def _essence(record: dict[str, Any]) -> dict[str, Any]:
-    """What makes the pixels; the command in the note may have changed by ``--resume`` alone."""
-    extra = record["extra"]
-    return {
-        "config": record["config"],
-        "inputs": record["inputs"],
-        "versions": record["versions"],
-        "extra": {name: extra[name] for name in ("backend", "shape")},
-    }
+def is_result_of(job: Job, record: Mapping[str, Any], arrays: str | None = None) -> bool:
+    """Whether a finished picture's record says that running ``job`` here gives its very pixels.
 
+    Args:
+        arrays: the ``digest_of_arrays`` that was kept with it; None where all inputs are files.
 
-def _arrays_of(job: Job) -> str:
-    """A hash of the inputs that are of no file, which a record does not tell apart."""
-    digest = hashlib.sha256()
-    pictures = [one.picture for one in job.contents] + [style.image for style in job.styles]
-    for picture in pictures:
-        if not picture.sha256:  # no file of targets, which always has one
-            for part in (picture.rgb, picture.alpha):
-                digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-    masks = [region.mask for region in job.regions] + [style.mask for style in job.styles]
-    for mask in (*masks, job.freeze):
-        if mask is not None and not mask.sha256:
-            digest.update(np.ascontiguousarray(mask.values).tobytes())
-    if not job.network.sha256:
-        for leaf in jax.tree.leaves(model_of(job.network)):
-            digest.update(np.asarray(leaf).tobytes())
-    return digest.hexdigest()
+    Raises:
+        KeyError, TypeError, AttributeError: it is no record.
+    """
+    ours = json.loads(record_of(job))
+    same_machine = ours["versions"] == record["versions"] and (
+        ours["extra"]["backend"] == record["extra"]["backend"]
+    )
+    return same_machine and difference_from(job, record, their_arrays=arrays, free=()) is None

@@ -65,7 +65,7 @@ def stylize(
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         checkpoint = Checkpoint(checkpoint)
     result = run(job, shown_by_default(callback), checkpoint)
-    if checkpoint is not None and result.reason not in ("interrupted", "stopped"):
+    if checkpoint is not None and not result.reason.cut_short:
         checkpoint.remove()
     return result
 

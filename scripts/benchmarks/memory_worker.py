@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import problem
 from resident import peak_resident, resident
 
+from jaxstyle.display.progress import LevelProgress
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.strategy import ways
-from jaxstyle.display.progress import LevelProgress
 
 settings = problem.settings()
 jax.block_until_ready(jnp.zeros(8) + 1)

@@ -96,7 +96,7 @@ def test_what_is_finished_is_not_run_again(made, pictures):
     assert (again.programs, again.chunks, told) == (0, 0, [])
     for found, expected in zip(results(again), results(grid), strict=True):
         np.testing.assert_allclose(found.image, expected.image, atol=0.51 / 255)
-        assert replace(found, image=expected.image) == expected
+        assert vars(replace(found, image=expected.image)) == vars(expected)
 
 
 def test_without_resume_all_is_run(made, pictures, copy):
@@ -186,7 +186,7 @@ def test_another_command_is_no_other_run(job, made):
     assert finished_cell(made[1], made[0].cells[0].name, other) is not None
 
 
-@pytest.mark.parametrize("changed", ["content", "style", "network", "mask", "freeze"])
+@pytest.mark.parametrize("changed", ["content", "style", "shape", "network", "mask", "freeze"])
 def test_arrays_are_told_apart_though_records_do_not_name_them(made, tmp_path, changed):
     network = replace(load_weights("slim"), sha256="")
     other_params = jax.tree.map(lambda leaf: 2 * leaf, network.params)
@@ -195,6 +195,7 @@ def test_arrays_are_told_apart_though_records_do_not_name_them(made, tmp_path, c
     other = {
         "content": picture(8),
         "style": picture(9),
+        "shape": STYLE.reshape(32, 24, 3),  # the same bytes
         "network": replace(network, params=other_params),
         "mask": mask / 2,
         "freeze": mask / 2,
@@ -209,7 +210,8 @@ def test_arrays_are_told_apart_though_records_do_not_name_them(made, tmp_path, c
     result = replace(made[0].cells[0].result, record=record_of(this))
     save_cell(tmp_path, "cell", this, result)
     assert finished_cell(tmp_path, "cell", job_of(given)) is not None
-    assert finished_cell(tmp_path, "cell", job_of({**given, changed: other[changed]})) is None
+    name = "style" if changed == "shape" else changed
+    assert finished_cell(tmp_path, "cell", job_of({**given, name: other[changed]})) is None
 
 
 def test_losses_that_were_not_finite_come_back(job, made, tmp_path):

@@ -97,6 +97,20 @@ def test_without_opencv_each_starts_from_the_last(monkeypatch):
     assert 0 < trust.mean() < 1
 
 
+def test_a_callback_that_ends_a_frame_ends_the_video_and_nothing_half_done_is_kept():
+    kept: list[int] = []
+
+    def stop_in_the_second(index, event):
+        return index == 1 and event.step == 3
+
+    def keep(index, result):
+        kept.append(index)
+        return result.image
+
+    assert len(paint(PAN[:3], callback=stop_in_the_second, keep=keep)) == 1
+    assert kept == [0]
+
+
 def test_tiles_give_the_same():
     few = {"steps": 2, "steps_next": 2, "optimizer": "adam", "style_layers": "relu1_1"}
     few["content_layers"] = "relu1_1"

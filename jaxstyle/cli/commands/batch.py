@@ -203,11 +203,13 @@ class Manifest:
         Returns:
             Whether it was interrupted, and has nothing to be written.
         """
+        from jaxstyle.optimize.ending import Ending
+
         row = self.rows[index]
         if isinstance(result, InputError):
             row |= {"output": "", "message": str(result)}
             return False
-        if result.reason == "interrupted":
+        if result.reason is Ending.INTERRUPTED:
             return True
         try:
             if writes:

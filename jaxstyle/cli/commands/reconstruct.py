@@ -111,7 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _interrupted(rows: dict[str, list[Panel]]) -> bool:
-    return any(p.result.reason == "interrupted" for panels in rows.values() for p in panels)
+    from jaxstyle.optimize.ending import Ending
+
+    return any(p.result.reason is Ending.INTERRUPTED for panels in rows.values() for p in panels)
 
 
 def _write(

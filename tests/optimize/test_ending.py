@@ -1,0 +1,16 @@
+"""Why runs end: one order of gravity, one question for who goes on with other runs."""
+
+from __future__ import annotations
+
+import json
+
+from jaxstyle.optimize import Ending
+
+
+def test_only_people_cut_a_run_short():
+    assert [ending for ending in Ending if ending.cut_short] == [Ending.STOPPED, Ending.INTERRUPTED]
+
+
+def test_it_is_text_in_records():
+    assert json.dumps({"reason": Ending.MAX_SECONDS}) == '{"reason": "max_seconds"}'
+    assert Ending("stopped") is Ending.STOPPED == "stopped"
