@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -109,11 +110,10 @@ def shell_commands(block: Block) -> Iterator[list[str]]:
             words = []
 
 
-COMMANDS = [
-    (f"{block.page}: {shlex.join(words)}", words)
-    for block in blocks("sh", "bash", "")
-    for words in shell_commands(block)
-]
+def commands_of(page: Path) -> list[list[str]]:
+    """All commands in the blocks of a page."""
+    mine = (block for block in blocks("sh", "bash", "") if block.page == name_of(page))
+    return [words for block in mine for words in shell_commands(block)]
 
 
 def of_jaxstyle(words: list[str]) -> list[str] | None:
@@ -158,25 +158,40 @@ def test_a_page_opens_with_its_command(page):
     assert len(before.splitlines()) <= 8
 
 
-@pytest.mark.parametrize(("shown", "words"), COMMANDS, ids=[shown for shown, _ in COMMANDS])
-def test_commands_parse(parser, capsys, shown, words):
-    arguments = of_jaxstyle(words)
-    if arguments is None:
-        return
+def parse_error(parser, arguments: list[str], capsys) -> str | None:
+    """What the command line says against some arguments."""
     try:
         _, styles = parser.parse_known_args(arguments)  # styles may follow after options
-    except SystemExit as end:  # --help and --version
-        assert end.code == 0, capsys.readouterr().err
-    else:
-        assert not [style for style in styles if style.startswith("-")]
+    except SystemExit as end:
+        said = capsys.readouterr().err
+        return said if end.code else None  # --help ends with 0
+    unknown = [style for style in styles if style.startswith("-")]
+    return f"{arguments[0]} has no {unknown[0]}" if unknown else None
 
 
-@pytest.mark.parametrize(("shown", "words"), COMMANDS, ids=[shown for shown, _ in COMMANDS])
-def test_files_that_commands_name_are_there(shown, words):
-    for word in words:
-        if word.startswith(("examples/", "scripts/", "benchmarks/", "jaxstyle/", "tests/")):
-            path = re.split(r"[:*?]", word)[0]
-            assert (ROOT / path).exists(), f"{word} is not in the repository"
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_parse(page, parser, capsys):
+    arguments = [of_jaxstyle(words) for words in commands_of(page)]
+    errors = [parse_error(parser, given, capsys) for given in arguments if given is not None]
+    assert [error for error in errors if error] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_commands_name_are_in_the_repository(page):
+    ours = ("examples/", "scripts/", "benchmarks/", "jaxstyle/", "tests/", "docs/")
+    words = [word for words in commands_of(page) for word in words if word.startswith(ours)]
+    paths = [re.split(r"[:*?]", word)[0] for word in words]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_command_has_an_example(parser):
+    shown = [of_jaxstyle(words) for page in PAGES for words in commands_of(page)]
+    (commands,) = (
+        action.choices
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    assert set(commands) <= {arguments[0] for arguments in shown if arguments}
 
 
 PYTHON = blocks("python")
@@ -189,8 +204,8 @@ def test_python_runs(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAXSTYLE_WEIGHTS", str(tmp_path))
     assert "steps=" not in block.text
-    small = re.sub(r"\bheight=\d+", "height=32", block.text)
-    small = re.sub(r"\b(size|width)=\d+", r"\1=32, steps=1", small)
+    small = re.sub(r"\bheight=\d+", "height=48", block.text)
+    small = re.sub(r"\b(size|width)=\d+", r"\1=48, steps=1", small)
     exec(compile(small, f"{block.page}, block {block.number}", "exec"), {})
 
 
