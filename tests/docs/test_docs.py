@@ -105,6 +105,8 @@ def shell_commands(block: Block) -> Iterator[list[str]]:
                 continue
             while words and ENVIRONMENT.match(words[0]):
                 words.pop(0)
+            if words[:1] == ["cd"]:
+                break  # the rest of the line is at home elsewhere
             if words:
                 yield words
             words = []
