@@ -1,44 +1,72 @@
-"""Our sides of ``bench.py optimise``: one optimiser from one start, evaluation by evaluation."""
+"""Our runs of ``optimise``, ``sweep`` and ``gpu``: ``stylize`` or ``sweep`` at a single size.
+
+All is run twice, and the second time measured: the first compiles.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
 from typing import Any
 
-import jax.numpy as jnp
-import problem
+import jax
+import numpy as np
 
-from jaxstyle.objective.pytrees import model_of
-from jaxstyle.optimize import Outcome, ScipyLBFGSB, Stopping, minimise
-from jaxstyle.run.from_config import algorithm_of, precision_in_force
-from jaxstyle.run.job import objective_of_job, weights_of_job
-from jaxstyle.run.level_targets import start_of, targets_at
-from jaxstyle.run.prepare import prepare
+from benchmarks import ours, problem
+from jaxstyle import Stylized, axis, stylize, sweep
+from jaxstyle.pipelines.chunks import Limits
 
-
-def run(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The loss at every evaluation, when each was through, and the loss of what is returned."""
-    own = {name: asked[name] for name in ("optimizer", "history", "init")}
-    job = prepare(asked["content"], asked["style"], **asked["config"], **own)
-    objective, model = objective_of_job(job), model_of(job.network)
-    start, times = jnp.asarray(start_of(job)), []
-
-    def minimised(evaluations: int) -> Outcome:
-        times.clear()
-        common: dict[str, Any] = {"callback": lambda progress: times.append(progress.seconds)}
-        stopping = Stopping(evaluations)
-        if job.config.optimizer == "scipy":
-            bridge = ScipyLBFGSB(job.config.history)
-            return bridge.minimise(objective, start, arguments, stopping, **common)
-        algorithm = algorithm_of(job.config)
-        return minimise(objective, start, arguments, algorithm, stopping, **common)
-
-    with precision_in_force(job.config):
-        arguments = model, targets_at(job, objective, model, 0), weights_of_job(job, 0)
-        minimised(1)  # compiles
-        outcome = minimised(asked["evaluations"])
-    return {"losses": outcome.values, "times": times, "result": outcome.value}
+asked = problem.settings()
+if asked.get("platform"):
+    jax.config.update("jax_platforms", asked["platform"])
+jax.config.update("jax_num_cpu_devices", asked.get("devices", 1))  # tells nothing to others
+devices = tuple(jax.local_devices()[: asked.get("devices", 1)])
+settings: dict[str, Any] = {"levels": 1, **asked["config"]}
+if "net" in asked:
+    settings["network"] = ours.network(asked["net"])
+content, style = asked.get("pictures") or list(problem.pictures(settings["size"]).values())[:2]
+times: list[float] = []
 
 
-if __name__ == "__main__":
-    problem.say(run(problem.settings()))
+def one_by_one() -> list[Stylized]:
+    """All runs asked for; of a single one ``times`` has when each step was through."""
+    watched = asked.get("watched", False)
+    return [
+        stylize(
+            content,
+            style,
+            callback=(lambda event: times.append(event.progress.seconds)) if watched else False,
+            **settings,
+            **cell,
+        )
+        for cell in asked.get("cells", [{}])
+    ]
+
+
+def together() -> list[Stylized]:
+    """The same as a sweep."""
+    axes = [axis(name, values) for name, values in asked["axes"].items()]
+    limits = Limits(cells_at_once=asked["chunk"], devices=devices)
+    grid = sweep(content, style, axes, limits=limits, **settings)
+    if failed := [cell.message for cell in grid.cells if cell.message]:
+        raise SystemExit(failed[0])
+    return [cell.result for cell in grid.cells if cell.result is not None]
+
+
+def run() -> tuple[list[Stylized], float]:
+    """The results, and the seconds of all of them."""
+    times.clear()
+    started = time.perf_counter()
+    results = together() if "axes" in asked else one_by_one()
+    return results, time.perf_counter() - started
+
+
+_, first_seconds = run()
+results, seconds = run()
+problem.say(
+    {
+        "runs": [[*np.concatenate(result.losses), result.loss] for result in results],
+        "times": times,
+        "seconds": seconds,
+        "first_seconds": first_seconds,
+    }
+)

@@ -6,19 +6,16 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import time
 from pathlib import Path
 from typing import Any
 
 BUSY = 0.5
 """Load from which on the ratios to PyTorch are not to be trusted."""
-QUIET = 2.0
-"""Seconds to look at for the load of others after work of our own."""
 PACKAGES = ("jax", "jaxlib", "flax", "torch", "numpy")
 
 
-def machine(load: float) -> dict[str, Any]:
-    """Processor, cores, memory, the load of others, and versions."""
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, load, and versions."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -30,7 +27,7 @@ def machine(load: float) -> dict[str, Any]:
         "cpu": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
-        "load": round(load, 2),
+        "load": round(os.getloadavg()[0], 2),
         **versions,
     }
 
@@ -45,22 +42,3 @@ def _processor() -> str:
 def today() -> str:
     """The date, universal time."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def load_of_others() -> float:
-    """Cores kept busy while this process waits; the load average would count our own last work."""
-    before = _busy_seconds()
-    started = time.perf_counter()
-    time.sleep(QUIET)
-    if before is None or (after := _busy_seconds()) is None:
-        return os.getloadavg()[0]
-    return (after - before) / (time.perf_counter() - started)
-
-
-def _busy_seconds() -> float | None:
-    """Of all cores together since the machine's start; None where no kernel says so."""
-    known = Path("/proc/stat")
-    if not known.is_file():
-        return None
-    user, nice, system, *_ = map(int, known.read_text().split("\n")[0].split()[1:])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")

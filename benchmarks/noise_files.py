@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import ours
 from PIL import Image
 
+from benchmarks import ours
 from jaxstyle.network.weights.native import write_native
 
 BAND = 256

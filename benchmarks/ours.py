@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import problem
 
+from benchmarks import problem
 from jaxstyle import StylizeConfig
 from jaxstyle.network.network import Network, checked_network
 from jaxstyle.network.preprocessing import preprocessing

@@ -7,7 +7,6 @@ convention with the style's constant of 10 and no total variation).
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,13 @@ DEPTHS = (2, 2, 4, 4, 1)
 CONTENT = "relu4_2"
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LOSS_WEIGHTS: dict[str, Any] = {
+    "content_layers": {CONTENT: 1},
+    "style_layers": dict.fromkeys(STYLE, 1),
+    "content_weight": 1,
+    "style_weight": 1,
+    "tv_weight": 0,
+}
 
 
 def weights(net: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -60,6 +66,17 @@ def pictures(size: int) -> dict[str, np.ndarray]:
     return {name: rng.random(shape, np.float32) for name in ("content", "style", "picture")}
 
 
+def arrays(net: str, size: int) -> dict[str, np.ndarray]:
+    """The problem as ``torch_loss`` takes it."""
+    layers = {
+        f"{name}.{part}": array
+        for name, layer in weights(net).items()
+        for part, array in zip(("kernel", "bias"), layer, strict=True)
+    }
+    seen_as = {"scale": np.array(1), "mean": np.array(MEAN), "std": np.array(STD)}
+    return {**layers, **seen_as, **pictures(size)}
+
+
 def noise(size: int, seed: int) -> np.ndarray:
     """Where a run of the grid starts, (size, size, 3)."""
     return np.random.default_rng(seed).random((size, size, 3), np.float32)
@@ -70,61 +87,30 @@ def settings() -> dict[str, Any]:
     return json.loads(sys.argv[1])
 
 
-def say(found: Mapping[str, Any]) -> None:
+def say(answer: Mapping[str, Any]) -> None:
     """Answer with one line."""
-    print(json.dumps(found), flush=True)
+    print(json.dumps(answer), flush=True)
 
 
-def at(where: str) -> None:
-    """Say where this worker is, for the case that it is stopped."""
-    say({"at": where})
-
-
-def serve(
-    step: Callable[[], None],
-    finished: Callable[[], None],
-    result: Callable[[], tuple[float, np.ndarray]],
-    file: str,
-    ready: Mapping[str, Any],
-    device_peak: Callable[[], int | None] = lambda: None,
-) -> None:
-    """Answer on standard output: ready, then the time of the steps asked for, then the end.
+def timed(step: Callable[[], Any], finished: Callable[[], Any]) -> dict[str, Any]:
+    """Seconds of the first step and of those asked for.
 
     Args:
         step: begins one.
         finished: returns when all steps begun have ended.
-        result: the latest step's loss and gradient.
-        file: the gradient is written to, at the end.
-        device_peak: most bytes held on an accelerator.
     """
-    step()
-    finished()
-    say(ready)
-    for line in sys.stdin:
-        word, _, count = line.partition(" ")
-        if word != "step":
-            break
+    asked = settings()
+
+    def seconds(count: int) -> float:
         started = time.perf_counter()
-        for _ in range(int(count)):
+        for _ in range(count):
             step()
         finished()
-        say({"seconds": time.perf_counter() - started})
-    peaks = {"peak": peak(), "device_peak": device_peak()}
-    loss, gradient = result()
-    np.save(file, gradient)
-    say({**peaks, "loss": loss})
+        return (time.perf_counter() - started) / count
 
-
-def report(seconds: float, runs: list[list[float]], **more: Any) -> None:
-    """Say on standard output how a side of ``bench.py sweep`` did.
-
-    Args:
-        runs: per cell of the grid, style weight by style weight, the loss found at each step and
-            then that of the result: one evaluation each.
-    """
-    say({"seconds": seconds, "runs": runs, "peak": peak(), **more})
-
-
-def peak() -> int:
-    """Most memory that this process has held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    first = seconds(1)
+    seconds(1)
+    return {
+        "first_seconds": first,
+        "times": [seconds(asked["inner"]) for _ in range(asked["repeats"])],
+    }

