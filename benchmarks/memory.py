@@ -48,7 +48,6 @@ COLUMNS = {
     "strategy": "strategy",
     "tile": "tile, px",
     "optimizer": "optimiser",
-    "floor_mib": "floor, MiB",
     "peak_mib": "peak, MiB",
     "estimate_mib": "estimate, MiB",
     "ratio": "estimate / peak",

@@ -40,7 +40,7 @@ def painting(
         init = str(folder / "start.png")
         save_image(init, np.random.default_rng(0).random(content.shape, np.float32))
         first = load_image(init).rgb
-    config = StylizeConfig(size=size, weights=weights)
+    config = StylizeConfig(size=size, weights=weights).resolved()
     network = load_weights(weights)
     deepest = max(layer.removeprefix("relu") for layer in config.style_loss_layers)
     layers = {
