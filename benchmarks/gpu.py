@@ -7,7 +7,7 @@ fails costs its own row, and what there was no time for is left out.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from benchmarks.painting import CONTENT, STYLE
 from benchmarks.problem import flops_per_pixel
 from benchmarks.step import COMPILE, EAGER, OURS, add_cases, figures, step_of
 from benchmarks.sweep import GRID, ONE_BY_ONE, ONE_PROGRAM, our_grid
-from benchmarks.workers import Unavailable, WorkerFailed, answer
+from benchmarks.workers import Unavailable, WorkerFailed, answer, measured
 
 PRECISIONS = {"highest": "float32", "high": "TF32", "bf16": "bfloat16"}
 GRAPHS = "torch.compile, CUDA graphs"
@@ -50,7 +50,6 @@ COLUMNS = {
     "device_peak_mib": "peak MiB of the GPU",
     "gradient_error": "gradient's error",
     "first_seconds": "s with compiling",
-    "loss": "loss",
     "note": "note",
 }
 Row = dict[str, Any]
@@ -77,8 +76,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inner", type=int, default=10, help="steps in a turn (default: 10)")
     parser.add_argument("--run-size", type=int, default=512, help="px of the run (default: 512)")
     parser.add_argument("--steps", type=int, default=500, help="of the run (default: 500)")
-    parser.add_argument("--sweep-size", type=int, default=256, help="px (default: 256)")
-    parser.add_argument("--sweep-steps", type=int, default=100, help="(default: 100)")
+    parser.add_argument("--sweep-size", type=int, default=256, help="px of cells (default: 256)")
+    parser.add_argument("--sweep-steps", type=int, default=100, help="of cells (default: 100)")
     parser.add_argument(
         "--tiled-size",
         nargs=2,
@@ -115,14 +114,16 @@ def find(platform: str) -> str:
     Raises:
         Unavailable: there is no GPU that JAX can use.
     """
-    asked = {"platform": "cpu" if platform == "cpu" else None}
-    machine = answer("accelerator", asked, timeout=120)
-    if platform == "gpu" and machine["backend"] != "gpu":
+    program = "import jax; print(jax.default_backend(), jax.local_devices()[0].device_kind)"
+    environment = {"JAX_PLATFORMS": "cpu"} if platform == "cpu" else {}
+    printed = measured([sys.executable, "-c", program], environment, timeout=120).printed
+    backend, _, device = printed.strip().partition(" ")
+    if backend != platform:
         raise Unavailable(
-            f"JAX finds no GPU here, only {machine['backend']}: run this where there is one, after "
+            f"JAX finds no GPU here, only {backend}: run this where there is one, after "
             "pip install 'jaxstyle[cuda]', or see with --platform cpu that it works"
         )
-    return machine["device"]
+    return device
 
 
 class Tasks:
@@ -167,8 +168,6 @@ class Tasks:
         about["precision"] = PRECISIONS[precision]
 
         def measure(seconds: float) -> Row:
-            if side != OURS and importlib.util.find_spec("torch") is None:
-                return {"note": "PyTorch is not installed here"}
             how = {"environment": self.environment, "timeout": seconds}
             taken = self.taken[net, size, precision, side] = step_of(module, asked, **how)
             ours = self.taken.get((net, size, precision, OURS))
@@ -181,28 +180,21 @@ class Tasks:
         return Task(about, measure)
 
     def _run(self, net: str, precision: str, optimizer: str) -> Task:
-        options = self.options
-        config = {"size": options.run_size, "precision": precision, "optimizer": optimizer}
-        config["steps"] = options.steps
-        asked = {"pictures": [str(CONTENT), str(STYLE)], "net": net, "config": config, **self.where}
-        about = {"what": "A run", "net": net, "size": options.run_size, "steps": options.steps}
-        about |= {"precision": PRECISIONS[precision], "side": optimizer}
-
-        def measure(seconds: float) -> Row:
-            run = answer("jaxstyle_minimise", asked, self.environment, seconds)
-            timed = {name: run[name] for name in ("seconds", "first_seconds")}
-            return {**timed, "loss": run["runs"][0][-1]}
-
-        return Task(about, measure)
+        size, steps = self.options.run_size, self.options.steps
+        config = {"size": size, "precision": precision, "optimizer": optimizer, "steps": steps}
+        asked = {"net": net, "pictures": [str(CONTENT), str(STYLE)], "config": config}
+        about = {"what": "A run", "net": net, "size": size, "steps": steps, "side": optimizer}
+        return self._minimise({**about, "precision": PRECISIONS[precision]}, asked)
 
     def _sweep(self, net: str, side: str) -> Task:
         size, steps = self.options.sweep_size, self.options.sweep_steps
-        asked = {**our_grid(net, size, steps, GRID, side), **self.where}
-        about = {"what": f"A sweep of {GRID[0] * GRID[1]} cells", "net": net, "size": size}
-        about |= {"steps": steps, "side": side}
+        cells = GRID[0] * GRID[1]
+        about = {"what": f"A sweep of {cells} cells", "net": net, "size": size, "steps": steps}
+        return self._minimise({**about, "side": side}, our_grid(net, size, steps, GRID, side))
 
+    def _minimise(self, about: Row, asked: Row) -> Task:
         def measure(seconds: float) -> Row:
-            run = answer("jaxstyle_minimise", asked, self.environment, seconds)
+            run = answer("jaxstyle_minimise", asked | self.where, self.environment, seconds)
             return {name: run[name] for name in ("seconds", "first_seconds")}
 
         return Task(about, measure)

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.noise_files import write_network, write_picture
+import numpy as np
+from PIL import Image
+
 from benchmarks.workers import JAXSTYLE, NO_CACHE, measured
 
 
@@ -112,12 +114,16 @@ def run_of(
     Raises:
         WorkerFailed: the run failed, or took longer than ``timeout`` seconds.
     """
-    sizes = {"content": size, "style": style or size}
-    pictures = [
-        write_picture(folder / f"{name}.png", *sides, seed)
-        for seed, (name, sides) in enumerate(sizes.items())
-    ]
-    run = [*pictures, "--weights", write_network(folder, net), "--size", str(max(size))]
+    # Late, so that --help need not load JAX.
+    from benchmarks.ours import network
+    from jaxstyle.network.weights.native import write_native
+
+    write_native(folder / "network.h5", network(net))
+    pictures = [str(folder / "content.png"), str(folder / "style.png")]
+    for seed, (width, height) in enumerate((size, style or size)):
+        noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+        Image.fromarray(noise).save(pictures[seed], compress_level=1)
+    run = [*pictures, "--weights", str(folder / "network.h5"), "--size", str(max(size))]
     run += ["--levels", "1", *words]
     printed = measured([*JAXSTYLE, "plan", *run, "--json"], timeout=timeout).printed
     plan = json.loads(printed)

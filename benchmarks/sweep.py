@@ -87,7 +87,7 @@ def _grid(net: str, size: int, options: argparse.Namespace) -> Iterator[dict[str
             answers[side, devices] = answer("jaxstyle_minimise", asked)
     alone = answer("jaxstyle_minimise", our_grid(net, size, steps, grid, ONE_BY_ONE))
     asked = {"net": net, "size": size, "steps": steps, **_axes(grid)}
-    peer = answer("torch_sweep", asked)
+    peer = answer("torch_minimise", asked)
     answers |= {(ONE_BY_ONE, 1): alone, (PYTORCH, 1): peer}
     for (side, devices), own in answers.items():
         yield {

@@ -9,25 +9,17 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.memory import run_of
 from benchmarks.workers import WorkerFailed
 
-
-class Case(NamedTuple):
-    """A run of which the planner chooses what fits."""
-
-    net: str
-    optimizer: str
-    words: tuple[str, ...] = ()
-
-
 CASES = (
-    Case("slim", "adam"),
-    Case("slim", "lbfgs"),
-    Case("full", "adam", ("--tile", "768", "--style-scale", "0.25")),
+    ("slim", "adam", []),
+    ("slim", "lbfgs", []),
+    ("full", "adam", ["--tile", "768", "--style-scale", "0.25"]),
 )
+"""Network, optimiser, and options of which the style's is there to save time."""
 COLUMNS = {
     "net": "VGG-19",
     "width": "width",
@@ -68,17 +60,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    size, how = tuple(options.size), {"style": (1024, 768), "timeout": 60 * options.minutes}
     for index in options.cases:
-        case = CASES[index - 1]
-        width, height = options.size
-        row = {"net": case.net, "width": width, "height": height, "optimizer": case.optimizer}
+        net, optimizer, more = CASES[index - 1]
+        row = {"net": net, "width": size[0], "height": size[1], "optimizer": optimizer}
         row["allowed_gb"] = options.allowed / 1e9
-        words = ["--optimizer", case.optimizer, "--steps", "1", *case.words]
+        words = ["--optimizer", optimizer, "--steps", "1", *more]
         words += ["--max-memory", f"{options.allowed:.0f}"]
-        how: dict[str, Any] = {"style": (1024, 768), "timeout": 60 * options.minutes}
         try:
             with tempfile.TemporaryDirectory() as folder:
-                run = run_of(case.net, (width, height), words, Path(folder), **how)
+                run = run_of(net, size, words, Path(folder), **how)
         except WorkerFailed as error:
             yield {**row, "note": str(error)}
             continue

@@ -1,10 +1,11 @@
-"""PyTorch's sides of ``optimise`` and ``peers``: one of its optimisers from one start."""
+"""PyTorch's sides of ``optimise``, ``peers`` and ``sweep``: its optimisers from given starts."""
 
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,29 @@ def minimise(
     return {"losses": losses, "times": times, "result": result}
 
 
+def grid(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The runs of a sweep one after another: one evaluation at each step, one of the result."""
+    size, how = asked["size"], {"optimizer": "lbfgs", "history": 10}
+    how["evaluations"] = asked["steps"] + 1
+    loss = Loss(problem.arrays(asked["net"], size), problem.LOSS_WEIGHTS)
+    starts = {seed: torch.tensor(problem.noise(size, seed)) for seed in asked["seed"]}
+    loss(starts[0].clone().requires_grad_()).backward()  # warms up
+    started = time.perf_counter()
+    runs = [
+        minimise(partial(loss, style_factor=weight), start.clone().requires_grad_(), how)["losses"]
+        for weight in asked["style_weight"]
+        for start in starts.values()
+    ]
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "first_seconds": seconds, "runs": runs}
+
+
 def main() -> None:
     """Run what is asked; with ``output`` the picture is saved too, and nothing is warmed up."""
     asked = problem.settings()
+    if "seed" in asked:
+        problem.say(grid(asked))
+        return
     arrays = dict(np.load(asked["file"]))
     loss = Loss(arrays, asked["weights"])
     evaluate = torch.compile(loss) if asked.get("compile") else loss

@@ -111,7 +111,7 @@ def test_the_gpu_section_runs_to_its_end_on_a_cpu():
 
 def test_without_a_gpu_it_refuses_in_one_line(monkeypatch):
     gpu = importlib.import_module("benchmarks.gpu")
-    monkeypatch.setattr(gpu, "answer", lambda *_, **__: {"backend": "cpu", "device": "a CPU"})
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     with pytest.raises(gpu.Unavailable, match="JAX finds no GPU here, only cpu"):
         gpu.find("gpu")
 
