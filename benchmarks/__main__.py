@@ -7,7 +7,7 @@ measures and takes; each is a module of this folder.
 
     python -m benchmarks step --json     # the figures as JSON, with more columns
     python -m benchmarks step --keep     # also keeps them, for their table in docs/benchmarks.md
-    python -m benchmarks tile --cases 2 --keep --add    # beside the figures kept before
+    python -m benchmarks memory --cases --large 2 --keep --add    # beside the figures kept before
     python -m benchmarks page            # writes the page's tables anew from what is kept
 
 Timings on shared machines are noisy: read the ratios. Those to PyTorch hold on an idle machine
@@ -32,7 +32,7 @@ from benchmarks.workers import ROOT, Unavailable, WorkerFailed
 from jaxstyle.display.figures import write_json
 from jaxstyle.runtime.atomic_files import write_bytes
 
-NAMES = ("step", "picture", "peers", "optimise", "sweep", "memory", "tile", "gpu")
+NAMES = ("step", "peers", "optimise", "sweep", "memory", "gpu")
 NEEDS_MORE = 2
 """Exit code: this machine, or what is installed on it, is not enough."""
 
@@ -66,12 +66,7 @@ def measure(options: argparse.Namespace, command: str) -> dict[str, Any]:
     if about["load"] > BUSY:
         print(f"load is {about['load']}: do not trust times; repeat when idle", file=sys.stderr)
     rows: list[dict[str, Any]] = []
-    measurement = {
-        "machine": about,
-        "date": today(),
-        "command": command,
-        "rows": rows,
-    }
+    measurement = {"machine": about, "date": today(), "command": command, "rows": rows}
     earlier = kept(options.section, options.into) if options.add else []
     for row in _section(options.section).measure(options):
         rows.append(row)

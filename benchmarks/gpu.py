@@ -11,10 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.memory import run_of
+from benchmarks.memory import LARGE_STYLE, run_of
 from benchmarks.painting import CONTENT, STYLE
 from benchmarks.problem import flops_per_pixel
 from benchmarks.step import COMPILE, EAGER, OURS, add_cases, figures, step_of
@@ -96,7 +95,7 @@ def measure(options: argparse.Namespace) -> Iterator[Row]:
     until = time.monotonic() + 60 * options.minutes
     device = find(options.platform)
     with tempfile.TemporaryDirectory() as folder:
-        for task in Tasks(options, Path(folder)).by_importance():
+        for task in Tasks(options, folder).by_importance():
             left = until - time.monotonic()
             if left < LEAST_SECONDS:
                 return
@@ -129,8 +128,8 @@ def find(platform: str) -> str:
 class Tasks:
     """What there is to do; remembers steps that later ones are compared with."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self.options, self.folder = options, folder
+    def __init__(self, options: argparse.Namespace, folder: str) -> None:
+        self.options = options
         on_cpu = options.platform == "cpu"
         self.where = {"platform": "cpu" if on_cpu else None, "device": "cpu" if on_cpu else "cuda"}
         self.taken: dict[tuple[str, int, str, str], Row] = {}
@@ -206,7 +205,7 @@ class Tasks:
 
         def measure(seconds: float) -> Row:
             words = ["--optimizer", "adam", "--steps", "1", "--strategy", "tiled"]
-            run = run_of(net, size, words, self.folder, style=(1024, 768), timeout=seconds)
+            run = run_of(net, size, words, LARGE_STYLE, seconds)
             return {"seconds": run["seconds"], "tile": run["tile"]}
 
         return Task(about, measure)

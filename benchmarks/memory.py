@@ -1,6 +1,8 @@
 """What `jaxstyle plan` says that a run needs, against what its process then takes.
 
-Noise read from a PNG, as large a style, one size, saved as PNG, nothing in the cache.
+Noise read from a PNG, as large a style, one size, saved as PNG, nothing in the cache. And one step
+of pictures of 50 megapixels, larger than memory, as the planner chooses with --max-memory 6GB; the
+style is of 1024x768 px.
 """
 
 from __future__ import annotations
@@ -10,98 +12,101 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.workers import JAXSTYLE, NO_CACHE, measured
-
-
-class Case(NamedTuple):
-    """A run: of the whole picture where there is no tile."""
-
-    net: str
-    width: int
-    height: int
-    optimizer: str
-    tile: int = 0
-
+from benchmarks.workers import JAXSTYLE, NO_CACHE, WorkerFailed, measured
 
 CASES = (
-    Case("slim", 1024, 1024, "adam"),
-    Case("slim", 1280, 960, "lbfgs"),
-    Case("slim", 2048, 2048, "adam"),
-    Case("slim", 2048, 1536, "lbfgs"),
-    Case("full", 512, 512, "adam"),
-    Case("full", 640, 480, "lbfgs"),
-    Case("full", 1024, 768, "adam"),
-    Case("slim", 2048, 2048, "adam", tile=512),
-    Case("slim", 2048, 1536, "lbfgs", tile=512),
-    Case("slim", 3072, 2048, "adam", tile=1024),
-    Case("full", 832, 512, "adam", tile=512),
-    Case("full", 832, 512, "lbfgs", tile=512),
+    ("slim", 1024, 1024, "adam", 0),
+    ("slim", 1280, 960, "lbfgs", 0),
+    ("slim", 2048, 2048, "adam", 0),
+    ("slim", 2048, 1536, "lbfgs", 0),
+    ("full", 512, 512, "adam", 0),
+    ("full", 640, 480, "lbfgs", 0),
+    ("full", 1024, 768, "adam", 0),
+    ("slim", 2048, 2048, "adam", 512),
+    ("slim", 2048, 1536, "lbfgs", 512),
+    ("slim", 3072, 2048, "adam", 1024),
+    ("full", 832, 512, "adam", 512),
+    ("full", 832, 512, "lbfgs", 512),
 )
+"""Network, width, height, optimiser, tile; the picture is whole where that is 0."""
+LARGE = (
+    ("slim", "adam", []),
+    ("slim", "lbfgs", []),
+    ("full", "adam", ["--tile", "768", "--style-scale", "0.25"]),
+)
+"""Network, optimiser, and options, of which the style's is there to save time."""
+LARGE_SIZE, LARGE_STYLE, ALLOWED = (8192, 6144), (1024, 768), 6e9
+ESTIMATE, LARGER = "Estimate and measurement", "One step of a picture larger than memory"
 COLUMNS = {
     "net": "VGG-19",
     "width": "width",
     "height": "height",
     "strategy": "strategy",
-    "tile": "tile, px",
     "optimizer": "optimiser",
+    "tile": "tile, px",
+    "history": "history",
+    "content": "content's features",
     "peak_mib": "peak, MiB",
     "estimate_mib": "estimate, MiB",
     "ratio": "estimate / peak",
     "seconds": "s",
+    "note": "note",
 }
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    count = len(CASES)
-    parser.add_argument(
-        "--cases",
-        nargs="*",
-        type=int,
-        choices=range(1, count + 1),
-        default=range(1, count + 1),
-        help="which rows of the table, from 1 (default: all)",
-    )
+    for option, table, what in (("--cases", CASES, "rows"), ("--large", LARGE, "large pictures")):
+        numbers = range(1, len(table) + 1)
+        parser.add_argument(
+            option,
+            nargs="*",
+            type=int,
+            choices=numbers,
+            default=numbers,
+            help=f"which {what}, from 1 (default: all; none after the bare option)",
+        )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="of all sides, for a trial (default: 1)"
     )
-    parser.add_argument("--steps", type=int, default=2, help="of each run (default: 2)")
+    parser.add_argument("--minutes", type=float, default=150.0, help="for each (default: 150)")
 
 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
-        for index in options.cases:
-            case = CASES[index - 1]
-            size = round(options.scale * case.width), round(options.scale * case.height)
-            words = ["--optimizer", case.optimizer, "--steps", str(options.steps)]
-            words += ["--strategy", "tiled" if case.tile else "whole"]
-            if case.tile:
-                words += ["--tile", str(round(options.scale * case.tile))]
-            run = run_of(case.net, size, words, Path(folder))
-            yield {
-                "net": case.net,
-                "width": size[0],
-                "height": size[1],
-                "optimizer": case.optimizer,
-                "strategy": run["strategy"],
-                "tile": run["tile"],
-                "peak_mib": run["peak"] / 2**20,
-                "estimate_mib": run["estimate"] / 2**20,
-                "ratio": run["estimate"] / run["peak"],
-                "seconds": run["seconds"],
-            }
+    for index in options.cases:
+        net, width, height, optimizer, tile = CASES[index - 1]
+        words = ["--optimizer", optimizer, "--steps", "2", "--strategy"]
+        words += ["tiled", "--tile", str(round(options.scale * tile))] if tile else ["whole"]
+        yield {"table": ESTIMATE, **_row(net, (width, height), words, None, options)}
+    for index in options.large:
+        net, optimizer, more = LARGE[index - 1]
+        words = ["--optimizer", optimizer, "--steps", "1", "--max-memory", f"{ALLOWED:.0f}", *more]
+        yield {"table": LARGER, **_row(net, LARGE_SIZE, words, LARGE_STYLE, options)}
+
+
+def _row(
+    net: str,
+    size: tuple[int, int],
+    words: list[str],
+    style: tuple[int, int] | None,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    width, height = (round(options.scale * side) for side in size)
+    row = {"net": net, "width": width, "height": height, "optimizer": words[1]}
+    try:
+        return {**row, **run_of(net, (width, height), words, style, 60 * options.minutes)}
+    except WorkerFailed as error:
+        return {**row, "note": str(error)}
 
 
 def run_of(
     net: str,
     size: tuple[int, int],
     words: list[str],
-    folder: Path,
     style: tuple[int, int] | None = None,
     timeout: float = math.inf,
 ) -> dict[str, Any]:
@@ -118,25 +123,25 @@ def run_of(
     from benchmarks.ours import network
     from jaxstyle.network.weights.native import write_native
 
-    write_native(folder / "network.h5", network(net))
-    pictures = [str(folder / "content.png"), str(folder / "style.png")]
-    for seed, (width, height) in enumerate((size, style or size)):
-        noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-        Image.fromarray(noise).save(pictures[seed], compress_level=1)
-    run = [*pictures, "--weights", str(folder / "network.h5"), "--size", str(max(size))]
-    run += ["--levels", "1", *words]
-    printed = measured([*JAXSTYLE, "plan", *run, "--json"], timeout=timeout).printed
-    plan = json.loads(printed)
-    chosen = next(way for way in plan["ways"] if way["chosen"])
-    output = str(folder / "result.png")
-    stylize = [*JAXSTYLE, "stylize", *run, "--quiet", "-o", output]
-    seconds, peak, _ = measured(stylize, NO_CACHE, timeout)
+    with tempfile.TemporaryDirectory() as folder:
+        weights, output = f"{folder}/network.h5", f"{folder}/result.png"
+        write_native(weights, network(net))
+        pictures = [f"{folder}/content.png", f"{folder}/style.png"]
+        for seed, (width, height) in enumerate((size, style or size)):
+            noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(noise).save(pictures[seed], compress_level=1)
+        run = [*pictures, "--weights", weights, "--size", str(max(size)), "--levels", "1", *words]
+        planned = measured([*JAXSTYLE, "plan", *run, "--json"], timeout=timeout).printed
+        chosen = next(way for way in json.loads(planned)["ways"] if way["chosen"])
+        stylize = [*JAXSTYLE, "stylize", *run, "--quiet", "-o", output]
+        seconds, peak, _ = measured(stylize, NO_CACHE, timeout)
     return {
         "strategy": chosen["strategy"],
         "tile": chosen["tile"] or None,
         "history": chosen["history"] if "lbfgs" in words else None,
-        "recompute_content": chosen["recompute_content"],
-        "estimate": chosen["bytes"],
-        "peak": peak,
+        "content": "again" if chosen["recompute_content"] else "kept",
+        "peak_mib": peak / 2**20,
+        "estimate_mib": chosen["bytes"] / 2**20,
+        "ratio": chosen["bytes"] / peak,
         "seconds": seconds,
     }

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.painting import CONTENT, STYLE, painting
-from benchmarks.step import require_torch
 from benchmarks.workers import WorkerFailed, answer
 
 MARKS = (25, 50, 100, 200)
@@ -62,7 +61,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Every optimiser from every start, ours and PyTorch's in turn."""
-    require_torch()
     for start in options.starts:
         runs: dict[str, dict[str, Any]] = {}
         with tempfile.TemporaryDirectory() as folder:

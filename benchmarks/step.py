@@ -6,7 +6,6 @@ All sides have the same weights, picture and loss; their processes take turns.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.problem import WIDTHS
-from benchmarks.workers import Unavailable, WorkerFailed, answer
+from benchmarks.workers import WorkerFailed, answer
 
 OURS, EAGER, COMPILE = "jaxstyle", "PyTorch eager", "torch.compile"
 SIDES: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -71,18 +70,7 @@ def add_cases(
     )
 
 
-def require_torch() -> None:
-    """Refuse to go on where the peer is not installed.
-
-    Raises:
-        Unavailable: it is not.
-    """
-    if importlib.util.find_spec("torch") is None:
-        raise Unavailable("PyTorch is the peer: pip install torch")
-
-
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    require_torch()
     for net in options.nets:
         for size in options.sizes:
             asked = {"net": net, "size": size, "repeats": options.repeats, "inner": 1}

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from benchmarks.problem import CONTENT, STYLE
-from benchmarks.step import add_cases, require_torch
+from benchmarks.step import add_cases
 from benchmarks.workers import answer
 
 ONE_PROGRAM, ONE_BY_ONE, PYTORCH = "one program", "one by one", "PyTorch"
@@ -51,7 +51,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    require_torch()
     for net in options.nets:
         for size in options.sizes:
             yield from _grid(net, size, options)
