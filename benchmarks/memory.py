@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.workers import JAXSTYLE, NO_CACHE, WorkerFailed, measured
+from benchmarks.workers import JAXSTYLE, WorkerFailed, cache_in, measured
 
 CASES = (
     ("slim", 1024, 1024, "adam", 0),
@@ -134,7 +134,7 @@ def run_of(
         planned = measured([*JAXSTYLE, "plan", *run, "--json"], timeout=timeout).printed
         chosen = next(way for way in json.loads(planned)["ways"] if way["chosen"])
         stylize = [*JAXSTYLE, "stylize", *run, "--quiet", "-o", output]
-        seconds, peak, _ = measured(stylize, NO_CACHE, timeout)
+        seconds, peak, _ = measured(stylize, cache_in(folder), timeout)
     return {
         "strategy": chosen["strategy"],
         "tile": chosen["tile"] or None,

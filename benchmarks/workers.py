@@ -27,8 +27,6 @@ ENVIRONMENT = {
     "JAX_TRACEBACK_FILTERING": "off",  # filtered, tracebacks end with a note about that
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
 }
-NO_CACHE = {"JAX_COMPILATION_CACHE_DIR": ""}
-"""For runs of which compiling is a part."""
 JAXSTYLE = (sys.executable, "-m", "jaxstyle")
 
 
@@ -38,6 +36,11 @@ class WorkerFailed(Exception):
 
 class Unavailable(Exception):
     """This machine lacks what a section measures; the message says what, in one line."""
+
+
+def cache_in(folder: str) -> dict[str, str]:
+    """Variables for a command whose compiled programs are kept in a folder, at first none."""
+    return {"XDG_CACHE_HOME": folder, "JAX_COMPILATION_CACHE_DIR": ""}
 
 
 class Measured(NamedTuple):
