@@ -26,19 +26,17 @@ def rows_of(name: str, words: str) -> list[dict]:
 
 @needs_torch
 @needs_linux
-def test_both_sides_compute_the_same_step_and_a_peer_that_cannot_says_so(monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-g++")
-    ours, eager, compiled = rows_of("step", "--nets slim --sizes 32 --repeats 2 --turns 1")
-    assert (ours["side"], eager["side"]) == (step.OURS, step.EAGER)
+def test_both_sides_compute_the_same_step(monkeypatch):
+    chosen = (step.OURS, step.EAGER)
+    monkeypatch.setattr(step, "SIDES", {side: step.SIDES[side] for side in chosen})
+    ours, eager = rows_of("step", "--nets slim --sizes 32 --repeats 2 --turns 1")
+    assert (ours["side"], eager["side"]) == chosen
     assert eager["loss_difference"] < 1e-5
     assert eager["gradient_difference"] < 1e-4
     for row in (ours, eager):
         assert 0 < row["gradient_error"] < 1e-4
         assert row["peak_mib"] > 50
         assert min(row["seconds"], row["first_step_seconds"]) > 0
-    assert compiled["side"] == step.COMPILE
-    assert "seconds" not in compiled
-    assert "InvalidCxxCompiler" in compiled["note"]
 
 
 @needs_linux
@@ -82,7 +80,7 @@ def test_optimisers_begin_with_the_same_loss(monkeypatch):
 
 
 @needs_torch
-def test_peers_paint_pictures_of_their_own(monkeypatch, tmp_path):
+def test_peers_paint_pictures_and_one_that_cannot_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", "no-such-g++")
     monkeypatch.setattr(peers, "SIDES", (peers.ONE_SIZE, peers.EAGER, peers.COMPILE))
     rows = rows_of("peers", f"--size 48 --evaluations 3 --pictures {tmp_path}")
