@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle._version import __version__
+from jaxstyle.runtime.xla_flags import avoid_wrong_reductions
 
 if TYPE_CHECKING:
     from jaxstyle.config.stylize_config import StylizeConfig
@@ -87,6 +88,9 @@ _HOME = {
     "reconstruct_style": "jaxstyle.pipelines.paper",
     "texture": "jaxstyle.pipelines.paper",
 }
+
+
+avoid_wrong_reductions()
 
 
 def __getattr__(name: str) -> Any:

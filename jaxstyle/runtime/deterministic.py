@@ -8,11 +8,10 @@ threads come, and XLA picks among kernels by timing them anew when it compiles. 
 
 from __future__ import annotations
 
-import os
-
 import jax
 
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.xla_flags import flags, set_flag
 
 FLAG = "--xla_gpu_deterministic_ops"
 
@@ -23,16 +22,14 @@ def set_flags() -> None:
     Raises:
         InputError: it has used one already.
     """
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    if f"{FLAG}=true" in flags or FLAG in flags:
+    if {FLAG, f"{FLAG}=true"} & set(flags()):
         return
     if _has_started():
         raise InputError(
             "JAX is running already, too late for deterministic programs: start it with "
             f"XLA_FLAGS={FLAG}=true"
         )
-    flags = [flag for flag in flags if flag.partition("=")[0] != FLAG]
-    os.environ["XLA_FLAGS"] = " ".join([*flags, f"{FLAG}=true"])
+    set_flag(FLAG, "true")
 
 
 def told() -> str:

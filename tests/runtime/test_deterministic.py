@@ -51,7 +51,7 @@ def test_two_processes_write_the_same_bytes(tmp_path):
 
 PROGRAM = """
 import os
-from jaxstyle.deterministic import set_flags, told
+from jaxstyle.runtime.deterministic import set_flags, told
 set_flags()
 set_flags()
 print(os.environ["XLA_FLAGS"])
