@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from jaxstyle.images.picture import pillow_settings
+from jaxstyle.images.pillow import pillow_settings
 
 _Base, _IFD = ExifTags.Base, ExifTags.IFD
 

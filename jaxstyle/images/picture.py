@@ -1,22 +1,14 @@
-"""What a picture is, and what is said when something is none."""
+"""What a picture is here."""
 
 from __future__ import annotations
 
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from jaxstyle.images.transparency import filled
-
-MAX_PIXELS = 200_000_000
-"""Of a picture to read, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +39,6 @@ class Picture:
 
     @cached_property
     def without_hidden(self) -> Picture:
-        """The same with nothing new to be found under alpha 0, see ``hidden.filled``."""
+        """The same with nothing new to be found under alpha 0, see ``transparency``."""
         rgb = filled(self.rgb, self.alpha)
         return self if rgb is self.rgb else replace(self, rgb=rgb)
-
-
-_pillow = threading.RLock()
-
-
-@contextmanager
-def pillow_settings(max_pixels: int | None = None) -> Iterator[None]:
-    """Pillow with a limit of its own for the block: a larger picture raises, and none warns.
-
-    Limit and warnings are global to the process, hence the lock, and the way back at the end.
-    """
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = max_pixels
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before

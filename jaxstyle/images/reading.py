@@ -17,18 +17,18 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.color_profiles import deep_to_srgb, to_srgb
 from jaxstyle.images.exif import kept_exif, orientation_of
-from jaxstyle.images.picture import MAX_PIXELS, Picture, pillow_settings
+from jaxstyle.images.picture import Picture
+from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.sixteen_bit import deep_grey, deep_pixels, deep_raw_mode
 
 ARRAY = "<array>"
 _TOLERANCE = 1e-4  # by which floats may leave [0, 1], as they do after arithmetic
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
 def load_image(
     path: str | os.PathLike[str], *, name: str = "image", max_pixels: int = MAX_PIXELS
 ) -> Picture:
-    """Read a picture in any format that Pillow knows; of an animation its first frame.
+    """Read a picture in a format of ``pillow.open_image``; of an animation its first frame.
 
     The EXIF orientation is applied and an embedded colour profile is converted to sRGB; without
     one, colours are taken to be sRGB. PNG and TIFF keep 16 bits.
@@ -41,32 +41,14 @@ def load_image(
         ImageError: there is no such file, or it is no picture, damaged, or too large.
     """
     where = f"{name} {quoted(path)}"
-    with _opened(path, where) as file:
+    with _opened(path, where) as file, _decoding(where, max_pixels):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
-        try:
-            with pillow_settings():
-                image = Image.open(file)
-            _check_pixels(image, where, max_pixels)
-            with pillow_settings(max_pixels):
-                picture = _from_file(image, file)
-        except ImageError as error:
-            text = str(error)
-            raise ImageError(text if text.startswith(where) else f"{where} {text}") from None
-        except _BOMBS:
-            raise ImageError(_too_large(where, max_pixels)) from None
-        except UnidentifiedImageError:
-            raise ImageError(
-                f"{where} is not a picture in a format that can be read: "
-                "convert it to PNG, JPEG, WebP or TIFF"
-            ) from None
-        except MemoryError:
-            raise ImageError(f"{where} does not fit in memory: make it smaller first") from None
-        except Exception as error:  # forty decoders raise anything there is on damaged files
-            raise ImageError(
-                f"{where} cannot be decoded ({reason_of(error)}): "
-                "the file is damaged or cut short: get it again"
-            ) from None
+        with pillow_settings():
+            image = open_image(file)
+        if image.width * image.height > max_pixels:
+            raise ImageError(f"is {image.width}x{image.height}, {_too_large(max_pixels)}")
+        with pillow_settings(max_pixels):
+            picture = _from_file(image, file)
     return replace(picture, sha256=sha256, source=os.fsdecode(path))
 
 
@@ -80,18 +62,16 @@ def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[in
         ImageError: there is no such file, or it is no picture, or damaged where it begins.
     """
     where = f"{name} {quoted(path)}"
-    with _opened(path, where) as file:
-        try:
-            with pillow_settings(), Image.open(file) as image:
-                if image.format == "TIFF":
-                    image.load()  # see _upright
-                turned = image.format != "TIFF" and orientation_of(image) >= 5
-                width, height = image.size
-        except Exception as error:  # as in load_image
-            raise ImageError(
-                f"{where} cannot be read ({reason_of(error)}): it is no picture, or damaged: get "
-                "it again, or remove it"
-            ) from None
+    with (
+        _opened(path, where) as file,
+        _decoding(where),
+        pillow_settings(),
+        open_image(file) as image,
+    ):
+        if image.format == "TIFF":
+            image.load()  # see _upright
+        turned = image.format != "TIFF" and orientation_of(image) >= 5
+        width, height = image.size
     return (height, width) if turned else (width, height)
 
 
@@ -114,14 +94,9 @@ def as_picture(value: Any, *, name: str = "image") -> Picture:
         return _from_array(value, name)
     if 0 in value.size:
         raise ImageError(f"{name} has no pixels: it is {value.width}x{value.height}")
-    try:
-        with pillow_settings():
-            value.load()
-            return _from_image(value)
-    except ImageError as error:
-        raise ImageError(f"{name} {error}") from None
-    except Exception as error:  # as in load_image
-        raise ImageError(f"{name} cannot be decoded: {reason_of(error)}") from None
+    with _decoding(name), pillow_settings():
+        value.load()
+        return _from_image(value)
 
 
 @contextmanager
@@ -145,14 +120,31 @@ def _opened(path: str | os.PathLike[str], where: str) -> Iterator[BufferedReader
         yield file
 
 
-def _check_pixels(image: Image.Image, where: str, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(_too_large(f"{where} is {width}x{height},", max_pixels))
+@contextmanager
+def _decoding(where: str, max_pixels: int = MAX_PIXELS) -> Iterator[None]:
+    """Whatever goes wrong within the block as an ``ImageError`` that begins with ``where``."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{where} {error}") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{where} {_too_large(max_pixels)}") from None
+    except UnidentifiedImageError:
+        raise ImageError(
+            f"{where} is not a picture in a format that can be read: "
+            "convert it to PNG, JPEG, WebP or TIFF"
+        ) from None
+    except MemoryError:
+        raise ImageError(f"{where} does not fit in memory: make it smaller first") from None
+    except Exception as error:  # a dozen decoders raise anything there is on damaged files
+        raise ImageError(
+            f"{where} cannot be decoded ({reason_of(error)}): "
+            "the file is damaged or cut short: get it again"
+        ) from None
 
 
-def _too_large(what: str, max_pixels: int) -> str:
-    return f"{what} more than the {max_pixels:,} pixels allowed: make it smaller first"
+def _too_large(max_pixels: int) -> str:
+    return f"more than the {max_pixels:,} pixels allowed: make it smaller first"
 
 
 def _from_file(image: ImageFile.ImageFile, file: IO[bytes]) -> Picture:
@@ -295,11 +287,9 @@ def _checked_floats(array: np.ndarray, name: str) -> np.ndarray:
     least, most = float(array.min()), float(array.max())
     if least >= -_TOLERANCE and most <= 1 + _TOLERANCE:
         return np.clip(array, 0, 1)
+    reach, advice = f"reach {most:g}", "divide by their maximum or pass uint16"
     if least < 0:
-        advice = "rescale or clip them"
+        reach, advice = f"reach down to {least:g}", "rescale or clip them"
     elif most <= 255:
         advice = "divide by 255 or pass uint8"
-    else:
-        advice = "divide by their maximum or pass uint16"
-    reach = f"values reach down to {least:g}" if least < 0 else f"values reach {most:g}"
-    raise ImageError(f"{name}: {reach}, but floats must be in [0, 1]: {advice}")
+    raise ImageError(f"{name}: values {reach}, but floats must be in [0, 1]: {advice}")

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from jaxstyle.errors import ImageError
+from jaxstyle.images.pillow import open_image
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # tags of TIFF
 _OPPOSITE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
@@ -63,7 +64,7 @@ def deep_pixels(file: IO[bytes], raw_mode: str) -> np.ndarray:
 
 def _decoded(file: IO[bytes], raw_mode: str) -> np.ndarray:
     file.seek(0)
-    image = Image.open(file)
+    image = open_image(file)
     image.tile = [
         tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
         for tile in image.tile

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.color_profiles import srgb_profile
 from jaxstyle.images.exif import record_in, with_record
-from jaxstyle.images.picture import MAX_PIXELS, pillow_settings
+from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.png_encoder import encode_png16
 from jaxstyle.images.tiff_encoder import encode_tiff
 from jaxstyle.runtime.atomic_files import (
@@ -95,11 +95,11 @@ def read_record(path: str | os.PathLike[str]) -> str:
         ImageError: there is no such file, it is no picture, or it has no record.
     """
     try:
-        with open(path, "rb") as file, pillow_settings(MAX_PIXELS), Image.open(file) as image:
+        with open(path, "rb") as file, pillow_settings(MAX_PIXELS), open_image(file) as image:
             record = image.info.get(KEYWORD) if image.format == "PNG" else None
             if record is None:
                 record = record_in(image.getexif())
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, ImageError):
         raise ImageError(f"cannot read a record from {quoted(path)}: it is no picture") from None
     except Exception as error:  # of the file system, and whatever broken metadata make Pillow say
         raise ImageError(f"cannot read a record from {quoted(path)}: {reason_of(error)}") from None

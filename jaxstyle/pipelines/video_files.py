@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageSequence
+from PIL import ImageSequence
 
 from jaxstyle.config.command_defaults import CLIPS
 from jaxstyle.display.figures import save_animation
 from jaxstyle.display.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images import Picture, image_size, load_image
-from jaxstyle.images.picture import pillow_settings
+from jaxstyle.images.pillow import open_image, pillow_settings
 from jaxstyle.run.inputs import PICTURE_ENDINGS
 from jaxstyle.runtime.atomic_files import check_file
 
@@ -124,7 +124,7 @@ def _by_number(name: str) -> list[Any]:
 
 def _animation(path: Path) -> Frames:
     try:
-        with pillow_settings(), Image.open(path) as image:
+        with open(path, "rb") as file, pillow_settings(), open_image(file) as image:
             times = []
             for frame in ImageSequence.Iterator(image):
                 frame.load()  # some formats know the time of a frame only then
@@ -137,7 +137,7 @@ def _animation(path: Path) -> Frames:
     counts = [max(1, round(time / shortest)) if shortest else 1 for time in times]
 
     def each() -> Iterator[Picture]:
-        with pillow_settings(), Image.open(path) as image:
+        with open(path, "rb") as file, pillow_settings(), open_image(file) as image:
             for index, frame in enumerate(ImageSequence.Iterator(image)):
                 picture = _picture(np.asarray(frame.convert("RGB")), path, index)
                 yield from itertools.repeat(picture, counts[index])

@@ -8,11 +8,12 @@ import ml_dtypes
 import numpy as np
 import odd_pictures as odd
 import pytest
+from conftest import ROOT
 from fuzzing import mutations
 from picture_checks import GREY8, RGB8, RGB16, RGBA8, as_float, check, grey_as_rgb, load, refusal
-from PIL import Image
+from PIL import Image, features
 
-from jaxstyle.images import ImageError, as_picture, load_image
+from jaxstyle.images import ImageError, as_picture, image_size, load_image, read_record
 
 rng = np.random.default_rng(0)
 
@@ -198,3 +199,59 @@ def test_a_hair_outside_the_range_is_arithmetic():
     picture = as_picture(np.array([[-1e-6, 1 + 1e-6]], np.float32))
     assert picture.rgb.min() == 0
     assert picture.rgb.max() == 1
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(/tmp/x) (w) file\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (EPS[:116], "PostScript"),
+        (b"\xc5\xd0\xd3\xc6" + bytes(8) + EPS, "PostScript"),
+        (b"%PDF-1.7\n" + bytes(200), "PDF"),
+        (b"\xd7\xcd\xc6\x9a" + bytes(200), "WMF"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+    ],
+)
+@pytest.mark.parametrize("read", [load_image, image_size])
+def test_drawings_are_not_drawn(read, data, kind, tmp_path, monkeypatch):
+    def explode(*_, **__):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.Popen.__init__", explode)
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", explode)
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    message = f"image '{path}' is {kind}, a drawing without pixels: convert it to PNG first"
+    assert refusal(read, path) == message
+    assert "it is no picture" in refusal(read_record, path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "JPEG2000", "TGA", "PPM"]
+)
+def test_what_people_bring_is_read_whatever_its_name(kind, tmp_path):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    grey = Image.new("RGB", (32, 24), (128, 128, 128))
+    path = tmp_path / "name.eps"
+    path.write_bytes(odd.encoded(grey, kind))
+    np.testing.assert_allclose(load_image(path).rgb, 128 / 255, atol=0.02)
+    assert image_size(path) == (32, 24)
+
+
+@pytest.mark.parametrize("kind", ["PCX", "SGI", "DDS"])
+def test_what_hardly_anyone_brings_is_not_decoded(kind, tmp_path):
+    path = tmp_path / "x.png"
+    path.write_bytes(odd.encoded(Image.new("RGB", (32, 24)), kind))
+    assert "is not a picture in a format" in refusal(load_image, path)
+
+
+def test_pillow_opens_files_in_one_place_alone():
+    users = {
+        path.name for path in (ROOT / "jaxstyle").rglob("*.py") if "Image.open(" in path.read_text()
+    }
+    assert users == {"pillow.py"}

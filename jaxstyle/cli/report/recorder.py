@@ -255,5 +255,7 @@ def _text(picture: np.ndarray) -> str:
 
 
 def _picture(text: str) -> np.ndarray:
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+    from jaxstyle.images.pillow import open_image
+
+    with open_image(io.BytesIO(base64.b64decode(text))) as image:
         return np.asarray(image, np.float32) / np.float32(255)
