@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -75,137 +74,75 @@ class _Measures(NamedTuple):
 
 Content = np.ndarray | str | None
 
+_NOTHING = Paragraph((), 0, 0, 0)
 
-class _Grid(NamedTuple):
-    """Columns and rows, and all text that belongs to one of them or to a cell."""
 
-    widths: list[int]
-    heights: list[int]
-    row_labels: list[Paragraph]
-    above: list[list[Paragraph]]
-    above_heights: list[int]
-    messages: dict[tuple[int, int], Paragraph]
-    row_title: Paragraph
-    column_title: Paragraph
+class _Row(NamedTuple):
+    """Pictures and messages with the label beside them, or the labels above them.
+
+    Attributes:
+        gap: px to the row before.
+    """
+
+    cells: Sequence[np.ndarray | Paragraph | None]
+    height: int
+    gap: int
+    beside: Paragraph = _NOTHING
+    labels: bool = False
 
 
 def plan_sheet(rows: Sequence[Sequence[Content]], words: Words, side: int | None) -> Plan:
-    """Place cells in columns and rows, each centred, and all text around them.
+    """Lay out a sheet: title, then column title, labels and cells, then caption.
 
     Args:
-        rows: pictures at their final size, messages of failed cells, None for empty ones.
-        side: how large cells are if there is no picture to tell.
+        rows: pictures; a text is the message of a failed cell, None leaves its place empty.
+        side: pixels on a side of a cell, if no picture says.
     """
     sizes = _measures(rows, side)
-    grid = _grid(rows, words, sizes)
-    label_width = max((label.width for label in grid.row_labels), default=0)
-    gutter = label_width + sizes.gap if label_width else 0
-    gutter += grid.row_title.height + sizes.gap if grid.row_title.lines else 0
-    left, grid_width = sizes.margin + gutter, _along(grid.widths, sizes.gap)
+    widths = _column_widths(rows, words, sizes)
+    table = _table(rows, words, widths, sizes)
+    header = table[0].height + table[1].gap if table[0].labels else 0
+    height = sum(row.gap + row.height for row in table) - header
+    row_title = paragraph(words.row_title, sizes.label, max(height, 6 * sizes.label))
+    table[-1] = table[-1]._replace(height=table[-1].height + max(0, row_title.width - height))
+    label_width = max(row.beside.width for row in table)
+    grid_width = sum(widths) + sizes.gap * (len(widths) - 1)
+    gutter = _with_gap(row_title.height, sizes) + _with_gap(label_width, sizes)
     inner = max(
         gutter + grid_width,
         min(natural_width(words.title, sizes.title), 16 * sizes.title),
         min(natural_width(words.caption, sizes.caption), 30 * sizes.caption),
     )
-    texts: list[Text] = []
-    y = sizes.margin
     title = paragraph(words.title, sizes.title, inner)
-    if title.lines:
-        texts.append(Text(title, sizes.margin, y, "title"))
-        y += title.height + sizes.gap
-    if grid.column_title.lines:
-        x = left + (grid_width - grid.column_title.width) // 2
-        texts.append(Text(grid.column_title, x, y, "label", "centre"))
-        y += grid.column_title.height + sizes.near
-    cells, around = _placed(rows, grid, sizes, left, y)
-    texts += around
-    first = y + grid.above_heights[0]
-    y += _grid_height(grid, sizes)
-    if grid.row_title.lines:
-        x, top = sizes.margin, first + (y - first - grid.row_title.width) // 2
-        texts.append(Text(grid.row_title, x, top, "label", "centre", turned=True))
+    column_title = paragraph(words.column_title, sizes.label, grid_width)
     caption = paragraph(words.caption, sizes.caption, inner)
+
+    left, y = sizes.margin + gutter, sizes.margin
+    texts = [Text(title, sizes.margin, y, "title")]
+    y += _with_gap(title.height, sizes)
+    x = left + (grid_width - column_title.width) // 2
+    texts.append(Text(column_title, x, y, "label", "centre"))
+    y += column_title.height + sizes.near if column_title.lines else 0
+    cells: list[Placed] = []
+    top = y + header
+    for row in table:
+        y += row.gap
+        _place(row, widths, sizes, left, y, cells, texts)
+        y += row.height
+    x, top = sizes.margin, top + (y - top - row_title.width) // 2
+    texts.append(Text(row_title, x, top, "label", "centre", turned=True))
     if caption.lines:
         y += max(sizes.gap, sizes.label)
-        texts.append(Text(caption, sizes.margin, y, "caption"))
-        y += caption.height
-    return Plan(inner + 2 * sizes.margin, y + sizes.margin, cells, texts)
-
-
-def _grid(rows: Sequence[Sequence[Content]], words: Words, sizes: _Measures) -> _Grid:
-    widths, heights = _cell_sizes(rows, words, sizes)
-    labels = [_row_label(label, sizes) for label in words.rows]
-    above = [
-        [paragraph(label, sizes.label, width) for label, width in zip(row, widths, strict=False)]
-        for row in words.above
-    ] or [[] for _ in rows]
-    messages = {
-        (r, c): paragraph(cell, max(9, round(sizes.label * 0.85)), widths[c] - sizes.gap)
-        for r, row in enumerate(rows)
-        for c, cell in enumerate(row)
-        if isinstance(cell, str)
-    }
-    for index, label in enumerate(labels):
-        heights[index] = max(heights[index], label.height)
-    for (index, _), message in messages.items():
-        heights[index] = max(heights[index], message.height + sizes.gap)
-    grid = _Grid(
-        widths,
-        heights,
-        labels,
-        above,
-        [max((p.height + sizes.near for p in row if p.lines), default=0) for row in above],
-        messages,
-        paragraph("", sizes.label, 1),
-        paragraph(words.column_title, sizes.label, _along(widths, sizes.gap)),
+    texts.append(Text(caption, sizes.margin, y, "caption"))
+    height = y + caption.height + sizes.margin
+    return Plan(
+        inner + 2 * sizes.margin, height, cells, [text for text in texts if text.content.lines]
     )
-    beside = _grid_height(grid, sizes) - grid.above_heights[0]
-    row_title = paragraph(words.row_title, sizes.label, max(beside, 6 * sizes.label))
-    heights[-1] += max(0, row_title.width - beside)
-    return grid._replace(row_title=row_title)
 
 
-def _placed(
-    rows: Sequence[Sequence[Content]], grid: _Grid, sizes: _Measures, left: int, y: int
-) -> tuple[list[Placed], list[Text]]:
-    """Cells, their labels and messages, and the rows' labels; the grid's corner is (left, y)."""
-    cells: list[Placed] = []
-    texts: list[Text] = []
-    lefts = list(accumulate((width + sizes.gap for width in grid.widths), initial=left))
-    for r, (row, row_height) in enumerate(zip(rows, grid.heights, strict=True)):
-        y += (_gap_above(r, grid, sizes) if r else 0) + grid.above_heights[r]
-        for c, label in enumerate(grid.above[r]):
-            if label.lines:
-                x = lefts[c] + (grid.widths[c] - label.width) // 2
-                texts.append(Text(label, x, y - sizes.near - label.height, "label", "centre"))
-        if grid.row_labels and (label := grid.row_labels[r]).lines:
-            top = y + (row_height - label.height) // 2
-            texts.append(Text(label, left - sizes.gap - label.width, top, "label", "right"))
-        for c, cell in enumerate(row):
-            if cell is None:
-                continue
-            width, height = _size_of(cell, grid.widths[c], row_height)
-            x, top = lefts[c] + (grid.widths[c] - width) // 2, y + (row_height - height) // 2
-            cells.append(Placed(None if isinstance(cell, str) else cell, x, top, width, height))
-            if (message := grid.messages.get((r, c))) is not None:
-                x, top = x + (width - message.width) // 2, top + (height - message.height) // 2
-                texts.append(Text(message, x, top, "message", "centre"))
-        y += row_height
-    return cells, texts
-
-
-def _along(lengths: Sequence[int], gap: int) -> int:
-    return sum(lengths) + gap * (len(lengths) - 1)
-
-
-def _gap_above(row: int, grid: _Grid, sizes: _Measures) -> int:
-    """Wider where labels follow, which are to be nearer to their pictures than to others."""
-    return sizes.gap + (sizes.label // 2 if grid.above_heights[row] else 0)
-
-
-def _grid_height(grid: _Grid, sizes: _Measures) -> int:
-    gaps = sum(_gap_above(row, grid, sizes) for row in range(1, len(grid.heights)))
-    return sum(grid.heights) + sum(grid.above_heights) + gaps
+def _with_gap(length: int, sizes: _Measures) -> int:
+    """What text takes with the distance to what follows; nothing where there is none."""
+    return length + sizes.gap if length else 0
 
 
 def _measures(rows: Sequence[Sequence[Content]], side: int | None) -> _Measures:
@@ -223,44 +160,83 @@ def _measures(rows: Sequence[Sequence[Content]], side: int | None) -> _Measures:
     )
 
 
-def _cell_sizes(
-    rows: Sequence[Sequence[Content]], words: Words, sizes: _Measures
-) -> tuple[list[int], list[int]]:
-    """Width of each column and height of each row."""
-    columns = max(map(len, rows))
-    shapes = {
-        (r, c): cell.shape
-        for r, row in enumerate(rows)
-        for c, cell in enumerate(row)
-        if isinstance(cell, np.ndarray)
-    }
-    any_width = max((shape[1] for shape in shapes.values()), default=sizes.side)
-    any_height = max((shape[0] for shape in shapes.values()), default=sizes.side)
-    widths, heights = [], []
-    for column in range(columns):
-        width = max((s[1] for (_, c), s in shapes.items() if c == column), default=any_width)
+def _column_widths(rows: Sequence[Sequence[Content]], words: Words, sizes: _Measures) -> list[int]:
+    """Those of the pictures; a narrow column is widened for words of usual length."""
+    any_width = max((cell.shape[1] for row in rows for cell in _pictures(row)), default=sizes.side)
+    widths = []
+    for column in range(max(map(len, rows))):
+        cells = [row[column] for row in rows if column < len(row)]
         labels = [row[column] for row in words.above if column < len(row)]
-        # A narrow column is widened for words of usual length, so that they are not cut.
         needed = max((longest_word(label, sizes.label) for label in labels), default=0)
-        if any(column < len(row) and isinstance(row[column], str) for row in rows):
+        if any(isinstance(cell, str) for cell in cells):
             needed = max(needed, 6 * sizes.label)
+        width = max((cell.shape[1] for cell in _pictures(cells)), default=any_width)
         widths.append(max(width, min(needed, 8 * sizes.label)))
     # The last column takes what the title over all of them lacks.
-    grid_width = sum(widths) + sizes.gap * (columns - 1)
     needed = min(longest_word(words.column_title, sizes.label), 8 * sizes.label)
-    widths[-1] += max(0, needed - grid_width)
-    for index in range(len(rows)):
-        heights.append(
-            max((s[0] for (r, _), s in shapes.items() if r == index), default=any_height)
-        )
-    return widths, heights
+    widths[-1] += max(0, needed - sum(widths) - sizes.gap * (len(widths) - 1))
+    return widths
 
 
-def _row_label(label: str, sizes: _Measures) -> Paragraph:
-    width = min(natural_width(label, sizes.label), 9 * sizes.label)
-    return paragraph(label, sizes.label, width)
+def _pictures(cells: Sequence[Content]) -> list[np.ndarray]:
+    return [cell for cell in cells if isinstance(cell, np.ndarray)]
 
 
-def _size_of(cell: np.ndarray | str, width: int, height: int) -> tuple[int, int]:
-    """Width and height; the box of a failed cell fills its place."""
-    return (width, height) if isinstance(cell, str) else (cell.shape[1], cell.shape[0])
+def _table(
+    rows: Sequence[Sequence[Content]], words: Words, widths: Sequence[int], sizes: _Measures
+) -> list[_Row]:
+    any_height = max((cell.shape[0] for row in rows for cell in _pictures(row)), default=sizes.side)
+    table: list[_Row] = []
+    for index, row in enumerate(rows):
+        gap = sizes.gap if table else 0
+        above = words.above[index] if words.above else ()
+        labels = [
+            paragraph(label, sizes.label, width)
+            for label, width in zip(above, widths, strict=False)
+        ]
+        if label_height := max((label.height for label in labels), default=0):
+            # Labels are to be nearer to their pictures than to others.
+            gap += sizes.label // 2 if table else 0
+            table.append(_Row(labels, label_height, gap, labels=True))
+            gap = sizes.near
+        beside = _NOTHING
+        if words.rows:
+            label = words.rows[index]
+            width = min(natural_width(label, sizes.label), 9 * sizes.label)
+            beside = paragraph(label, sizes.label, width)
+        small = max(9, round(sizes.label * 0.85))
+        cells = [
+            paragraph(cell, small, width - sizes.gap) if isinstance(cell, str) else cell
+            for cell, width in zip(row, widths, strict=False)
+        ]
+        heights = [cell.shape[0] for cell in _pictures(row)] or [any_height]
+        heights += [cell.height + sizes.gap for cell in cells if isinstance(cell, Paragraph)]
+        table.append(_Row(cells, max(*heights, beside.height), gap, beside))
+    return table
+
+
+def _place(
+    row: _Row,
+    widths: Sequence[int],
+    sizes: _Measures,
+    left: int,
+    y: int,
+    cells: list[Placed],
+    texts: list[Text],
+) -> None:
+    """Add what is in a row, whose left upper corner is (left, y), to the cells and the texts."""
+    middle = y + (row.height - row.beside.height) // 2
+    texts.append(Text(row.beside, left - sizes.gap - row.beside.width, middle, "label", "right"))
+    for cell, width in zip(row.cells, widths, strict=False):
+        if isinstance(cell, np.ndarray):
+            tall, wide = cell.shape[:2]
+            x, top = left + (width - wide) // 2, y + (row.height - tall) // 2
+            cells.append(Placed(cell, x, top, wide, tall))
+        elif cell is not None:
+            x, free = left + (width - cell.width) // 2, row.height - cell.height
+            if row.labels:
+                texts.append(Text(cell, x, y + free, "label", "centre"))
+            else:
+                cells.append(Placed(None, left, y, width, row.height))
+                texts.append(Text(cell, x, y + free // 2, "message", "centre"))
+        left += width + sizes.gap

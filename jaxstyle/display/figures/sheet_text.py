@@ -40,6 +40,9 @@ _IN_ASCII = {
 }
 
 
+_UNKNOWN = "\uffff"  # shows as an empty box, as whatever the font lacks
+
+
 class Paragraph(NamedTuple):
     """Lines of text and the box in px that holds them when drawn with letters of ``size`` px."""
 
@@ -78,7 +81,7 @@ def _shown(character: str) -> str:
         return " "
     if category in ("Cf", "Cn", "Mn", "Me"):
         return ""
-    if _in_font(character):
+    if bytes(font(20).getmask(character)) != bytes(font(20).getmask(_UNKNOWN)):
         return character
     if character in _IN_ASCII:
         return _IN_ASCII[character]
@@ -89,16 +92,6 @@ def _shown(character: str) -> str:
     if parts != character:
         return "".join(_shown(part) for part in parts)
     return character
-
-
-def _in_font(character: str) -> bool:
-    return _ink(character) != _ink("\uffff")
-
-
-def _ink(character: str) -> bytes:
-    image = Image.new("L", (40, 40))
-    ImageDraw.Draw(image).text((5, 5), character, fill=255, font=font(20))
-    return image.tobytes()
 
 
 def width_of(text: str, size: int) -> int:
@@ -175,7 +168,7 @@ def _breaks_well(text: str, size: int, width: int) -> bool:
 
 
 def _wrapped(text: str, size: int, width: int) -> Iterator[str]:
-    """Lines of one paragraph, filled greedily."""
+    """Lines of one paragraph, filled greedily with words, else their pieces, else letters."""
     line = ""
     for word in text.split():
         joined = f"{line} {word}" if line else word
@@ -184,24 +177,12 @@ def _wrapped(text: str, size: int, width: int) -> Iterator[str]:
             continue
         if line:
             yield line
-        *whole, line = _filled(_pieces(word), size, width)
-        yield from whole
+            line = ""
+        for piece in _pieces(word):
+            for part in [piece] if width_of(piece, size) <= width else piece:
+                if line and width_of(line + part, size) > width:
+                    yield line
+                    line = ""
+                line += part
     if line:
         yield line
-
-
-def _filled(pieces: list[str], size: int, width: int) -> list[str]:
-    """Pieces of one word put together to lines, themselves cut where they must."""
-    lines = [""]
-    for piece in pieces:
-        if width_of(lines[-1] + piece, size) <= width:
-            lines[-1] += piece
-            continue
-        if width_of(piece, size) <= width:
-            lines.append(piece)
-            continue
-        for letter in piece:
-            if lines[-1] and width_of(lines[-1] + letter, size) > width:
-                lines.append("")
-            lines[-1] += letter
-    return [line for line in lines if line]
