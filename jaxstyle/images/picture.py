@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxstyle.errors import ImageError
 from jaxstyle.images.transparency import filled
 
 
@@ -42,3 +44,18 @@ class Picture:
         """The same with nothing new to be found under alpha 0, see ``transparency``."""
         rgb = filled(self.rgb, self.alpha)
         return self if rgb is self.rgb else replace(self, rgb=rgb)
+
+
+def checked_rgb(picture: Any, what: str) -> Float[np.ndarray, "height width 3"]:
+    """A picture to show, as float32.
+
+    Args:
+        what: what to call it in the message.
+
+    Raises:
+        ImageError: it has another shape, or no pixels.
+    """
+    picture = np.asarray(picture, np.float32)
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
+        raise ImageError(f"{what} has shape {picture.shape}: give a picture (height, width, 3)")
+    return picture

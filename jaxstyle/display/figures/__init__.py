@@ -1,11 +1,4 @@
-"""Results as something to show: sheets, pages, animations, plots, tables. Knows nothing of JAX.
-
-- ``sheet``: pictures side by side with labels; ``layout`` places them, ``text`` sets the type
-- ``page``: the same as an HTML file, to enlarge and compare
-- ``animation``: GIF, WebP and MP4
-- ``loss_plot``: the loss by term over the steps
-- ``tables``: CSV and JSON
-"""
+"""Results as something to show: contact sheets, pages, animations, plots. Knows nothing of JAX."""
 
 from jaxstyle.display.figures.animation import (
     ANIMATION_EXTENSIONS,

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from jaxstyle.errors import InputError, quoted, reason_of
-from jaxstyle.images import ImageError, resize
+from jaxstyle.images import ImageError, checked_rgb, resize
 from jaxstyle.runtime.atomic_files import check_file, extension_of, new_file, write_bytes
 
 ANIMATION_EXTENSIONS = (".gif", ".webp", ".mp4")
@@ -26,6 +27,7 @@ _SHORTEST = 0.02  # s; browsers show GIF frames of less much longer
 _LONGEST = 600  # s; a GIF has 16 bits of hundredths
 _MOST_PIXELS = {".gif": 65535, ".webp": 16383, ".mp4": 16384}  # on a side
 _PALETTE_SAMPLE = 30_000  # pixels of all frames; more makes k-means slow and nothing better
+_DITHER = Image.Dither.FLOYDSTEINBERG
 _VIDEO_RATE = 25  # players stumble over videos of few frames per second
 
 Frame = UInt8[np.ndarray, "height width 3"]
@@ -55,18 +57,32 @@ def save_animation(
         InputError: the file cannot be written, or times are out of range.
     """
     check_animation_path(path)
-    _check_seconds("seconds_per_frame", seconds_per_frame, _SHORTEST)
-    _check_seconds("hold_seconds", hold_seconds, 0)
+    for name, value, least in (
+        ("seconds_per_frame", seconds_per_frame, _SHORTEST),
+        ("hold_seconds", hold_seconds, 0),
+    ):
+        if not least <= value <= _LONGEST:
+            raise InputError(f"{name} is {value}: give a number from {least} to {_LONGEST}")
     extension = extension_of(path)
     pictures = _of_one_size(path, frames, _MOST_PIXELS[extension])
     seconds = [seconds_per_frame] * len(pictures)
     seconds[-1] = max(seconds_per_frame, hold_seconds)
-    if extension == ".gif":
-        write_bytes(path, _gif(pictures, seconds))
-    elif extension == ".webp":
-        write_bytes(path, _webp(pictures, seconds))
-    else:
+    if extension == ".mp4":
         _write_mp4(path, pictures, seconds)
+        return
+    images = [Image.fromarray(picture) for picture in pictures]
+    options: dict[str, Any] = {"quality": 85}
+    times = [round(1000 * each) for each in seconds]
+    if extension == ".gif":
+        palette = _shared_palette(pictures)
+        images = [image.quantize(palette=palette, dither=_DITHER) for image in images]
+        # The palette is written once, not with each frame.
+        options = {"palette": bytearray(palette.getpalette() or ()), "optimize": False}
+        times = [10 * round(100 * each) for each in seconds]
+    options |= {"save_all": True, "append_images": images[1:], "duration": times, "loop": 0}
+    file = io.BytesIO()
+    images[0].save(file, extension[1:], **options)
+    write_bytes(path, file.getvalue())
 
 
 def check_animation_path(path: str | os.PathLike[str]) -> None:
@@ -94,87 +110,31 @@ def find_ffmpeg() -> str | None:
         return shutil.which("ffmpeg")
 
 
-def _check_seconds(name: str, value: float, least: float) -> None:
-    if not (math.isfinite(value) and least <= value <= _LONGEST):
-        raise InputError(f"{name} is {value}: give a number from {least} to {_LONGEST}")
-
-
 def _of_one_size(
     path: str | os.PathLike[str], frames: Sequence[np.ndarray], most: int
 ) -> list[Frame]:
     if not len(frames):
         raise ImageError(f"cannot write {quoted(path)}: there are no frames: give at least one")
     for index, frame in enumerate(frames):
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.size == 0:
-            raise ImageError(
-                f"cannot write {quoted(path)}: frame {index} has shape {frame.shape}: give "
-                "pictures (height, width, 3)"
-            )
-        if not np.isfinite(frame).all():
-            raise ImageError(
-                f"cannot write {quoted(path)}: frame {index} has values that are not finite: "
-                "leave it out"
-            )
+        which = f"cannot write {quoted(path)}: frame {index}"
+        if not np.isfinite(checked_rgb(frame, which)).all():
+            raise ImageError(f"{which} has values that are not finite: leave it out")
     height, width = frames[-1].shape[:2]
     if max(height, width) > most:
         raise ImageError(
             f"cannot write {quoted(path)}: {width}x{height} is more than the {most} px on a side "
             f"that {extension_of(path)} allows: use smaller pictures"
         )
-    return [_eight_bits(resize(frame, width, height)) for frame in frames]
-
-
-def _eight_bits(picture: np.ndarray) -> Frame:
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
-def _gif(frames: Sequence[Frame], seconds: Sequence[float]) -> bytes:
-    palette = _shared_palette(frames)
-    first, *others = (
-        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-        for frame in frames
-    )
-    file = io.BytesIO()
-    first.save(
-        file,
-        "GIF",
-        save_all=True,
-        append_images=others,
-        duration=[10 * round(100 * each) for each in seconds],
-        loop=0,
-        palette=bytearray(palette.getpalette() or ()),  # written once, not with each frame
-        optimize=False,
-    )
-    return file.getvalue()
+    return [np.rint(resize(frame, width, height) * 255).astype(np.uint8) for frame in frames]
 
 
 def _shared_palette(frames: Sequence[Frame]) -> Image.Image:
     """256 colours for all frames, from a sample of their pixels."""
     chance = np.random.default_rng(0)
     each = max(1, _PALETTE_SAMPLE // len(frames))
-    sample = np.concatenate(
-        [pixels[chance.integers(len(pixels), size=each)] for pixels in _flat(frames)]
-    )
+    flat = [frame.reshape(-1, 3) for frame in frames]
+    sample = np.concatenate([pixels[chance.integers(len(pixels), size=each)] for pixels in flat])
     return Image.fromarray(sample[None]).quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
-
-
-def _flat(frames: Sequence[Frame]) -> list[np.ndarray]:
-    return [frame.reshape(-1, 3) for frame in frames]
-
-
-def _webp(frames: Sequence[Frame], seconds: Sequence[float]) -> bytes:
-    first, *others = map(Image.fromarray, frames)
-    file = io.BytesIO()
-    first.save(
-        file,
-        "WEBP",
-        save_all=True,
-        append_images=others,
-        duration=[round(1000 * each) for each in seconds],
-        loop=0,
-        quality=85,
-    )
-    return file.getvalue()
 
 
 def _write_mp4(

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from string import Template
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
+from jaxstyle.display.thumbnails import jpeg
 from jaxstyle.errors import InputError
-from jaxstyle.images import ImageError, fit_longest_side, resize
+from jaxstyle.images import checked_rgb, fit_longest_side, resize
 from jaxstyle.runtime.atomic_files import write_bytes
 
 _LONGEST_SIDE = 640  # px of an embedded picture; its own file has it whole
 _QUALITY = 88
-_HERE = "jaxstyle.display.figures"
 
 
 class PageCell(NamedTuple):
@@ -72,51 +71,26 @@ def write_page(
     """
     for cell in cells:
         _check_place(cell, axes)
-    style = files(_HERE).joinpath("page.css").read_text(encoding="utf-8")
-    script = files(_HERE).joinpath("page.js").read_text(encoding="utf-8")
+    style, script = _part("page.css"), _part("page.js")
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     )
-    sections = "\n".join(_sections(axes, cells))
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-<p class="hint">Click a picture to enlarge it; pick two to compare them.</p>
-<main>
-{sections}
-</main>
-<h2>Command</h2>
-<pre>{escape(command)}</pre>
-{_settings(settings)}
-{_DIALOGS}
-<script>{script}</script>
-</body>
-</html>
-"""
+    page = Template(_part("page.html")).substitute(
+        policy=policy,
+        title=escape(title),
+        style=style,
+        sections="\n".join(_sections(axes, cells)),
+        command=escape(command),
+        settings=_settings(settings),
+        script=script,
+    )
     # Undecodable bytes of file names must not stop the page.
     write_bytes(path, page.encode("utf-8", errors="replace"))
 
 
-_DIALOGS = """<div id="tray" hidden><span></span>
-<button id="open" type="button">compare</button>
-<button id="clear" type="button">clear</button></div>
-<dialog id="look"><div class="bar"><span></span><div>
-<button id="back" type="button" aria-label="previous">&larr;</button>
-<button id="next" type="button" aria-label="next">&rarr;</button>
-<button class="close" type="button">close</button></div></div><img alt=""></dialog>
-<dialog id="compare"><div class="bar"><span></span>
-<button class="close" type="button">close</button><span></span></div>
-<div id="pair"><img alt="" draggable="false"><img alt="" draggable="false"></div>
-<input id="split" type="range" min="0" max="100" value="50" aria-label="border"></dialog>"""
+def _part(name: str) -> str:
+    return files("jaxstyle.display.figures").joinpath(name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
@@ -202,19 +176,14 @@ def _href(file: str) -> str:
 
 def _embedded(picture: np.ndarray) -> tuple[int, int, str]:
     """Width, height and data URL."""
-    picture = np.asarray(picture, np.float32)
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        raise ImageError(
-            f"a cell of the page has shape {picture.shape}: give a picture (height, width, 3)"
-        )
+    picture = checked_rgb(picture, "a cell of the page")
     height, width = picture.shape[:2]
     if max(width, height) > _LONGEST_SIDE:
         width, height = fit_longest_side(width, height, _LONGEST_SIDE)
         picture = resize(picture, width, height)
     pixels = np.rint(np.clip(np.nan_to_num(picture), 0, 1) * 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY, subsampling=0)
-    return width, height, f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    data = base64.b64encode(jpeg(pixels, _QUALITY)).decode()
+    return width, height, f"data:image/jpeg;base64,{data}"
 
 
 def _settings(settings: Mapping[str, Any]) -> str:

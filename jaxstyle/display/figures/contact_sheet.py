@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from jaxstyle.display.figures.sheet_layout import Content, Plan, Text, Words, plan_sheet
 from jaxstyle.display.figures.sheet_text import mask_of
-from jaxstyle.images import ImageError, fit_longest_side, resize
+from jaxstyle.images import ImageError, checked_rgb, fit_longest_side, resize
 
 _COLORS = {"title": "#222222", "label": "#333333", "caption": "#777777", "message": "#8a3030"}
 _FAILED = "#e6e6e6"
@@ -101,11 +101,7 @@ def _scaled(cell: np.ndarray | str | None, side: int | None) -> Content:
     if isinstance(cell, str):
         text = " ".join(cell.split()) or "failed"
         return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 3] + "..."
-    picture = np.asarray(cell, np.float32)
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
-        raise ImageError(
-            f"a cell of a sheet has shape {picture.shape}: give a picture (height, width, 3)"
-        )
+    picture = checked_rgb(cell, "a cell of a sheet")
     if not np.isfinite(picture).all():
         return "the picture has values that are not finite"
     height, width = picture.shape[:2]

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -81,7 +81,7 @@ def _shown(character: str) -> str:
         return " "
     if category in ("Cf", "Cn", "Mn", "Me"):
         return ""
-    if bytes(font(20).getmask(character)) != bytes(font(20).getmask(_UNKNOWN)):
+    if _ink(character) != _ink(_UNKNOWN):
         return character
     if character in _IN_ASCII:
         return _IN_ASCII[character]
@@ -92,6 +92,12 @@ def _shown(character: str) -> str:
     if parts != character:
         return "".join(_shown(part) for part in parts)
     return character
+
+
+@cache
+def _ink(character: str) -> bytes:
+    mask: Any = font(20).getmask(character)
+    return bytes(mask)
 
 
 def width_of(text: str, size: int) -> int:
