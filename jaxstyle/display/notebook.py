@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import sys
 import time
-from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -57,16 +56,17 @@ class NotebookProgress:
             ) from None
         self.every, self.longest, self.steps = every, longest, steps
         self._display = display
+        self._begin()
+
+    def _begin(self) -> None:
         self._handle: Any = None
         self._next = 0.0
-        self._curves = Curves(most=400)
-        self._pace = Pace(steps)
+        self._curves, self._pace = Curves(most=400), Pace(self.steps)
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step, if it is time to; the last one always."""
         if event.total_step == 1 and self._curves.names:  # used for a second run
-            self._handle, self._curves, self._pace = None, Curves(most=400), Pace(self.steps)
-            self._next = 0.0
+            self._begin()
         self._curves.add(event)
         self._pace.add(event)
         start = time.monotonic()
@@ -126,33 +126,26 @@ def curves_svg(curves: Curves, width: int = 320, height: int = 200) -> str:
         up = np.log(value / low) / max(1e-9, np.log(high / low))
         return f"{left + across * (width - 2 * left):.1f} {bottom - up * (bottom - top):.1f}"
 
-    def level_lines() -> Iterator[str]:
-        for step, size in curves.breaks:
-            x = place(step, low).split()[0]
-            yield (
-                f'<path d="M{x} {top}V{bottom}" stroke="gray" stroke-dasharray="2 3"/>'
-                f'<text x="{x}" y="{top - 5}" font-size="10" fill="gray">{escape(size)}</text>'
+    drawn: list[str] = []
+    for step, size in curves.breaks:
+        x = place(step, low).split()[0]
+        drawn.append(
+            f'<path d="M{x} {top}V{bottom}" stroke="gray" stroke-dasharray="2 3"/>'
+            f'<text x="{x}" y="{top - 5}" font-size="10" fill="gray">{escape(size)}</text>'
+        )
+    names, lines = [], []
+    for index, name in enumerate(curves.names):
+        colour = _COLOURS[index % len(_COLOURS)]
+        points = [place(row[0] or 0, v) for row in rows if (v := row[index + 1]) and v >= low]
+        if points:
+            path = "L".join(points)
+            lines.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        if value := rows[-1][index + 1]:
+            names.append(
+                f'<span style="color:{colour};margin-right:1em">{escape(name)} {value:.3g}</span>'
             )
-
-    def lines() -> Iterator[str]:
-        for index in reversed(range(len(curves.names))):
-            points = [
-                place(row[0] or 0, value)
-                for row in rows
-                if (value := row[index + 1]) and value >= low
-            ]
-            if points:
-                path, colour = "L".join(points), _COLOURS[index % len(_COLOURS)]
-                yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-
-    names = "".join(
-        f'<span style="color:{_COLOURS[index % len(_COLOURS)]};margin-right:1em">{escape(name)} '
-        f"{value:.3g}</span>"
-        for index, name in enumerate(curves.names)
-        if (value := rows[-1][index + 1])
-    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'style="overflow:visible" role="img" aria-label="loss by term over the steps">'
-        f'{"".join(level_lines())}{"".join(lines())}</svg><div style="font-size:85%">{names}</div>'
+        f'{"".join(drawn + lines[::-1])}</svg><div style="font-size:85%">{"".join(names)}</div>'
     )

@@ -90,9 +90,8 @@ def row_blocks(picture: Float[np.ndarray, "height width ..."]) -> Iterator[slice
 
 def _moments(picture: np.ndarray, weights: np.ndarray | None, what: str) -> _Moments:
     """Mean and covariance of all pixels, in float64."""
-    if weights is None:
-        weights = np.broadcast_to(np.float32(1), picture.shape[:2])
-    total = _checked_total(picture, weights, what)
+    weights = _checked(weights, picture, what)
+    total = weights.sum(dtype=np.float64)
     channels = picture.shape[2]
     mean, covariance = np.zeros(channels), np.zeros((channels, channels))
     for rows in row_blocks(picture):
@@ -103,20 +102,21 @@ def _moments(picture: np.ndarray, weights: np.ndarray | None, what: str) -> _Mom
     return _Moments(mean, covariance)
 
 
-def _checked_total(picture: np.ndarray, weights: np.ndarray, what: str) -> float:
-    """The sum of weights that fit a picture."""
+def _checked(weights: np.ndarray | None, picture: np.ndarray, what: str) -> np.ndarray:
+    """Weights that fit a picture, those of one for all pixels if there are none."""
+    if weights is None:
+        return np.broadcast_to(np.float32(1), picture.shape[:2])
     if weights.shape != picture.shape[:2]:
         raise InputError(
             f"the {what} has shape {picture.shape}, its weights {weights.shape}: they must have "
             "the same height and width"
         )
-    total = float(weights.sum(dtype=np.float64))
-    if not (weights.min() >= 0 and 0 < total < np.inf):
+    if not (weights.min() >= 0 and 0 < weights.sum(dtype=np.float64) < np.inf):
         raise InputError(
             f"the {what}'s weights must be finite, at least 0, and not all 0; they reach from "
             f"{weights.min():g} to {weights.max():g}"
         )
-    return total
+    return weights
 
 
 def _map_between(source: np.ndarray, target: np.ndarray, method: str) -> np.ndarray:
@@ -186,15 +186,17 @@ def match_histograms(
             in ``match_colors``.
     """
     _check_pair(picture, reference, "histograms")
-    if weights is not None:
-        _checked_total(picture, weights, "picture")
-    if reference_weights is not None:
-        _checked_total(reference, reference_weights, "reference")
-    channels = []
+    weights = _checked(weights, picture, "picture")
+    reference_weights = _checked(reference_weights, reference, "reference")
+    matched = np.empty(picture.shape, np.float32)
     for channel in range(picture.shape[2]):
-        ranks, wanted = _quantile_function(reference[..., channel], reference_weights)
-        channels.append(_matched(picture[..., channel], weights, ranks, wanted))
-    return np.stack(channels, axis=-1)
+        order = _order(picture[..., channel])
+        ranks = np.empty(order.size)
+        ranks[order] = _middles(weights.ravel()[order])
+        known = _quantile_function(reference[..., channel], reference_weights)
+        values = np.clip(np.interp(ranks, *known), 0, 1)
+        matched[..., channel] = values.reshape(picture.shape[:2])
+    return matched
 
 
 def blended_histograms(
@@ -211,9 +213,10 @@ def blended_histograms(
         shares: of each picture; only their ratios count.
         count: of pixels.
     """
-    total, at = sum(shares), _centres(count)
+    total, at = sum(shares), _middles(np.ones(count))
     blend = np.zeros((1, count, parts[0][0].shape[2]))
     for (picture, weights), share in zip(parts, shares, strict=True):
+        weights = _checked(weights, picture, "picture")
         for channel in range(picture.shape[2]):
             known = _quantile_function(picture[..., channel], weights)
             blend[0, :, channel] += share / total * np.interp(at, *known)
@@ -230,22 +233,8 @@ def _check_pair(picture: np.ndarray, reference: np.ndarray, what: str) -> None:
         raise InputError(f"cannot match {what}: a picture has no pixels")
 
 
-def _matched(
-    values: np.ndarray, weights: np.ndarray | None, ranks: np.ndarray, wanted: np.ndarray
-) -> np.ndarray:
-    order = _order(values)
-    own = _centres(values.size) if weights is None else _middles(weights.ravel()[order])
-    matched = np.empty(values.size, np.float32)
-    matched[order] = np.clip(np.interp(own, ranks, wanted), 0, 1)
-    return matched.reshape(values.shape)
-
-
-def _quantile_function(
-    values: np.ndarray, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _quantile_function(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ranks in (0, 1) and the values that have them, both ascending."""
-    if weights is None:
-        return _centres(values.size), np.sort(values, axis=None).astype(np.float64)
     counted = weights > 0
     values, weights = values[counted], weights[counted]
     order = np.argsort(values, kind="stable")
@@ -256,10 +245,6 @@ def _middles(weights: np.ndarray) -> np.ndarray:
     """Where each value lies among all, if it takes as much room as its weight."""
     ends = np.cumsum(weights, dtype=np.float64)
     return (ends - weights / 2) / ends[-1]
-
-
-def _centres(count: int) -> np.ndarray:
-    return (np.arange(count) + 0.5) / count
 
 
 def _order(values: np.ndarray) -> np.ndarray:

@@ -128,11 +128,11 @@ def _matrix_to_srgb(rgb: np.ndarray, profile: bytes) -> np.ndarray:
         _linear(tags[name], rgb[..., i]) for i, name in enumerate((b"rTRC", b"gTRC", b"bTRC"))
     ]
     to_linear_srgb = np.linalg.inv(_colorants(_tags(srgb_profile()))) @ _colorants(tags)
-    return _srgb_encoded(np.stack(linear, axis=-1) @ to_linear_srgb.T.astype(np.float32))
+    return srgb_encoded(np.stack(linear, axis=-1) @ to_linear_srgb.T.astype(np.float32))
 
 
 def _grey_to_srgb(rgb: np.ndarray, profile: bytes) -> np.ndarray:
-    return _srgb_encoded(_linear(_tags(profile)[b"kTRC"], rgb))
+    return srgb_encoded(_linear(_tags(profile)[b"kTRC"], rgb))
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
@@ -174,8 +174,14 @@ def _linear(curve: bytes, x: np.ndarray) -> np.ndarray:
     return np.where(x >= d, power, c * x + f).astype(np.float32)
 
 
-def _srgb_encoded(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, clipped."""
-    linear = np.clip(linear, 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+def srgb_encoded(light: np.ndarray) -> np.ndarray:
+    """The sRGB codes of linear light, both clipped to [0, 1] (IEC 61966-2-1)."""
+    light = np.clip(light, 0, 1)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return encoded.astype(np.float32)
+
+
+def srgb_decoded(codes: np.ndarray) -> np.ndarray:
+    """The inverse of ``srgb_encoded``."""
+    codes = np.clip(codes, 0, 1)
+    return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)

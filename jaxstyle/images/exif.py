@@ -15,26 +15,14 @@ from jaxstyle.images.pillow import pillow_settings
 
 _Base, _IFD = ExifTags.Base, ExifTags.IFD
 
-_KEPT = (
-    _Base.DocumentName,
-    _Base.ImageDescription,
-    _Base.Make,
-    _Base.Model,
-    _Base.XResolution,
-    _Base.YResolution,
-    _Base.ResolutionUnit,
-    _Base.Software,
-    _Base.DateTime,
-    _Base.Artist,
-    _Base.HostComputer,
-    _Base.Rating,
-    _Base.Copyright,
-    _Base.XPTitle,
-    _Base.XPComment,
-    _Base.XPAuthor,
-    _Base.XPKeywords,
-    _Base.XPSubject,
-)
+_KEPT = [
+    _Base[name]
+    for name in (
+        "DocumentName ImageDescription Make Model XResolution YResolution ResolutionUnit "
+        "Software DateTime Artist HostComputer Rating Copyright "
+        "XPTitle XPComment XPAuthor XPKeywords XPSubject"
+    ).split()
+]
 _DROPPED = (
     _Base.MakerNote,
     _Base.UserComment,  # the place of jaxstyle's own record

@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from jaxstyle.errors import InputError
 from jaxstyle.images.color_matching import match_colors, row_blocks
+from jaxstyle.images.color_profiles import srgb_decoded, srgb_encoded
 
 _DARK = np.float32(8 / 255 / 12.92)  # of linear light: level 8, below which chroma is mostly noise
 
@@ -51,11 +52,11 @@ def luminance(
     Raises:
         InputError: an unknown space, or a picture of another shape.
     """
-    chosen = _space(space)
-    _check_picture(picture)
+    chosen = _space(space, picture)
     found = np.empty(picture.shape[:2], np.float32)
     for rows in row_blocks(picture):
-        found[rows] = chosen.back(_weighted(chosen.to(_floats(picture[rows])), chosen))
+        values = chosen.to(np.asarray(picture[rows], np.float32))
+        found[rows] = chosen.back(_weighted(values, chosen))
     return found
 
 
@@ -109,8 +110,7 @@ def with_luminance(
     Raises:
         InputError: an unknown space, or shapes that do not fit.
     """
-    chosen = _space(space)
-    _check_picture(chroma_from)
+    chosen = _space(space, chroma_from)
     if luma.shape != chroma_from.shape[:2]:
         raise InputError(
             f"luminance of shape {luma.shape} does not fit a picture of shape {chroma_from.shape}: "
@@ -118,8 +118,8 @@ def with_luminance(
         )
     found = np.empty(chroma_from.shape, np.float32)
     for rows in row_blocks(chroma_from):
-        values = chosen.to(_floats(chroma_from[rows]))
-        wanted = chosen.to(np.clip(_floats(luma[rows]), 0, 1))[..., None]
+        values = chosen.to(np.asarray(chroma_from[rows], np.float32))
+        wanted = chosen.to(np.clip(np.asarray(luma[rows], np.float32), 0, 1))[..., None]
         own = _weighted(values, chosen)[..., None]
         chroma = values - own
         if space == "linear":
@@ -146,8 +146,7 @@ def saturate(
         InputError: an unknown space, a picture of another shape, or a factor that is negative or
             not finite.
     """
-    chosen = _space(space)
-    _check_picture(picture)
+    chosen = _space(space, picture)
     if not 0 <= factor < np.inf:
         raise InputError(f"saturation is {factor:g}: give a number of at least 0 (1: as it is)")
     clipped = np.clip(np.asarray(picture, np.float32), 0, 1)
@@ -159,10 +158,6 @@ def saturate(
         chroma = (values - own) * np.float32(factor)
         clipped[rows] = np.clip(chosen.back(_fitted(own, chroma)), 0, 1)
     return clipped
-
-
-def _floats(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, np.float32)
 
 
 def _weighted(values: np.ndarray, space: _Space) -> np.ndarray:
@@ -185,38 +180,20 @@ def _fitted(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     return luma + share.min(axis=2, keepdims=True) * chroma
 
 
-def _decoded(coded: np.ndarray) -> np.ndarray:
-    """Linear light of sRGB codes (IEC 61966-2-1)."""
-    coded = np.clip(coded, 0, 1)
-    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
-
-
-def _coded(light: np.ndarray) -> np.ndarray:
-    """The inverse of ``_decoded``."""
-    light = np.clip(light, 0, 1)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-def _as_it_is(values: np.ndarray) -> np.ndarray:
-    return values
-
-
 _SPACES = {
-    "yiq": _Space(0.299, 0.114, _as_it_is, _as_it_is),
-    "linear": _Space(0.2126, 0.0722, _decoded, _coded),
+    "yiq": _Space(0.299, 0.114, np.asarray, np.asarray),
+    "linear": _Space(0.2126, 0.0722, srgb_decoded, srgb_encoded),
 }
 LUMINANCE_SPACES = tuple(_SPACES)
 """The spaces above."""
 
 
-def _space(name: str) -> _Space:
+def _space(name: str, picture: np.ndarray) -> _Space:
+    """The space of that name, for a picture that has a luminance."""
     if name not in _SPACES:
         raise InputError(f"luminance space {name!r} is unknown: choose yiq or linear")
-    return _SPACES[name]
-
-
-def _check_picture(picture: np.ndarray) -> None:
     if picture.ndim != 3 or picture.shape[2] != 3:
         raise InputError(
             f"a picture of shape {picture.shape} has no luminance: (height, width, 3) is needed"
         )
+    return _SPACES[name]

@@ -8,8 +8,8 @@ import zlib
 import numpy as np
 from jaxtyping import UInt16
 
-_COLOUR_TYPES = {3: 2, 4: 6}
-_SUB = 1
+_RGB, _RGBA = 2, 6  # colour types
+_SUB = 1  # a row's filter: differences to the pixel on the left
 
 
 def encode_png16(
@@ -25,7 +25,13 @@ def encode_png16(
         text: keyword and UTF-8 text of an iTXt chunk.
     """
     height, width, channels = pixels.shape
-    colour_type = _COLOUR_TYPES[channels]
+    colour_type = _RGBA if channels == 4 else _RGB
+    step = 2 * channels
+    rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, width * step)
+    filtered = np.empty((height, 1 + width * step), np.uint8)
+    filtered[:, 0] = _SUB
+    filtered[:, 1:] = rows
+    filtered[:, 1 + step :] -= rows[:, :-step]
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)),
         (b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile)),
@@ -35,21 +41,9 @@ def encode_png16(
     if text is not None:
         keyword, value = text
         chunks.append((b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + value.encode("utf-8")))
-    chunks += [(b"IDAT", zlib.compress(_filtered(pixels), 6)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _filtered(pixels: np.ndarray) -> bytes:
-    """Big-endian rows, each behind its filter type: differences to the pixel on the left."""
-    height, width, channels = pixels.shape
-    step = 2 * channels
-    rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, width * step)
-    encoded = np.empty((height, 1 + width * step), np.uint8)
-    encoded[:, 0] = _SUB
-    encoded[:, 1:] = rows
-    encoded[:, 1 + step :] -= rows[:, :-step]
-    return encoded.tobytes()

@@ -29,11 +29,19 @@ def encode_tiff(
     height, width, channels = pixels.shape
     bits = 8 * pixels.dtype.itemsize
     rows = max(1, _STRIP // (width * channels * pixels.dtype.itemsize))
-    strips = [_strip(pixels[top : top + rows]) for top in range(0, height, rows)]
+    stored = pixels.dtype.newbyteorder("<")
+    strips = []
+    for top in range(0, height, rows):
+        differences = np.diff(pixels[top : top + rows], axis=1, prepend=pixels.dtype.type(0))
+        strips.append(zlib.compress(differences.astype(stored).tobytes(), 6))
     sizes = [len(strip) for strip in strips]
     directory = ImageFileDirectory_v2()
-    for tag, value in _exif_tags(exif).items():
-        directory[tag] = value
+    kept = Image.Exif()
+    if exif is not None:
+        kept.load(exif)
+    for tag, value in kept.items():
+        inner = tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+        directory[tag] = kept.get_ifd(tag) if inner else value
     layout = {
         "ImageWidth": width,
         "ImageLength": height,
@@ -58,19 +66,3 @@ def encode_tiff(
     file = io.BytesIO()
     directory.save(file)
     return file.getvalue() + b"".join(strips)
-
-
-def _strip(pixels: np.ndarray) -> bytes:
-    """Rows as differences between neighbouring pixels, compressed."""
-    differences = pixels.copy()
-    differences[:, 1:] -= pixels[:, :-1]
-    return zlib.compress(differences.astype(pixels.dtype.newbyteorder("<")).tobytes(), 6)
-
-
-def _exif_tags(exif: bytes | None) -> dict:
-    if exif is None:
-        return {}
-    parsed = Image.Exif()
-    parsed.load(exif)
-    folders = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-    return {tag: parsed.get_ifd(tag) if tag in folders else value for tag, value in parsed.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
-from jaxstyle.display.figures.sheet_layout import Content, Plan, Text, Words, plan_sheet
+from jaxstyle.display.figures.sheet_layout import Content, Plan, Words, plan_sheet
 from jaxstyle.display.figures.sheet_text import mask_of
 from jaxstyle.images import ImageError, checked_rgb, fit_longest_side, resize
 
@@ -45,9 +45,12 @@ def contact_sheet(
         ImageError: there is no cell, labels do not fit in number, or a cell is no picture.
     """
     rows = _prepared(cells, side)
-    columns = max(map(len, rows))
-    _check_count("row", row_labels, len(rows))
-    _check_count("column", column_labels, columns)
+    for what, labels, count in (
+        ("row", row_labels, len(rows)),
+        ("column", column_labels, max(map(len, rows))),
+    ):
+        if labels and len(labels) != count:
+            raise ImageError(f"got {len(labels)} {what} labels for {count} {what}s: give one each")
     above = [list(column_labels), *([] for _ in rows[1:])] if column_labels else []
     words = Words(row_labels, above, row_title, column_title, title, caption)
     return _drawn(plan_sheet(rows, words, side))
@@ -110,11 +113,6 @@ def _scaled(cell: np.ndarray | str | None, side: int | None) -> Content:
     return np.clip(picture, 0, 1)
 
 
-def _check_count(what: str, labels: Sequence[str], count: int) -> None:
-    if labels and len(labels) != count:
-        raise ImageError(f"got {len(labels)} {what} labels for {count} {what}s: give one each")
-
-
 def _drawn(plan: Plan) -> Float[np.ndarray, "height width 3"]:
     image = Image.new("RGB", (plan.width, plan.height), "white")
     draw = ImageDraw.Draw(image)
@@ -123,16 +121,12 @@ def _drawn(plan: Plan) -> Float[np.ndarray, "height width 3"]:
             corner = (cell.x + cell.width - 1, cell.y + cell.height - 1)
             draw.rectangle(((cell.x, cell.y), corner), fill=_FAILED)
     for text in plan.texts:
-        _draw_text(image, text)
+        mask = mask_of(text.content, align=text.align)
+        if text.turned:
+            mask = mask.transpose(Image.Transpose.ROTATE_90)
+        image.paste(_COLORS[text.role], (text.x, text.y), mask)
     sheet = np.asarray(image, np.float32) / 255
     for cell in plan.cells:  # after the text, because in full depth
         if cell.picture is not None:
             sheet[cell.y : cell.y + cell.height, cell.x : cell.x + cell.width] = cell.picture
     return sheet
-
-
-def _draw_text(image: Image.Image, text: Text) -> None:
-    mask = mask_of(text.content, align=text.align)
-    if text.turned:
-        mask = mask.transpose(Image.Transpose.ROTATE_90)
-    image.paste(_COLORS[text.role], (text.x, text.y), mask)

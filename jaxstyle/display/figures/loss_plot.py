@@ -39,7 +39,12 @@ def save_loss_plot(
         InputError: matplotlib is missing, or the file cannot be written.
     """
     check_plot_path(path)
-    shown = {name: values for name, values in _masked(curves).items() if not values.mask.all()}
+    shown = {}
+    for name, curve in curves.items():
+        values = np.asarray(curve, np.float64)
+        seen = np.isfinite(values) & (values > 0)
+        if seen.any():
+            shown[name] = np.ma.array(values, mask=~seen)
     try:
         data = _drawn(extension_of(path)[1:], shown, breaks, title)
     except Exception as error:  # whatever matplotlib may say of it
@@ -62,17 +67,7 @@ def check_plot_path(path: str | os.PathLike[str]) -> None:
         ) from None
 
 
-def _masked(curves: Mapping[str, Sequence[float]]) -> dict[str, np.ma.MaskedArray]:
-    arrays = {name: np.asarray(values, np.float64) for name, values in curves.items()}
-    return {
-        name: np.ma.array(values, mask=~(np.isfinite(values) & (values > 0)))
-        for name, values in arrays.items()
-    }
-
-
-def _drawn(
-    kind: str, curves: Mapping[str, np.ma.MaskedArray], breaks: Sequence[int], title: str
-) -> bytes:
+def _drawn(kind: str, curves: Mapping[str, np.ndarray], breaks: Sequence[int], title: str) -> bytes:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -101,7 +96,7 @@ def _drawn(
     return file.getvalue()
 
 
-def _draw_curves(axes: Any, curves: Mapping[str, np.ma.MaskedArray]) -> None:
+def _draw_curves(axes: Any, curves: Mapping[str, np.ndarray]) -> None:
     if not curves:
         return
     axes.set_yscale("log")

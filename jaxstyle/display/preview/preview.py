@@ -75,15 +75,20 @@ class Preview(AbstractContextManager["Preview"]):
         self._stop = False
         self._place: dict[str, Any] = {}
         self._next_picture = 0.0
-        self._pictures: dict[str, tuple[int, bytes]] = {}
+        given = (("content", content, LONGEST_SIDE), ("style", style, THUMBNAIL))
+        self._pictures = {
+            name: (0, jpeg(small(picture, longest)))
+            for name, picture, longest in given
+            if picture is not None
+        }
         self._pixels: np.ndarray | None = None
         self._version = 0
         self._about = {
             "title": title,
             "output": output,
             "settings": {name: _shown(value) for name, value in settings.items()},
-            "content": _fixed(self._pictures, "content", content, LONGEST_SIDE),
-            "style": _fixed(self._pictures, "style", style, THUMBNAIL),
+            "content": content is not None,
+            "style": style is not None,
         }
         self._server = Server(self, port)
 
@@ -104,7 +109,15 @@ class Preview(AbstractContextManager["Preview"]):
             self._curves.add(event)
             self._pace.add(event)
             # Not the event itself: it would keep the state of this step alive.
-            self._place = _place(event) | {"steps": self._pace.steps}
+            self._place = {
+                "level": event.level,
+                "levels": event.levels,
+                "size": f"{event.width}x{event.height}",
+                "step": event.step,
+                "steps": self._pace.steps,
+                "total": event.total_step,
+                "best": plain(event.progress.best),
+            }
             if self._phase == "starting":
                 self._phase = "running"
             wanted = self._pages.seen and time.monotonic() >= self._next_picture
@@ -163,7 +176,24 @@ class Preview(AbstractContextManager["Preview"]):
             while not self._ended and time.monotonic() < end:
                 self._news.wait(max(0.01, end - time.monotonic()))
             self._pages.waits(page, False)
-            return {**self._now(), "curves": self._points(since)}
+            curves, pace = self._curves, self._pace
+            return {
+                "phase": self._phase,
+                "ended": self._ended,
+                "message": self._message,
+                "picture": self._version,
+                "seconds": pace.seconds,
+                "left": pace.left,
+                "rate": pace.rate,
+                "share": pace.share,
+                "memory": str(memory_in_use()),
+                "curves": {
+                    "names": curves.names,
+                    "points": curves.since(since),
+                    "breaks": curves.breaks,
+                },
+                **self._place,
+            }
 
     def picture(self, name: str) -> tuple[int, bytes] | None:
         """Version and JPEG file of ``now``, ``content`` or ``style``; None where there is none."""
@@ -217,44 +247,6 @@ class Preview(AbstractContextManager["Preview"]):
         with self._news:
             self._phase, self._message = phase, message
             self._news.notify_all()
-
-    def _now(self) -> dict[str, Any]:
-        return {
-            "phase": self._phase,
-            "ended": self._ended,
-            "message": self._message,
-            "picture": self._version,
-            "seconds": self._pace.seconds,
-            "left": self._pace.left,
-            "rate": self._pace.rate,
-            "share": self._pace.share,
-            "memory": str(memory_in_use()),
-            **self._place,
-        }
-
-    def _points(self, since: int) -> dict[str, Any]:
-        curves = self._curves
-        return {"names": curves.names, "points": curves.since(since), "breaks": curves.breaks}
-
-
-def _fixed(
-    pictures: dict[str, tuple[int, bytes]], name: str, picture: np.ndarray | None, longest: int
-) -> bool:
-    """Keep a picture that never changes."""
-    if picture is not None:
-        pictures[name] = 0, jpeg(small(picture, longest))
-    return picture is not None
-
-
-def _place(event: LevelProgress) -> dict[str, Any]:
-    return {
-        "level": event.level,
-        "levels": event.levels,
-        "size": f"{event.width}x{event.height}",
-        "step": event.step,
-        "total": event.total_step,
-        "best": plain(event.progress.best),
-    }
 
 
 def _shown(value: Any) -> str:

@@ -90,7 +90,6 @@ class Server:
 
 
 class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
     # On Windows it would let another program take the same port.
     allow_reuse_address = os.name != "nt"
 
@@ -121,9 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "about":
             self._json(self.watched.about())
         elif path == "state":
-            since = query.get("since", ["-1"])[0]
-            patience = PATIENCE if "wait" in query else 0.0
+            since = query.get("since", [""])[0]
             number = int(since) if since.isdecimal() and len(since) < 16 else -1
+            patience = PATIENCE if "wait" in query else 0.0
             state = self.watched.state(page, number, patience=patience)
             self._json(state)
             if state["ended"]:
