@@ -76,9 +76,11 @@ def target_of(path: str | os.PathLike[str]) -> Path:
     Raises:
         ImageError: no such folder, or something other than a file has that name.
     """
+    mode = None
     try:
         target = Path(os.path.realpath(path))
-        mode = _mode_of(target)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            mode = os.lstat(target).st_mode
     except (OSError, ValueError) as error:  # ValueError: NUL in a path
         raise cannot_write(path, error) from None
     if not target.parent.is_dir():
@@ -116,13 +118,6 @@ def _replacing(path: str | os.PathLike[str], *, give_up: bool = False) -> Iterat
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _mode_of(path: Path) -> int | None:
-    try:
-        return os.lstat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def cannot_write(path: str | os.PathLike[str], error: BaseException) -> ImageError:

@@ -8,16 +8,17 @@ from pathlib import Path
 import jax
 
 
-def cache_folder() -> Path | None:
+def cache_folder(*below: str) -> Path | None:
     """The user's folder for what can be made again, or None if there is nowhere to write to.
 
-    Only this user can write to it.
+    Only this user can write to it, and to the folder ``below`` in it.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "jaxstyle"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
+        for name in ("jaxstyle", *below):
+            folder /= name
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
     except OSError:
         return None
     return folder
@@ -34,14 +35,8 @@ def keep_compiled_programs() -> Path | None:
     """
     if named := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return Path(named)
-    parent = cache_folder()
-    if parent is None:
-        return None
-    folder = parent / "xla"
-    try:
-        folder.mkdir(exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-    except OSError:
+    folder = cache_folder("xla")
+    if folder is None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -17,10 +17,8 @@ from jaxstyle.errors import InputError
 HEADROOM = 0.8
 """Fraction of the free memory that is planned for: the runtime and the host program need some."""
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _AMOUNT = re.compile(
-    r"\s*((?:\d+\.?\d*|\.\d+)(?:e\d+)?)\s*([kmgt]?i?)b?\s*", re.ASCII | re.IGNORECASE
+    r"\s*((?:\d+\.?\d*|\.\d+)(?:e\d+)?)\s*(?:([kmgt])(i?))?b?\s*", re.ASCII | re.IGNORECASE
 )
 
 
@@ -30,9 +28,10 @@ def parse_bytes(text: str) -> int:
     Raises:
         InputError: it is none.
     """
-    match = _AMOUNT.fullmatch(text)
-    factor = {**_UNITS, **_BINARY_UNITS}.get(match[2].lower()) if match else None
-    amount = float(match[1]) * factor if match and factor else 0.0
+    amount = 0.0
+    if match := _AMOUNT.fullmatch(text):
+        number, prefix, binary = match.groups("")
+        amount = float(number) * (1024 if binary else 1000) ** " kmgt".index(prefix.lower() or " ")
     if not 1 <= amount < math.inf:
         raise InputError(f"memory is given as {text!r}: write an amount such as 8GiB or 500MB")
     return int(amount)
@@ -75,10 +74,8 @@ def free_host_bytes(
     Args:
         own: where the kernel says which groups the process is in.
     """
-    found = []
-    available = re.search(r"^MemAvailable:\s+(\d+) kB", _text(meminfo), re.MULTILINE)
-    if available:
-        found.append(int(available[1]) * 1024)
+    available = re.findall(r"^MemAvailable:\s+(\d+) kB", _text(meminfo), re.MULTILINE)
+    free = [int(amount) * 1024 for amount in available]
     groups = re.findall(r"^\d+:(|(?:.*,)?memory(?:,.*)?):/(.*)$", _text(own), re.MULTILINE)
     for controllers, limit, used in (
         ("", "memory.max", "memory.current"),
@@ -92,11 +89,10 @@ def free_host_bytes(
             most, now = _text(group / limit).strip(), _text(group / used).strip()
             if most.isdigit() and now.isdigit():
                 # Pages of files count as used, yet give way at once.
-                files = re.search(
-                    r"^(?:total_)?inactive_file (\d+)", _text(group / "memory.stat"), re.MULTILINE
-                )
-                found.append(int(most) - int(now) + (int(files[1]) if files else 0))
-    return max(0, min(found, default=4 * 2**30))
+                statistics = _text(group / "memory.stat")
+                files = re.search(r"^(?:total_)?inactive_file (\d+)", statistics, re.MULTILINE)
+                free.append(int(most) - int(now) + (int(files[1]) if files else 0))
+    return max(0, min(free, default=4 * 2**30))
 
 
 def _text(path: Path) -> str:
@@ -143,13 +139,12 @@ def memory_in_use(
         statm: where Linux says how many pages are resident.
     """
     host, peak = _resident(statm)
-    found = [device.memory_stats() for device in devices or jax.local_devices()]
-    told = [statistics for statistics in found if statistics and "bytes_in_use" in statistics]
-    if not told:
+    every = [device.memory_stats() or {} for device in devices or jax.local_devices()]
+    used = [statistics["bytes_in_use"] for statistics in every if "bytes_in_use" in statistics]
+    if not used:
         return MemoryUse(host, peak)
-    limits = [statistics.get("bytes_limit") for statistics in told]
-    limit = sum(filter(None, limits)) if all(limits) else None
-    return MemoryUse(host, peak, sum(statistics["bytes_in_use"] for statistics in told), limit)
+    limits = [statistics["bytes_limit"] for statistics in every if "bytes_limit" in statistics]
+    return MemoryUse(host, peak, sum(used), sum(limits) if len(limits) == len(used) else None)
 
 
 def _resident(statm: Path) -> tuple[int | None, bool]:

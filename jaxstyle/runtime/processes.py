@@ -108,11 +108,7 @@ def gather(value: Any) -> list[Any]:
     if jax.process_count() == 1:
         return [value]
     message = np.frombuffer(pickle.dumps(value), np.uint8)
-    lengths = np.ravel(multihost_utils.process_allgather(np.array([message.size], np.int32)))
-    padded = np.zeros(int(lengths.max()), np.uint8)
-    padded[: message.size] = message
-    everyone = np.asarray(multihost_utils.process_allgather(padded))
-    everyone = everyone.reshape(len(lengths), -1)
-    return [
-        pickle.loads(row[:length].tobytes()) for row, length in zip(everyone, lengths, strict=True)
-    ]
+    lengths = multihost_utils.process_allgather(np.array([message.size], np.int32))
+    padded = np.pad(message, (0, int(lengths.max()) - message.size))
+    everyone = np.asarray(multihost_utils.process_allgather(padded)).reshape(lengths.size, -1)
+    return [pickle.loads(row.tobytes()) for row in everyone]  # which ends where the pickle does
