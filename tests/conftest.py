@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import pytest
 from hypothesis import settings
 
+import jaxstyle  # noqa: F401  before the first program, for it sets flags of XLA
+
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

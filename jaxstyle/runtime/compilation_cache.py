@@ -1,4 +1,4 @@
-"""Keep compiled programs between runs, so that a second start is quick."""
+"""Compiled programs kept between runs, so that a second start is quick."""
 
 from __future__ import annotations
 

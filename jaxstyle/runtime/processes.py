@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, reason_of
 
 PATIENCE = 120
 """Seconds for which a process waits for the others to start."""
@@ -52,10 +52,9 @@ def join(
     try:
         jax.distributed.initialize(coordinator, count, index, initialization_timeout=patience)
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"the processes do not find each other ({reason}): give --coordinator HOST:PORT, "
-            "--processes and --process"
+            f"the processes do not find each other ({reason_of(error)}): "
+            "give --coordinator HOST:PORT, --processes and --process"
         ) from None
 
 

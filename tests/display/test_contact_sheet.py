@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from picture_checks import refusal
 
 from jaxstyle.display.figures import contact_sheet, strip
-from jaxstyle.display.figures.sheet_layout import Plan, Words, plan_sheet
+from jaxstyle.display.figures.sheet_layout import Plan, Text, Words, plan_sheet
 from jaxstyle.display.figures.sheet_text import SMALLEST, legible, line_height, mask_of, paragraph
 
 chance = np.random.default_rng(0)
@@ -121,16 +121,23 @@ def overlap(one: tuple[int, ...], two: tuple[int, ...]) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
 
 
+def box_of(text: Text) -> tuple[int, int, int, int]:
+    width, height = text.content.width, text.content.height
+    if text.turned:
+        width, height = height, width
+    return text.x, text.y, text.x + width, text.y + height
+
+
 def check_plan(plan: Plan) -> None:
     """All boxes within the sheet; none on another, but messages within their cells."""
     boxes = [(c.x, c.y, c.x + c.width, c.y + c.height) for c in plan.cells]
     failed = [box for box, c in zip(boxes, plan.cells, strict=True) if c.picture is None]
     for text in plan.texts:
         if text.role == "message":
-            x0, y0, x1, y1 = text.box
+            x0, y0, x1, y1 = box_of(text)
             assert any(b[0] <= x0 and b[1] <= y0 and x1 <= b[2] and y1 <= b[3] for b in failed)
         else:
-            boxes.append(text.box)
+            boxes.append(box_of(text))
     for x0, y0, x1, y1 in boxes:
         assert x0 >= 0
         assert y0 >= 0

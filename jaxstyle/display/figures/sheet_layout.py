@@ -35,13 +35,6 @@ class Text(NamedTuple):
     align: str = "left"
     turned: bool = False
 
-    @property
-    def box(self) -> tuple[int, int, int, int]:
-        width, height = self.content.width, self.content.height
-        if self.turned:
-            width, height = height, width
-        return self.x, self.y, self.x + width, self.y + height
-
 
 class Placed(NamedTuple):
     """A picture, or the grey box of a failed cell, with its left upper corner."""

@@ -19,26 +19,8 @@ _FINE = 4
 # Text is drawn larger by this and reduced: at small sizes letters placed on whole pixels stand
 # unevenly, and blanks between words almost close.
 
-_IN_ASCII = {
-    "\u00d7": "x",
-    "\u2212": "-",
-    "\u2013": "-",
-    "—": "-",
-    "→": "->",
-    "≤": "<=",
-    "≥": ">=",
-    "≈": "~",
-    "•": "-",
-    "ß": "ss",
-    "ø": "o",
-    "Ø": "O",
-    "æ": "ae",
-    "Æ": "AE",
-    "ł": "l",
-    "µ": "u",
-    "∞": "inf",
-}
-
+_PAIRS = "\u00d7x \u2212- \u2013- —- →-> ≤<= ≥>= ≈~ •- ßss øo ØO æae ÆAE łl µu ∞inf"
+_IN_ASCII = {pair[0]: pair[1:] for pair in _PAIRS.split()}  # what the font lacks, in other words
 
 _UNKNOWN = "\uffff"  # shows as an empty box, as whatever the font lacks
 
@@ -125,15 +107,14 @@ def longest_word(text: str, size: int) -> int:
     return max((width_of(word, size) for word in legible(text).split()), default=0)
 
 
-def paragraph(text: str, size: int, width: int, *, smallest: int = SMALLEST) -> Paragraph:
+def paragraph(text: str, size: int, width: int) -> Paragraph:
     """Break ``text`` into lines of at most ``width`` px.
 
     Between words; where one is too wide after punctuation in it; else with smaller letters, down
-    to ``smallest``; and at last anywhere.
+    to ``SMALLEST``; and at last anywhere.
     """
     text = legible(text)
-    smallest = min(size, smallest)
-    while size > smallest and not _breaks_well(text, size, width):
+    while size > SMALLEST and not _breaks_well(text, size, width):
         size -= 1
     lines = tuple(line for part in text.split("\n") for line in _wrapped(part, size, width))
     widest = max((width_of(line, size) for line in lines), default=0)
