@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -65,27 +64,19 @@ def deep_to_srgb(
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = _space_of(source)
-        if space == "GRAY" and grey:
-            return _evaluated(_grey_to_srgb, rgb, profile)
-        if space != "RGB" or _is_srgb(source):
+        fits = (space == "GRAY" and grey) or (space == "RGB" and not _is_srgb(source))
+        if not fits:
             return rgb
     except _BROKEN:
         return rgb
     try:
-        return _evaluated(_matrix_to_srgb, rgb, profile)
-    except _BROKEN:  # one made of look-up tables: better the right colours in 8 bits
+        return _evaluated(rgb, profile, space)
+    except _BROKEN:
+        if space == "GRAY":
+            return rgb
+        # One made of look-up tables: better the right colours in 8 bits.
         shallow = Image.fromarray(np.rint(rgb * 255).astype(np.uint8))
         return np.asarray(to_srgb(shallow, profile), np.float32) / 255
-
-
-def _evaluated(
-    convert: Callable[[np.ndarray, bytes], np.ndarray], rgb: np.ndarray, profile: bytes
-) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        converted = convert(rgb, profile)
-    if not np.isfinite(converted).all():
-        raise ValueError("the profile's curves run to infinity")
-    return converted
 
 
 def _space_of(profile: ImageCms.ImageCmsProfile) -> str:
@@ -120,19 +111,23 @@ def _is_srgb(source: ImageCms.ImageCmsProfile) -> bool:
     return int(np.abs(moved.astype(int) - probe).max()) <= 1
 
 
-def _matrix_to_srgb(rgb: np.ndarray, profile: bytes) -> np.ndarray:
+def _evaluated(rgb: np.ndarray, profile: bytes, space: str) -> np.ndarray:
+    """Values in [0, 1] as sRGB, by a profile made of one curve for grey, or three and a matrix."""
     tags = _tags(profile)
-    if tags.keys() & {b"A2B0", b"A2B1"}:
+    if space == "RGB" and tags.keys() & {b"A2B0", b"A2B1"}:
         raise ValueError("the profile's tables take precedence over its matrix")
-    linear = [
-        _linear(tags[name], rgb[..., i]) for i, name in enumerate((b"rTRC", b"gTRC", b"bTRC"))
-    ]
-    to_linear_srgb = np.linalg.inv(_colorants(_tags(srgb_profile()))) @ _colorants(tags)
-    return srgb_encoded(np.stack(linear, axis=-1) @ to_linear_srgb.T.astype(np.float32))
-
-
-def _grey_to_srgb(rgb: np.ndarray, profile: bytes) -> np.ndarray:
-    return srgb_encoded(_linear(_tags(profile)[b"kTRC"], rgb))
+    with np.errstate(all="ignore"):
+        if space == "GRAY":
+            light = _linear(tags[b"kTRC"], rgb)
+        else:
+            curves = [tags[name] for name in (b"rTRC", b"gTRC", b"bTRC")]
+            light = np.stack([_linear(c, rgb[..., i]) for i, c in enumerate(curves)], axis=-1)
+            to_linear_srgb = np.linalg.inv(_colorants(_tags(srgb_profile()))) @ _colorants(tags)
+            light = light @ to_linear_srgb.T.astype(np.float32)
+        converted = srgb_encoded(light)
+    if not np.isfinite(converted).all():
+        raise ValueError("the profile's curves run to infinity")
+    return converted
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
