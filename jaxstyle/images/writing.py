@@ -13,7 +13,6 @@ from PIL.PngImagePlugin import PngInfo
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.color_profiles import srgb_profile
 from jaxstyle.images.exif import record_in, with_record
-from jaxstyle.images.picture import checked_rgb
 from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.png_encoder import encode_png16
 from jaxstyle.images.tiff_encoder import encode_tiff
@@ -131,7 +130,11 @@ def _integers(
     bits: int,
 ) -> UInt[np.ndarray, "height width channels"]:
     """The picture as the file is to hold it, with or without alpha, rounded to integers."""
-    rgb = checked_rgb(rgb, f"cannot write {quoted(path)}: the picture")
+    rgb = np.asarray(rgb, np.float32)
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise ImageError(
+            f"cannot write {quoted(path)}: shape {rgb.shape} is not (height, width, 3)"
+        )
     most = _MOST_PIXELS.get(kind)
     if most is not None and max(rgb.shape) > most:
         raise ImageError(
