@@ -62,16 +62,20 @@ def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[in
         ImageError: there is no such file, or it is no picture, or damaged where it begins.
     """
     where = f"{name} {quoted(path)}"
-    with (
-        _opened(path, where) as file,
-        _decoding(where),
-        pillow_settings(),
-        open_image(file) as image,
-    ):
-        if image.format == "TIFF":
-            image.load()  # see _upright
-        turned = image.format != "TIFF" and orientation_of(image) >= 5
-        width, height = image.size
+    with _opened(path, where) as file:
+        try:
+            with pillow_settings(), open_image(file) as image:
+                if image.format == "TIFF":
+                    image.load()  # see _upright
+                turned = image.format != "TIFF" and orientation_of(image) >= 5
+                width, height = image.size
+        except ImageError as error:
+            raise ImageError(f"{where} {error}") from None
+        except Exception as error:  # as in _decoding
+            raise ImageError(
+                f"{where} cannot be read ({reason_of(error)}): it is no picture, or damaged: get "
+                "it again, or remove it"
+            ) from None
     return (height, width) if turned else (width, height)
 
 
