@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jaxstyle.optimize.row_by_row import _updated_part
 from problems import ROSENBROCK, as_float32, evaluate_of, rosenbrock_gradient, rosenbrock_start
 from samples import compilations
 
@@ -17,7 +18,6 @@ from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.adam import EPSILON, AdamState
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import _advance
-from jaxstyle.optimize.row_by_row import _updated_part
 
 
 @partial(jax.jit, static_argnames="algorithm")
