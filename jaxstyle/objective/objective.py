@@ -88,11 +88,6 @@ class Objective:
         """All taps, each once."""
         return tuple(dict.fromkeys(self.content_layers + self.style_layers))
 
-    @property
-    def tileable(self) -> bool:
-        """Whether loss and gradient are functions of sums that add up over parts of the picture."""
-        return additive(self.statistics) and not self.unit_gradients
-
     def __call__(
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
@@ -261,8 +256,8 @@ def with_gradient(
     weights: Weights,
 ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
     """``((loss, terms), gradient)`` of a loss that takes these arguments."""
-    found, gradient = jax.value_and_grad(loss, has_aux=True)(picture, model, targets, weights)
-    return found, freed(gradient, targets.guides)
+    value, gradient = jax.value_and_grad(loss, has_aux=True)(picture, model, targets, weights)
+    return value, freed(gradient, targets.guides)
 
 
 def freed(gradient: Picture, guides: Guides) -> Picture:

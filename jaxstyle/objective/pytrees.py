@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.network.network import Network, Params
@@ -152,25 +154,23 @@ def make_weights(
         factors: those of content and style layers; 1 for what is not named.
     """
 
-    def number(value: float) -> Array:
-        return jnp.asarray(value, jnp.float32)
-
-    return Weights(
-        number(content),
-        number(style),
-        number(tv),
-        {tap: number(weight) for tap, weight in content_layers.items()},
-        {tap: number(weight) for tap, weight in style_layers.items()},
-        jnp.asarray(goals, jnp.float32),
-        number(wavelet),
-        number(range),
-        number(content_clip),
-        number(style_clip),
-        number(tv_power),
-        number(temporal),
-        {tap: number(factors.get(tap, 1.0)) for tap in content_layers},
-        {tap: number(factors.get(tap, 1.0)) for tap in style_layers},
+    plain = Weights(
+        content=content,
+        style=style,
+        tv=tv,
+        content_layers=dict(content_layers),
+        style_layers=dict(style_layers),
+        goals=np.asarray(goals),
+        wavelet=wavelet,
+        range=range,
+        content_clip=content_clip,
+        style_clip=style_clip,
+        tv_power=tv_power,
+        temporal=temporal,
+        content_factors={tap: factors.get(tap, 1.0) for tap in content_layers},
+        style_factors={tap: factors.get(tap, 1.0) for tap in style_layers},
     )
+    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), plain)
 
 
 def model_of(network: Network) -> Model:

@@ -65,8 +65,8 @@ class Progress(NamedTuple):
 
     Attributes:
         step: evaluations so far, from 1.
-        value, terms: what this step's evaluation found (of a trial, which may yet be refused); the
-            value is nan if the gradient was not finite.
+        value, terms: the loss at this step's trial, which may yet be refused; the value is nan if
+            the gradient was not finite.
         best: the lowest value so far.
         seconds: since the start.
         current: gives the result as it would be now; costs a copy, so call it only when needed.
@@ -96,7 +96,7 @@ class Outcome(NamedTuple):
         steps: evaluations made.
         seconds: time taken.
         reason: why it ended.
-        values: the value found at each step.
+        values: the value at each step.
     """
 
     x: np.ndarray

@@ -271,9 +271,9 @@ def test_padded_sides_are_the_least_that_divide_at_every_octave(height, width, t
         Objective((tap,), ()), height, width, picture_mesh(*shape)
     ).shape
     step = 2 ** {"conv1_1": 0, "relu3_1": 2, "conv5_1": 4, "pool4": 4}[tap]
-    for side, padded, parts in ((height, rows, shape[0]), (width, columns, shape[1])):
-        assert padded % (parts * step) == 0
-        assert side <= padded < side + parts * step
+    for side, whole, parts in ((height, rows, shape[0]), (width, columns, shape[1])):
+        assert whole % (parts * step) == 0
+        assert side <= whole < side + parts * step
 
 
 def test_a_mesh_is_rows_by_columns():
