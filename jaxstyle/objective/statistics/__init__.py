@@ -34,10 +34,9 @@ def find_statistics(package: ModuleType) -> dict[str, Statistic]:
     names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     for module in (f"{package.__name__}.{name}" for name in names):
         for value in vars(importlib.import_module(module)).values():
-            if (
-                isinstance(value, Statistic)
-                and statistics.setdefault(value.name, value) is not value
-            ):
+            if not isinstance(value, Statistic):
+                continue
+            if statistics.setdefault(value.name, value) is not value:
                 raise ValueError(f"{module} has a statistic {value.name!r}, as another module has")
     return dict(sorted(statistics.items(), key=lambda item: (item[1].place, item[0])))
 
