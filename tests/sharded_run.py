@@ -24,8 +24,9 @@ from jaxstyle.objective.partitioned.tiled_objective import (
 from jaxstyle.objective.partitioned.work_queue import copied
 from jaxstyle.objective.pytrees import Targets, make_weights, model_of
 from jaxstyle.objective.targets import targets_of_styles
-from jaxstyle.optimize import LBFGS, Outcome, Stopping
+from jaxstyle.optimize import LBFGS, LoopOptions, Outcome, Stopping
 from jaxstyle.optimize.host_loop import minimise_stepwise
+from jaxstyle.run.minimise import agreed, minimise_sharded
 from jaxstyle.runtime.processes import is_first, join
 
 OBJECTIVE = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
@@ -48,9 +49,8 @@ def run(folder: Path) -> None:
     snapshots = []
 
     def minimise(stopping: Stopping, callback=None):
-        return device_mesh.minimise_sharded(
-            OBJECTIVE, start, arguments, algorithm, stopping, mesh, callback=callback
-        )
+        options = LoopOptions(callback)
+        return minimise_sharded(OBJECTIVE, start, arguments, algorithm, stopping, mesh, options)
 
     whole = minimise(Stopping(6), lambda progress: snapshots.append(progress.current()))
     # Only the last process has had enough; the others must end with it.
@@ -66,10 +66,8 @@ def run(folder: Path) -> None:
     arguments = model, Targets(content, style), arguments[2]
 
     def in_tiles(stopping: Stopping) -> Outcome:
-        place = tiled.home(model)
-        return minimise_stepwise(
-            tiled, start, arguments, algorithm, stopping, place=place, agree=device_mesh.agreed
-        )
+        options, home = LoopOptions(agree=agreed), tiled.home(model)
+        return minimise_stepwise(tiled, start, arguments, algorithm, stopping, options, home=home)
 
     dealt, short_dealt = in_tiles(Stopping(6)), in_tiles(limited)
     if is_first():

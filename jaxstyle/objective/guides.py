@@ -13,19 +13,6 @@ from jaxstyle.network.architecture import VGG19, Architecture, least_side, order
 GUIDE_MODES = ("simple", "inside", "all")
 
 
-def guide(
-    mask: Float[np.ndarray, "height width"],
-    tap: str,
-    mode: str = "simple",
-    *,
-    padding: str = "zeros",
-    architecture: Architecture = VGG19,
-) -> Float[np.ndarray, "_height _width"]:
-    """What a mask says about the positions of one layer: ``guides`` for one mask and one tap."""
-    found = guides(mask[None], (tap,), mode, padding=padding, architecture=architecture)
-    return found[tap][0]
-
-
 def guides(
     masks: Float[np.ndarray, "regions height width"],
     taps: Iterable[str],
@@ -68,35 +55,32 @@ def guides(
             f"the mask is {width}x{height}; {ordered[-1]} needs at least {least} px on each side: "
             "make it larger or tap shallower layers"
         )
-    found: dict[str, list[np.ndarray]] = {tap: [] for tap in ordered}
-    for mask in masks:
-        for tap, seen in _seen(mask, ordered, mode, padding, architecture).items():
-            found[tap].append(seen)
-    return {tap: np.stack(regions) for tap, regions in found.items()}
+    of_masks = [_guides_of(mask, ordered, mode, padding, architecture) for mask in masks]
+    return {tap: np.stack([by_tap[tap] for by_tap in of_masks]) for tap in ordered}
 
 
-def _seen(
+def _guides_of(
     mask: np.ndarray, taps: tuple[str, ...], mode: str, padding: str, architecture: Architecture
 ) -> dict[str, np.ndarray]:
     """One mask's guides: the network's layers, with other arithmetic."""
-    # Late, as it takes long and is needed here alone.
+    # Imported late, for it takes long.
     from scipy.ndimage import maximum_filter, minimum_filter
 
     around = {"inside": minimum_filter, "all": maximum_filter}.get(mode)
     pair = {"simple": _midpoint, "inside": np.minimum, "all": np.maximum}[mode]
     # Repeating the outermost pixel changes no minimum and no maximum: as if nothing were there.
     border = "wrap" if padding == "circular" else "nearest"
-    values, found = np.asarray(mask, np.float32), {}
+    values, by_tap = np.asarray(mask, np.float32), {}
     for layer in architecture.layers:
         if layer.startswith("conv") and around is not None:
             values = around(values, size=3, mode=border)
         elif layer.startswith("pool"):
             values = _pooled(values, pair)
         if layer in taps:
-            found[layer] = values
-        if len(found) == len(taps):
+            by_tap[layer] = values
+        if len(by_tap) == len(taps):
             break
-    return found
+    return by_tap
 
 
 def _midpoint(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -1,8 +1,22 @@
-"""The loss of Gatys et al. 2015 for one picture, with its gradient with respect to the pixels.
+"""The loss of Gatys, Ecker and Bethge (arXiv:1508.06576) for a picture x, and its gradient.
 
-features of the picture -> sums over positions -> loss. ``Objective`` holds what shapes the compiled
-program; everything numeric (network, targets, weights) is an argument, so that a new weight or a
-new style of the same size compiles nothing.
+In layer l of the network, of N_l channels and M_l positions, F are the features of x and P those of
+the content picture; A is the Gram matrix of the style picture there. Then
+
+    content loss    L_content = 1/2 sum_ij (F_ij - P_ij)^2                   (equation 1)
+    Gram matrix     G_ij = sum_k F_ik F_jk                                   (equation 3)
+    style loss      E_l = 1 / (4 N_l^2 M_l^2) sum_ij (G_ij - A_ij)^2         (equation 4)
+                    L_style = sum_l w_l E_l                                  (equation 5)
+    total           L = alpha L_content + beta L_style                       (equation 7)
+
+and the optimiser descends the gradient of L with respect to the pixels of x. ``Objective`` has them
+in this order: features, sums over positions, errors of layers, the loss. By what the sums of
+squares are multiplied, 1/2 or 1/(4 N^2 M^2) or other, is said by a convention (``conventions``);
+the Gram matrix may be another statistic (``statistics``), and what is asked of the pixels
+themselves is added (``regularisers``).
+
+``Objective`` holds what shapes the compiled program; everything numeric (network, targets, weights)
+is an argument, so that a new weight or a new style of the same size compiles nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +35,10 @@ from jaxstyle.network.architecture import stride
 from jaxstyle.network.preprocessing import to_network
 from jaxstyle.network.vgg import features
 from jaxstyle.objective import losses
-from jaxstyle.objective.conventions import get_convention
+from jaxstyle.objective.conventions import Convention, get_convention
 from jaxstyle.objective.losses import clipped, with_unit_gradient
 from jaxstyle.objective.pytrees import (
-    Counted,
+    ContentSums,
     Features,
     Guides,
     Model,
@@ -54,7 +68,7 @@ class Objective:
         regions: for each goal the region that it is for. Goals of one region pull against each
             other; a single goal for the whole picture is ``(0,)``.
         regularisers: those that are computed, of ``regularisers.REGULARISERS``.
-        unit_gradients: see ``gradients.with_unit_gradient``.
+        unit_gradients: see ``losses.with_unit_gradient``.
     """
 
     content_layers: tuple[str, ...] = ("conv4_2",)
@@ -74,20 +88,11 @@ class Objective:
         """All taps, each once."""
         return tuple(dict.fromkeys(self.content_layers + self.style_layers))
 
-    @property
-    def tileable(self) -> bool:
-        """Whether loss and gradient are functions of sums that add up over parts of the picture."""
-        return additive(self.statistics) and not self.unit_gradients
-
-    def features(self, model: Model, picture: Picture, taps: tuple[str, ...]) -> Features:
-        """The tapped features of one picture in [0, 1]."""
-        seen = to_network(picture[None], model.preprocessing)
-        # float32 is the least: a picture in float64 (gradient checks) stays there.
-        dtype = jnp.dtype(self.dtype) if self.dtype != "float32" else None
-        tapped = features(
-            model.params, seen, taps, pooling=self.pooling, padding=self.padding, dtype=dtype
-        )
-        return {tap: feature[0] for tap, feature in tapped.items()}
+    def __call__(
+        self, picture: Picture, model: Model, targets: Targets, weights: Weights
+    ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
+        """``((loss, terms), gradient)``: what an optimiser evaluates. Pure; jit or vmap it."""
+        return with_gradient(self.loss, picture, model, targets, weights)
 
     def loss(
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
@@ -97,79 +102,59 @@ class Objective:
         Raises:
             InputError: a tap that the network lacks, or a picture too small for the taps.
         """
-        found = self.features(model, picture, self.taps)
-        sums = self.sums(found, picture, targets, weights)
+        tapped = self.features(model, picture, self.taps)
+        sums = self.sums(tapped, picture, targets, weights)
         return self.loss_of_sums(
-            sums, picture.shape[:2], targets.style, weights, lambda tap: found[tap].shape[-1]
+            sums, picture.shape[:2], targets.style, weights, lambda tap: tapped[tap].shape[-1]
         )
 
-    def __call__(
-        self, picture: Picture, model: Model, targets: Targets, weights: Weights
-    ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
-        """``((loss, terms), gradient)``: what an optimiser evaluates. Pure; jit or vmap it."""
-        found, gradient = jax.value_and_grad(self.loss, has_aux=True)(
-            picture, model, targets, weights
+    def features(self, model: Model, picture: Picture, taps: tuple[str, ...]) -> Features:
+        """The tapped features F of one picture in [0, 1]."""
+        batch = to_network(picture[None], model.preprocessing)
+        # float32 is the least: a picture in float64 (gradient checks) stays there.
+        dtype = jnp.dtype(self.dtype) if self.dtype != "float32" else None
+        tapped = features(
+            model.params, batch, taps, pooling=self.pooling, padding=self.padding, dtype=dtype
         )
-        return found, freed(gradient, targets.guides)
+        return {tap: feature[0] for tap, feature in tapped.items()}
 
     def sums(
         self,
-        found: Mapping[str, Array],
+        tapped: Mapping[str, Array],
         picture: Picture,
         targets: Targets,
         weights: Weights,
         *,
-        counted: Counted | None = None,
         moments: Callable[[Array, Array | None], Moments] = moments,
     ) -> Sums:
-        """What the loss needs to know of features and picture.
+        """The sums over positions of equations 1 and 3, and those of the pixels themselves.
 
         Args:
-            found: the features of all taps.
-            counted: where the picture is only a part, and its guides too.
+            tapped: the features of all taps.
             moments: as ``statistics.moments``.
         """
-        guides = targets.guides
-        near = styled = found
+        guides, near, styled = targets.guides, tapped, tapped
         if self.unit_gradients:
-            near = _unit(found, weights.content, self._content_shares(weights))
-            styled = _unit(found, weights.style, self._style_shares(weights))
-
-        def guide(tap: str, own: Array | None) -> Array | None:
-            if counted is None:
-                return own
-            here = counted.at(tap)
-            return here if own is None else here * own
-
-        content = {
-            tap: _content_sums(near[tap], targets.content[tap], guide(tap, guides.content.get(tap)))
-            for tap in self.content_layers
-            if tap in targets.content
-        }
-        style = {}
-        for tap in self.style_layers:
-            at = guide(tap, guides.style.get(tap))
-            regions = [None] if at is None else [at[..., k] for k in range(at.shape[-1])]
-            style[tap] = tuple(moments(styled[tap], region) for region in regions)
-        inside = guides.pixels.get("inside")
-        if counted is not None and counted.inside is not None:
-            inside = counted.inside if inside is None else inside * counted.inside
+            near = _unit(tapped, weights.content, self._content_shares(weights))
+            styled = _unit(tapped, weights.style, self._style_shares(weights))
         regularise = partial(
             picture_sum,
             picture=picture,
             kind=self.tv,
             power=weights.tv_power,
             wrap=self.padding == "circular",
-            counted=None if counted is None else counted.pixels,
-            inside=inside,
-            previous=guides.pixels.get("previous"),
-            trust=guides.pixels.get("trust"),
+            **{name: mask for name, mask in guides.pixels.items() if name != "free"},
         )
         return Sums(
-            content={tap: part[0] for tap, part in content.items()},
-            energy={tap: part[1] for tap, part in content.items()},
-            counted={tap: part[2] for tap, part in content.items()},
-            style=style,
+            content={
+                tap: _content_sums(near[tap], targets.content[tap], guides.content.get(tap))
+                for tap in self.content_layers
+                if tap in targets.content
+            },
+            style={
+                tap: tuple(moments(styled[tap], region) for region in _regions(guides.style, tap))
+                for tap in self.style_layers
+            },
             values={}
             if additive(self.statistics)
             else {tap: values(styled[tap]) for tap in self.style_layers},
@@ -184,7 +169,7 @@ class Objective:
         weights: Weights,
         channels: Callable[[str], int],
     ) -> tuple[Float[Array, ""], Terms]:
-        """The weighted loss and its parts.
+        """Equations 1, 4, 5 and 7: the weighted loss and its parts.
 
         Args:
             sums: of the whole picture.
@@ -194,12 +179,12 @@ class Objective:
         """
         convention = get_convention(self.convention)
         shares = self._content_shares(weights)
-        content = {}
-        for tap, energy in sums.energy.items():
-            counted = jnp.maximum(sums.counted[tap], jnp.ones((), energy.dtype))
-            scale = convention.content_scale(channels(tap), counted, energy)
-            error = clipped(scale * sums.content[tap], weights.content_clip)
-            content[tap] = weights.content * shares[tap] * error
+        content = {
+            tap: weights.content
+            * shares[tap]
+            * clipped(_content_error(convention, of_tap, channels(tap)), weights.content_clip)
+            for tap, of_tap in sums.content.items()
+        }
         shares = self._style_shares(weights)
         styled = {
             tap: weights.style
@@ -222,16 +207,6 @@ class Objective:
         )
         return terms.content + terms.style + terms.tv + terms.other, terms
 
-    def _content_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
-        averaged = get_convention(self.convention).layer_weights
-        return _shares(
-            self.content_layers, weights.content_layers, weights.content_factors, averaged
-        )
-
-    def _style_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
-        averaged = get_convention(self.convention).layer_weights
-        return _shares(self.style_layers, weights.style_layers, weights.style_factors, averaged)
-
     def _style_error(
         self,
         tap: str,
@@ -240,13 +215,13 @@ class Objective:
         goals: Sequence[Mapping[str, Any]],
         weights: Weights,
     ) -> Float[Array, ""]:
-        """The error of one layer: that of each goal, by its weight and by its region's area."""
+        """Equation 4: the error of each goal of a layer, by its weight and its region's area."""
         convention = get_convention(self.convention)
         positions = (shape[0] // stride(tap)) * (shape[1] // stride(tap))
         total = jnp.zeros((), weights.style.dtype)
         for goal, (region, target) in enumerate(zip(self.regions, goals, strict=True)):
-            known = sums.style[tap][region]
-            area, mean = known.weight / positions, means(known)
+            region_sums = sums.style[tap][region]
+            area, mean = region_sums.weight / positions, means(region_sums)
             channels = mean.total.shape[-1]
             for name in self.statistics:
                 statistic = STATISTICS[name]
@@ -255,6 +230,40 @@ class Objective:
                 error = statistic.balance * scale * statistic.error(seen, target[name])
                 total = total + weights.goals[goal] * area * error / len(self.statistics)
         return total
+
+    def _content_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
+        return self._shares(self.content_layers, weights.content_layers, weights.content_factors)
+
+    def _style_shares(self, weights: Weights) -> dict[str, Float[Array, ""]]:
+        return self._shares(self.style_layers, weights.style_layers, weights.style_factors)
+
+    def _shares(
+        self, taps: tuple[str, ...], weights: Mapping[str, Array], factors: Mapping[str, Array]
+    ) -> dict[str, Float[Array, ""]]:
+        """The w_l of equation 5: a layer's weight among the others', times its factor."""
+        if not taps:
+            return {}
+        convention = get_convention(self.convention)
+        shares = convention.layer_weights(jnp.stack([weights[tap] for tap in taps]))
+        return {tap: shares[i] * factors[tap] for i, tap in enumerate(taps)}
+
+
+def with_gradient(
+    loss: Callable[..., tuple[Float[Array, ""], Terms]],
+    picture: Picture,
+    model: Model,
+    targets: Targets,
+    weights: Weights,
+) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
+    """``((loss, terms), gradient)`` of a loss that takes these arguments."""
+    value, gradient = jax.value_and_grad(loss, has_aux=True)(picture, model, targets, weights)
+    return value, freed(gradient, targets.guides)
+
+
+def freed(gradient: Picture, guides: Guides) -> Picture:
+    """The gradient, 0 where the picture is not to change."""
+    free = guides.pixels.get("free")
+    return gradient if free is None else gradient * free.astype(gradient.dtype)
 
 
 def check_tileable(objective: Objective) -> None:
@@ -276,40 +285,32 @@ def check_tileable(objective: Objective) -> None:
         )
 
 
-def freed(gradient: Picture, guides: Guides) -> Picture:
-    """The gradient, 0 where the picture is not to change."""
-    free = guides.pixels.get("free")
-    return gradient if free is None else gradient * free.astype(gradient.dtype)
-
-
-def _content_sums(
-    found: Array, target: Array, guide: Array | None
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
-    """Squared error, energy of the target, and how many positions they are sums over."""
-    positions = target.shape[0] * target.shape[1]
+def _content_sums(feature: Array, target: Array, guide: Array | None) -> ContentSums:
+    """Equation 1 without its factor, of the positions that count."""
     if guide is None:
-        energy = losses.energy(target)
-        return losses.squared_error(found, target), energy, jnp.asarray(positions, energy.dtype)
-    found, target = losses.wide(found), losses.wide(target)
+        energy, positions = losses.energy(target), target.shape[0] * target.shape[1]
+        error = losses.squared_error(feature, target)
+        return ContentSums(error, energy, jnp.asarray(positions, energy.dtype))
+    feature, target = losses.wide(feature), losses.wide(target)
     guide = guide.astype(target.dtype)
-    error = jnp.sum(guide * jnp.square(found - target))
-    return error, jnp.sum(guide * jnp.square(target)), jnp.sum(guide)
+    error = jnp.sum(guide * jnp.square(feature - target))
+    return ContentSums(error, jnp.sum(guide * jnp.square(target)), jnp.sum(guide))
 
 
-def _shares(
-    taps: tuple[str, ...],
-    weights: Mapping[str, Array],
-    factors: Mapping[str, Array],
-    layer_weights: Callable[[Array], Array],
-) -> dict[str, Float[Array, ""]]:
-    """What each layer counts of its term: its weight among the others', times its factor."""
-    if not taps:
-        return {}
-    shares = layer_weights(jnp.stack([weights[tap] for tap in taps]))
-    return {tap: shares[i] * factors[tap] for i, tap in enumerate(taps)}
+def _content_error(convention: Convention, sums: ContentSums, channels: int) -> Float[Array, ""]:
+    """Equation 1: the error of one layer, scaled as the convention says."""
+    counted = jnp.maximum(sums.counted, jnp.ones((), sums.energy.dtype))
+    return convention.content_scale(channels, counted, sums.energy) * sums.error
+
+
+def _regions(guides: Features, tap: str) -> list[Float[Array, "_h _w"] | None]:
+    """The guide of each region of a layer; None for all of it."""
+    if tap not in guides:
+        return [None]
+    return [guides[tap][..., region] for region in range(guides[tap].shape[-1])]
 
 
 def _unit(
-    found: Mapping[str, Array], weight: Array, shares: Mapping[str, Array]
+    tapped: Mapping[str, Array], weight: Array, shares: Mapping[str, Array]
 ) -> dict[str, Array]:
-    return {tap: with_unit_gradient(found[tap], weight * share) for tap, share in shares.items()}
+    return {tap: with_unit_gradient(tapped[tap], weight * share) for tap, share in shares.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.network.network import Network, Params
@@ -30,9 +32,9 @@ class Guides(NamedTuple):
     Attributes:
         content: tap -> (h, w, 1), for the content loss.
         style: tap -> (h, w, regions), the guidance channels of Gatys et al. 2017, squared.
-        pixels: ``inside``, (height, width, 1): what counts in total variation and the like;
-            ``free``: 0 where the picture is not to change; ``previous``, (height, width, 3): what
-            it is to stay close to, and ``trust``, (height, width, 1): where.
+        pixels: what ``regularisers.picture_sum`` takes: ``inside`` and ``counted``, (height, width,
+            1), ``previous``, (height, width, 3), and ``trust``, (height, width, 1); and ``free``,
+            (height, width, 1): 0 where the picture is not to change.
     """
 
     content: Features
@@ -67,7 +69,7 @@ class Weights(NamedTuple):
 
     Attributes:
         goals: of each goal of a style layer, beside that of its region's area.
-        content_clip, style_clip: of a layer's error, see ``gradients.clipped``; 0 is no limit.
+        content_clip, style_clip: of a layer's error, see ``losses.clipped``; 0 is no limit.
         tv_power: of total variation of kind ``power``.
         temporal: of the squared distance from ``Guides.pixels["previous"]``.
         content_factors, style_factors: tap -> what its layer's term is multiplied by, after all
@@ -90,21 +92,25 @@ class Weights(NamedTuple):
     style_factors: dict[str, Float[Array, ""]]
 
 
+class ContentSums(NamedTuple):
+    """Sums over the positions of a content layer: squared error, energy of the target, count."""
+
+    error: Float[Array, ""]
+    energy: Float[Array, ""]
+    counted: Float[Array, ""]
+
+
 class Sums(NamedTuple):
     """All that the loss needs to know of a picture; but for ``values`` those of parts add up to it.
 
     Attributes:
-        content: tap -> squared error.
-        energy: tap -> sum of squares of the content's features.
-        counted: tap -> how many positions the two are sums over.
+        content: by tap.
         style: tap -> the moments of each region.
         values: tap -> the features of each channel in order, where a statistic needs them.
         picture: name -> see ``regularisers``.
     """
 
-    content: dict[str, Float[Array, ""]]
-    energy: dict[str, Float[Array, ""]]
-    counted: dict[str, Float[Array, ""]]
+    content: dict[str, ContentSums]
     style: dict[str, tuple[Moments, ...]]
     values: dict[str, Float[Array, "_m _c"]]
     picture: dict[str, Float[Array, ""]]
@@ -124,20 +130,6 @@ class Terms(NamedTuple):
     content_layers: dict[str, Float[Array, ""]]
     style_layers: dict[str, Float[Array, ""]]
     other: Float[Array, ""]
-
-
-class Counted(NamedTuple):
-    """Which part of what is at hand is counted, where it is a tile or padded.
-
-    Attributes:
-        at: tap -> (h, w, 1), 1 for its own positions.
-        pixels: (height, width, 1), the same of the picture.
-        inside: (height, width, 1), 0 for what is no part of the picture.
-    """
-
-    at: Callable[[str], Array]
-    pixels: Array | None = None
-    inside: Array | None = None
 
 
 def make_weights(
@@ -162,25 +154,23 @@ def make_weights(
         factors: those of content and style layers; 1 for what is not named.
     """
 
-    def number(value: float) -> Array:
-        return jnp.asarray(value, jnp.float32)
-
-    return Weights(
-        number(content),
-        number(style),
-        number(tv),
-        {tap: number(weight) for tap, weight in content_layers.items()},
-        {tap: number(weight) for tap, weight in style_layers.items()},
-        jnp.asarray(goals, jnp.float32),
-        number(wavelet),
-        number(range),
-        number(content_clip),
-        number(style_clip),
-        number(tv_power),
-        number(temporal),
-        {tap: number(factors.get(tap, 1.0)) for tap in content_layers},
-        {tap: number(factors.get(tap, 1.0)) for tap in style_layers},
+    plain = Weights(
+        content=content,
+        style=style,
+        tv=tv,
+        content_layers=dict(content_layers),
+        style_layers=dict(style_layers),
+        goals=np.asarray(goals),
+        wavelet=wavelet,
+        range=range,
+        content_clip=content_clip,
+        style_clip=style_clip,
+        tv_power=tv_power,
+        temporal=temporal,
+        content_factors={tap: factors.get(tap, 1.0) for tap in content_layers},
+        style_factors={tap: factors.get(tap, 1.0) for tap in style_layers},
     )
+    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), plain)
 
 
 def model_of(network: Network) -> Model:

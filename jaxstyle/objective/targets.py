@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,14 +48,30 @@ def know_style(
     Args:
         guides: tap -> how much each position counts.
     """
-    found, guides = objective.features(model, style, objective.style_layers), guides or {}
-    known = {
-        tap: means(moments(found[tap], guides[tap][..., 0] if tap in guides else None))
-        for tap in objective.style_layers
-    }
+    tapped = objective.features(model, style, objective.style_layers)
+    sums = moments_of(tapped, guides or {})
     if additive(objective.statistics):
-        return Known(known, {})
-    return Known(known, {tap: values(found[tap]) for tap in objective.style_layers})
+        return known_of_sums(sums)
+    return known_of_sums(sums, {tap: values(tapped[tap]) for tap in tapped})
+
+
+def moments_of(
+    tapped: Mapping[str, Array],
+    guides: Mapping[str, Float[Array, "_h _w 1"]],
+    moments: Callable[[Array, Array | None], Moments] = moments,
+) -> dict[str, Moments]:
+    """The moments of each tap's features, at positions that count as its guide says."""
+    return {
+        tap: moments(feature, guides[tap][..., 0] if tap in guides else None)
+        for tap, feature in tapped.items()
+    }
+
+
+def known_of_sums(
+    sums: Mapping[str, Moments], values: dict[str, Float[Array, "_m _c"]] | None = None
+) -> Known:
+    """What is known of a style from the sums of its whole picture."""
+    return Known({tap: means(part) for tap, part in sums.items()}, values or {})
 
 
 def blended_known(objective: Objective, parts: Sequence[Known], shares: Sequence[float]) -> Known:

@@ -7,6 +7,7 @@ a stochastic method goes back to Polyak and Juditsky (1992).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,8 +15,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxstyle.optimize.arithmetic import usable
+
 EPSILON = 1e-16
 """Far below any gradient: with optax's 1e-8, losses in small units would hardly move x."""
+
+PARTS = 16
+"""Slices, along the first axis, that an update in place is done in."""
 
 
 class AdamState(NamedTuple):
@@ -67,8 +73,8 @@ class Adam:
     def update(
         self, state: AdamState, value: Float[Array, ""], gradient: Float[Array, "*shape"]
     ) -> AdamState:
-        """Take in what was found at ``state.trial``; skip it if it is not finite."""
-        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        """Take in the value and gradient of ``state.trial``; skip them if they are not finite."""
+        finite = jnp.isfinite(usable(value, gradient))
         # optax raises floats to an integer power, which strict promotion forbids.
         with jax.numpy_dtype_promotion("standard"):
             change, moments = self._transform.update(gradient, state.moments)
@@ -82,6 +88,20 @@ class Adam:
         kept = state._replace(refusals=state.refusals + 1)
         return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, kept)
 
+    def update_in_place(self, state: AdamState, value: Array, gradient: Array) -> AdamState:
+        """``update``, called from Python, in the memory of ``state``, which is given up.
+
+        As one program it would hold two more arrays of the size of x. Here they are slices, whose
+        updates are the same but for the scalars: those count once.
+        """
+        value = usable(value, gradient)
+        rows, part = -(-len(gradient) // PARTS), state
+        for first in range(0, len(gradient), rows):
+            size = min(rows, len(gradient) - first)
+            part = _updated_slice(self, state, value, gradient, first, size=size)
+            state = _with_slice(state, part, first)
+        return jax.tree.map(lambda whole, new: whole if whole.ndim else new, state, part)
+
     def result(self, state: AdamState) -> Float[Array, "*shape"]:
         """The average of the points evaluated, all of which had a finite loss."""
         return state.average
@@ -89,3 +109,28 @@ class Adam:
     def stalled(self, state: AdamState) -> Bool[Array, ""]:
         """Whether going on is of no use: the same point would be refused again."""
         return state.refusals > 0
+
+
+@partial(jax.jit, static_argnames="size")
+def _updated_slice(
+    algorithm: Adam,
+    state: AdamState,
+    value: Array,
+    gradient: Array,
+    first: Int[Array, ""],
+    *,
+    size: int,
+) -> AdamState:
+    def part(whole: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(whole, first, size) if whole.ndim else whole
+
+    return algorithm.update(jax.tree.map(part, state), value, part(gradient))
+
+
+@partial(jax.jit, donate_argnums=0)
+def _with_slice(state: AdamState, part: AdamState, first: Int[Array, ""]) -> AdamState:
+    # A program of its own: in that of the update, XLA would keep copies of what it still reads.
+    def put(whole: Array, new: Array) -> Array:
+        return jax.lax.dynamic_update_slice_in_dim(whole, new, first, 0) if whole.ndim else whole
+
+    return jax.tree.map(put, state, part)

@@ -1,21 +1,29 @@
 """L-BFGS on the device, without a line search: one evaluation a step, guarded against bad ones.
 
-The quasi-Newton step of length 1 is nearly always good on this problem, so a line search would
-double the time for nothing. What a search protects from is left to a guard: a trial that is not
-finite or not lower than the best is refused, the step is quartered, and after a few refusals the
-memory is dropped. Everything is ``where``, so it costs one evaluation under ``vmap`` too.
+With steps s and the changes y of the gradient g over the last of them, the next step is -H g, where
 
-Source: Nocedal and Wright, "Numerical Optimization" (2006), algorithm 7.4 (two-loop recursion).
+    H = (1 - s y'/<s,y>) H (1 - y s'/<s,y>) + s s'/<s,y>     from the oldest pair to the newest,
+    H = <s,y>/<y,y>                                          before them, of the newest pair,
+
+which the two-loop recursion multiplies out from right to left without making a matrix of it
+(Nocedal and Wright, "Numerical Optimization", 2006, equations 7.16 and 7.20, algorithm 7.4).
+
+That step, of length 1, is nearly always good on this problem, so a line search would double the
+time for nothing. What a search protects from is left to a guard: a trial that is not finite or not
+lower than the best is refused, the step is quartered, and after a few refusals the memory is
+dropped. Everything is ``where``, so it costs one evaluation under ``vmap`` too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from jaxstyle.optimize.arithmetic import IN_PLACE, WHOLE, Arithmetic, Entry, any_not_finite
 
 SHRINK = 0.25
 PATIENCE = 4
@@ -29,8 +37,8 @@ class LBFGSState(NamedTuple):
     """Attributes:
     trial: the point to evaluate next.
     best, value, gradient: the lowest point so far; value is inf before the first evaluation.
-    moves, turns: (history, ...) accepted steps s and the changes y of the gradient over them.
-    curvature: (history,) 1 / <s, y>; 0 where the slot is empty.
+    steps, gradient_changes: (history, ...) accepted steps s and changes y of the gradient.
+    inverse_curvatures: (history,) 1 / <s, y>; 0 where the slot is empty.
     newest: slot of the latest pair.
     scale: <s, y> / <y, y> of the latest pair, the inverse Hessian's size where no pair speaks.
     length: fraction of the full step that the trial takes.
@@ -41,9 +49,9 @@ class LBFGSState(NamedTuple):
     best: Float[Array, "*shape"]
     value: Float[Array, ""]
     gradient: Float[Array, "*shape"]
-    moves: Float[Array, "history *shape"]
-    turns: Float[Array, "history *shape"]
-    curvature: Float[Array, " history"]
+    steps: Float[Array, "history *shape"]
+    gradient_changes: Float[Array, "history *shape"]
+    inverse_curvatures: Float[Array, " history"]
     newest: Int[Array, ""]
     scale: Float[Array, ""]
     length: Float[Array, ""]
@@ -72,9 +80,9 @@ class LBFGS:
             best=jnp.array(x),  # copies, for a donated state must not hold one buffer twice
             value=jnp.full((), jnp.inf, x.dtype),
             gradient=jnp.zeros_like(x),
-            moves=empty,
-            turns=jnp.array(empty),
-            curvature=jnp.zeros((self.history,), x.dtype),
+            steps=empty,
+            gradient_changes=jnp.array(empty),
+            inverse_curvatures=jnp.zeros((self.history,), x.dtype),
             newest=jnp.zeros((), jnp.int32),
             scale=jnp.ones((), x.dtype),
             length=jnp.ones((), x.dtype),
@@ -82,95 +90,169 @@ class LBFGS:
         )
 
     def update(
-        self, state: LBFGSState, value: Float[Array, ""], gradient: Float[Array, "*shape"]
+        self,
+        state: LBFGSState,
+        value: Float[Array, ""],
+        gradient: Float[Array, "*shape"],
+        arithmetic: Arithmetic = WHOLE,
     ) -> LBFGSState:
-        """Take in what was found at ``state.trial`` and choose the next trial."""
-        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        """Take in the value and gradient of ``state.trial`` and choose the next trial."""
+        finite = jnp.isfinite(value) & ~arithmetic.sums(any_not_finite, gradient)
         taken = finite & (value < state.value)
-        state = _remember(state, taken, gradient)
+        state = _remember(state, taken, gradient, arithmetic)
         refusals = jnp.where(taken, 0, state.refusals + 1)
         forget = (refusals > 0) & (refusals % PATIENCE == 0)
+        curvatures = state.inverse_curvatures
         state = state._replace(
-            best=jnp.where(taken, state.trial, state.best),
+            best=arithmetic.put(_replaced_if, state.best, taken, state.trial),
             value=jnp.where(taken, value, state.value),
-            gradient=jnp.where(taken, gradient, state.gradient),
-            curvature=jnp.where(forget, jnp.zeros_like(state.curvature), state.curvature),
+            gradient=arithmetic.put(_replaced_if, state.gradient, taken, gradient),
+            inverse_curvatures=jnp.where(forget, jnp.zeros_like(curvatures), curvatures),
             length=jnp.where(taken, jnp.ones_like(state.length), state.length * SHRINK),
             refusals=refusals,
         )
-        return state._replace(trial=self._next_trial(state))
+        return state._replace(trial=self._next_trial(state, arithmetic))
+
+    def update_in_place(self, state: LBFGSState, value: Array, gradient: Array) -> LBFGSState:
+        """``update``, called from Python, in the memory of ``state``, which is given up."""
+        return self.update(state, value, gradient, IN_PLACE)
 
     def result(self, state: LBFGSState) -> Float[Array, "*shape"]:
-        """The lowest point found."""
+        """The lowest point so far."""
         return state.best
 
     def stalled(self, state: LBFGSState) -> Bool[Array, ""]:
         """Whether going on is of no use."""
         return state.refusals >= GIVE_UP
 
-    def _next_trial(self, state: LBFGSState) -> Float[Array, "*shape"]:
-        downhill, held = -state.gradient, None
-        if self.bounds is not None:
-            low, high = self.bounds
-            # Values that sit at a bound and are pushed outwards take no part in the step.
-            held = ((state.best <= low) & (downhill < 0)) | ((state.best >= high) & (downhill > 0))
-            downhill = jnp.where(held, 0, downhill)
-        steepest = downhill * (self.first_step / jnp.maximum(_root_mean_square(downhill), 1e-30))
-        newton = _two_loop(state, downhill)
-        newton = newton if held is None else jnp.where(held, 0, newton)
-        descends = jnp.any(state.curvature > 0) & (_dot(newton, downhill) > 0)
-        descends &= jnp.all(jnp.isfinite(newton))
-        step = jnp.where(descends, newton, steepest)
-        trial = state.best + state.length * step
-        return trial if self.bounds is None else jnp.clip(trial, *self.bounds)
+    def _next_trial(self, state: LBFGSState, arithmetic: Arithmetic) -> Float[Array, "*shape"]:
+        """In the memory of ``state.trial``, which is known no longer."""
+        size = state.gradient.size
+        point = state.gradient, state.best, self
+        downhill = arithmetic.put(_downhill, state.trial, *point)
+        newton = _two_loop(state, downhill, arithmetic)
+        descent, squares = arithmetic.sums(_descent_and_squares, newton, *point)
+        root_mean_square = jnp.sqrt(squares / size)
+        steepest = self.first_step / jnp.maximum(root_mean_square, 1e-30)
+        # It is finite only where all of the step is.
+        descends = jnp.any(state.inverse_curvatures > 0) & (descent > 0) & jnp.isfinite(descent)
+        return arithmetic.put(_trial, newton, *point, descends, steepest, state.length)
 
 
-def _remember(state: LBFGSState, taken: Bool[Array, ""], gradient: Array) -> LBFGSState:
+def _remember(
+    state: LBFGSState, taken: Bool[Array, ""], gradient: Array, arithmetic: Arithmetic
+) -> LBFGSState:
     """Store the accepted step, unless it is the first point or shows no positive curvature."""
-    move, turn = state.trial - state.best, gradient - state.gradient
-    product, energy = _dot(move, turn), _dot(turn, turn)
-    steep = product > LEAST_CURVATURE * jnp.sqrt(_dot(move, move)) * jnp.sqrt(energy)
-    keep = taken & jnp.isfinite(state.value) & steep
-    slot = jnp.where(keep, (state.newest + 1) % len(state.curvature), state.newest)
+    points = state.trial, state.best, gradient, state.gradient
+    product, energy, length = arithmetic.sums(_products_of_changes, *points)
+    curved = product > LEAST_CURVATURE * jnp.sqrt(length) * jnp.sqrt(energy)
+    keep = taken & jnp.isfinite(state.value) & curved
+    slot = jnp.where(keep, (state.newest + 1) % len(state.inverse_curvatures), state.newest)
 
-    def stored(memory: Array, entry: Array) -> Array:
-        return memory.at[slot].set(jnp.where(keep, entry, memory[slot]))
+    def stored(memory: Array, new: Array, old: Array) -> Array:
+        return arithmetic.store(_change_if, memory, slot, keep, new, old)
 
+    curvatures = state.inverse_curvatures
     return state._replace(
-        moves=stored(state.moves, move),
-        turns=stored(state.turns, turn),
-        curvature=stored(state.curvature, 1 / product),
+        steps=stored(state.steps, state.trial, state.best),
+        gradient_changes=stored(state.gradient_changes, gradient, state.gradient),
+        inverse_curvatures=curvatures.at[slot].set(jnp.where(keep, 1 / product, curvatures[slot])),
         newest=slot,
         scale=jnp.where(keep, product / energy, state.scale),
     )
 
 
-def _two_loop(state: LBFGSState, downhill: Array) -> Array:
-    """Minus the inverse Hessian estimate times the gradient.
+def _two_loop(state: LBFGSState, downhill: Array, arithmetic: Arithmetic) -> Array:
+    """Minus the inverse Hessian estimate times the gradient, in the memory of ``downhill``."""
+    history = len(state.inverse_curvatures)
 
-    As loops of the program, not of Python, it compiles four times faster and runs no slower.
-    """
-    history = len(state.curvature)
+    def dot(memory: Array, slot: Array, q: Array) -> Array:
+        return arithmetic.sums(_dot, Entry(memory, slot), q)
 
-    def newest_to_oldest(age: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def axpy(factor: Array, memory: Array, slot: Array, q: Array) -> Array:
+        return arithmetic.put(_axpy, q, factor, Entry(memory, slot))
+
+    def newest_to_oldest(age: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         q, alphas = carry
         slot = (state.newest - age) % history
-        alpha = state.curvature[slot] * _dot(state.moves[slot], q)
-        return q - alpha * state.turns[slot], alphas.at[slot].set(alpha)
+        alpha = state.inverse_curvatures[slot] * dot(state.steps, slot, q)
+        return axpy(-alpha, state.gradient_changes, slot, q), alphas.at[slot].set(alpha)
 
-    def oldest_to_newest(index: Array, q: Array) -> Array:
+    def oldest_to_newest(index: Any, q: Array) -> Array:
         slot = (state.newest + 1 + index) % history
-        beta = state.curvature[slot] * _dot(state.turns[slot], q)
-        return q + (alphas[slot] - beta) * state.moves[slot]
+        beta = state.inverse_curvatures[slot] * dot(state.gradient_changes, slot, q)
+        return axpy(alphas[slot] - beta, state.steps, slot, q)
 
-    start = downhill, jnp.zeros_like(state.curvature)
-    q, alphas = jax.lax.fori_loop(0, history, newest_to_oldest, start)
-    return jax.lax.fori_loop(0, history, oldest_to_newest, state.scale * q)
+    start = downhill, jnp.zeros_like(state.inverse_curvatures)
+    q, alphas = arithmetic.repeat(history, newest_to_oldest, start)
+    return arithmetic.repeat(history, oldest_to_newest, arithmetic.put(_scaled, q, state.scale))
+
+
+# Functions of arrays, or of rows of them: what ``Arithmetic`` is given.
 
 
 def _dot(a: Array, b: Array) -> Array:
     return jnp.sum(a * b)
 
 
-def _root_mean_square(a: Array) -> Array:
-    return jnp.sqrt(jnp.mean(jnp.square(a)))
+def _axpy(y: Array, factor: Array, x: Array) -> Array:
+    return y + factor * x
+
+
+def _scaled(x: Array, factor: Array) -> Array:
+    return factor * x
+
+
+def _replaced_if(old: Array, condition: Array, new: Array) -> Array:
+    return jnp.where(condition, new, old)
+
+
+def _change_if(entry: Array, condition: Array, new: Array, old: Array) -> Array:
+    return jnp.where(condition, new - old, entry)
+
+
+def _products_of_changes(
+    trial: Array, best: Array, gradient: Array, before: Array
+) -> tuple[Array, Array, Array]:
+    """<s, y>, <y, y> and <s, s> of the step from the best point to the trial."""
+    step, change = trial - best, gradient - before
+    return _dot(step, change), _dot(change, change), _dot(step, step)
+
+
+def _free(gradient: Array, best: Array, algorithm: LBFGS) -> tuple[Array, Array | None]:
+    """Downhill, 0 where a value sits at a bound and is pushed outwards; and where that is."""
+    downhill = -gradient
+    if algorithm.bounds is None:
+        return downhill, None
+    low, high = algorithm.bounds
+    held = ((best <= low) & (downhill < 0)) | ((best >= high) & (downhill > 0))
+    return jnp.where(held, 0, downhill), held
+
+
+def _downhill(_: Array, gradient: Array, best: Array, algorithm: LBFGS) -> Array:
+    return _free(gradient, best, algorithm)[0]
+
+
+def _descent_and_squares(
+    newton: Array, gradient: Array, best: Array, algorithm: LBFGS
+) -> tuple[Array, Array]:
+    """How far downhill the step leads, and the squares of the free gradient."""
+    downhill, held = _free(gradient, best, algorithm)
+    newton = newton if held is None else jnp.where(held, 0, newton)
+    return _dot(newton, downhill), jnp.sum(jnp.square(downhill))
+
+
+def _trial(
+    newton: Array,
+    gradient: Array,
+    best: Array,
+    algorithm: LBFGS,
+    descends: Array,
+    steepest: Array,
+    length: Array,
+) -> Array:
+    """The point that the step leads to, or ``steepest`` times downhill if it does not descend."""
+    downhill, held = _free(gradient, best, algorithm)
+    newton = newton if held is None else jnp.where(held, 0, newton)
+    trial = best + length * jnp.where(descends, newton, downhill * steepest)
+    return trial if algorithm.bounds is None else jnp.clip(trial, *algorithm.bounds)

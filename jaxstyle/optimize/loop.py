@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError, is_out_of_memory
+from jaxstyle.optimize.arithmetic import usable
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
 from jaxstyle.runtime.compiler_options import MemoryFirst
@@ -64,8 +65,8 @@ class Progress(NamedTuple):
 
     Attributes:
         step: evaluations so far, from 1.
-        value, terms: what this step's evaluation found (of a trial, which may yet be refused); the
-            value is nan if the gradient was not finite.
+        value, terms: the loss at this step's trial, which may yet be refused; the value is nan if
+            the gradient was not finite.
         best: the lowest value so far.
         seconds: since the start.
         current: gives the result as it would be now; costs a copy, so call it only when needed.
@@ -95,7 +96,7 @@ class Outcome(NamedTuple):
         steps: evaluations made.
         seconds: time taken.
         reason: why it ended.
-        values: the value found at each step.
+        values: the value at each step.
     """
 
     x: np.ndarray
@@ -110,8 +111,25 @@ class Outcome(NamedTuple):
 Callback = Callable[[Progress], bool | None]
 """Ends the run after the step in hand by returning True."""
 
-Agree = Callable[[Ending | None], Ending | None]
-"""From this process's reason to stop to that of all."""
+
+class LoopOptions(NamedTuple):
+    """How the loop round the steps goes.
+
+    Attributes:
+        callback: called after every step, on the host; the run ends where it returns True.
+        steps_per_call: steps fused into one program call; keep it 1 on CPU.
+        agree: from this process's reason to stop to that of all: where processes share ``x``, they
+            must all end after the same step.
+        resume: go on from here, as if the run had never ended; of ``x`` only the shape counts.
+    """
+
+    callback: Callback | None = None
+    steps_per_call: int = 1
+    agree: Callable[[Ending | None], Ending | None] = lambda reason: reason
+    resume: Snapshot | None = None
+
+
+DEFAULTS = LoopOptions()
 
 
 def minimise(
@@ -120,11 +138,7 @@ def minimise(
     arguments: tuple[Any, ...],
     algorithm: Algorithm,
     stopping: Stopping,
-    *,
-    callback: Callback | None = None,
-    steps_per_call: int = 1,
-    agree: Agree = lambda reason: reason,
-    resume: Snapshot | None = None,
+    options: LoopOptions = DEFAULTS,
 ) -> Outcome:
     """Minimise ``evaluate(x, *arguments)`` over ``x``.
 
@@ -133,24 +147,18 @@ def minimise(
 
     Args:
         x: the start; copied, so the caller's array stays valid.
-        callback: called after every step, on the host; the run ends where it returns True.
-        steps_per_call: steps fused into one program call; keep it 1 on CPU.
-        agree: where processes share ``x``, they must all end after the same step.
-        resume: go on from here, as if the run had never ended; of ``x`` only the shape counts.
 
     Raises:
-        InputError: the loss at the start, or its gradient, is not finite; or ``resume`` is of
-            another algorithm or shape.
+        InputError: the loss at the start, or its gradient, is not finite; or what to go on from is
+            of another algorithm or shape.
         OutOfMemory: memory ran out after some steps, of which the result is kept every two seconds.
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
-    state = _start(jnp.array(x), algorithm=algorithm)
-    watch = Watch(stopping, resume)
-    if resume is not None:
-        state = restored(state, resume.state)
-    with deferred_interrupt() as interrupted:
-        while (reason := agree(watch.reason(interrupted))) is None:
-            fused = min(steps_per_call, stopping.steps - len(watch.values))
+    watch = Watch(stopping, options)
+    state = watch.resumed(start(jnp.array(x), algorithm=algorithm))
+    with deferred_interrupt() as watch.interrupted:
+        while (reason := watch.reason()) is None:
+            fused = min(options.steps_per_call, stopping.steps - len(watch.values))
             with watch.rescuing():
                 state, reports = run(state, arguments, fused=fused)
                 reports = jax.device_get(reports)
@@ -159,22 +167,20 @@ def minimise(
             ):
                 watch.add(value, stalled)
                 kept = state if left == 0 else None
-                current = partial(_current, algorithm, state)
-                watch.tell(callback, value, terms, current, kept, interrupted, left)
-            watch.keep(partial(_current, algorithm, state))
+                watch.tell(terms, partial(current, algorithm, state), kept, left)
+            watch.keep(partial(current, algorithm, state))
         result = jnp.array(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
         with watch.rescuing(partial(on_host, result)):
             _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
             reports = jax.device_get(reports)
         value, terms, _ = next(iter(_unstack(reports, 1)))
-    return Outcome(
-        on_host(result), value, terms, len(watch.values), watch.seconds, reason, watch.values
-    )
+    return watch.outcome(on_host(result), value, terms, reason)
 
 
 @jax.jit
-def _start(x: Array, *, algorithm: Algorithm) -> Any:
+def start(x: Array, *, algorithm: Algorithm) -> Any:
+    """The state to begin with."""
     return algorithm.init(x)
 
 
@@ -201,11 +207,6 @@ def is_stop(answer: Any) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
-def usable(value: Array, gradient: Array) -> Array:
-    """The value, or nan where its gradient is not finite: no report must call that the best."""
-    return jnp.where(jnp.all(jnp.isfinite(gradient)), value, jnp.nan)
-
-
 def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
     for index in range(fused):
         value, terms, stalled = (
@@ -214,21 +215,23 @@ def _unstack(reports: Any, fused: int) -> Iterator[tuple[float, Any, bool]]:
         yield float(value), jax.tree.map(float, terms), bool(stalled)
 
 
-def _current(algorithm: Algorithm, state: Any) -> np.ndarray:
+def current(algorithm: Algorithm, state: Any) -> np.ndarray:
+    """The result as it would be now, copied to the host."""
     return on_host(algorithm.result(state))
 
 
 class Watch:
-    """Counts steps, keeps time and values, and says when to stop."""
+    """Counts steps, keeps time and values, tells the callback, and says when to stop."""
 
-    def __init__(self, stopping: Stopping, resume: Snapshot | None = None) -> None:
-        self.stopping = stopping
+    def __init__(self, stopping: Stopping, options: LoopOptions = DEFAULTS) -> None:
+        self.stopping, self.options = stopping, options
         self.started = time.perf_counter()
         self.values: list[float] = []
         self.bests: list[float] = []
         self.stalled = self.stopped = False
+        self.interrupted = threading.Event()
         self.kept: tuple[int, float, np.ndarray] | None = None
-        if resume is not None:
+        if (resume := options.resume) is not None:
             for value in resume.values:
                 self.add(value)
             self.started -= resume.seconds
@@ -236,7 +239,13 @@ class Watch:
 
     @property
     def seconds(self) -> float:
+        """Since the start, those of the run that is resumed included."""
         return time.perf_counter() - self.started
+
+    def resumed(self, state: Any) -> Any:
+        """The state to begin with, or that to go on from in its place."""
+        resume = self.options.resume
+        return state if resume is None else restored(state, resume.state)
 
     def add(self, value: float, stalled: bool = False) -> None:
         """Note one evaluation."""
@@ -251,27 +260,20 @@ class Watch:
         self.stalled = stalled
 
     def tell(
-        self,
-        callback: Callback | None,
-        value: float,
-        terms: Any,
-        current: Callable[[], np.ndarray],
-        state: Any,
-        interrupted: threading.Event,
-        more: int = 0,
+        self, terms: Any, current: Callable[[], np.ndarray], state: Any = None, more: int = 0
     ) -> None:
-        """Tell a callback of the latest evaluation; ``state`` is what it may keep, or None."""
-        if callback is None:
+        """Tell the callback of the latest evaluation; ``state`` is what it may keep, or None."""
+        if self.options.callback is None:
             return
 
         def snapshot() -> Snapshot:
             return Snapshot(named(state), list(self.values), self.seconds, self.stalled)
 
         progress = Progress(
-            len(self.values), value, terms, self.bests[-1], self.seconds, current,
-            None if state is None else snapshot, interrupted.is_set, more,
+            len(self.values), self.values[-1], terms, self.bests[-1], self.seconds, current,
+            None if state is None else snapshot, self.interrupted.is_set, more,
         )  # fmt: skip
-        self.stopped |= is_stop(callback(progress))
+        self.stopped |= is_stop(self.options.callback(progress))
 
     def keep(self, current: Callable[[], np.ndarray]) -> None:
         """Copy the result, if that was not done lately, for ``rescuing``."""
@@ -303,9 +305,12 @@ class Watch:
                 x, Snapshot(None, self.values[:steps], self.seconds, stalled=False)
             ) from error
 
-    def reason(self, interrupted: threading.Event) -> Ending | None:
-        """Why to stop now, or None to go on."""
-        if interrupted.is_set():
+    def reason(self) -> Ending | None:
+        """Why to stop now, as all processes agree, or None to go on."""
+        return self.options.agree(self._own_reason())
+
+    def _own_reason(self) -> Ending | None:
+        if self.interrupted.is_set():
             return Ending.INTERRUPTED
         if self.stopped:
             return Ending.STOPPED
@@ -320,6 +325,10 @@ class Watch:
             if before - now <= self.stopping.tolerance * abs(before):
                 return Ending.TOLERANCE
         return None
+
+    def outcome(self, x: np.ndarray, value: float, terms: Any, reason: Ending) -> Outcome:
+        """What the run ended with."""
+        return Outcome(x, value, terms, len(self.values), self.seconds, reason, self.values)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.loop import (
     Callback,
     Evaluate,
+    LoopOptions,
     Outcome,
     Stopping,
     Watch,
@@ -60,13 +61,13 @@ class ScipyLBFGSB:
             InputError: the loss at the start, or its gradient, is not finite.
         """
         start = np.array(x, np.float64)
-        watch = Watch(stopping)
+        watch = Watch(stopping, LoopOptions(callback))
         best = _Best(np.array(x))
 
-        with deferred_interrupt() as interrupted:
+        with deferred_interrupt() as watch.interrupted:
 
             def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-                if watch.reason(interrupted) is not None:
+                if watch.reason() is not None:
                     raise _Stop
                 point = flat.reshape(start.shape).astype(best.x.dtype)
                 (value, terms), gradient = jax.device_get(
@@ -78,14 +79,12 @@ class ScipyLBFGSB:
                     value = np.nan
                 watch.add(value)
                 best.offer(point, value, terms, gradient)
-                watch.tell(callback, value, terms, best.copy, None, interrupted)
+                watch.tell(terms, best.x.copy)
                 return (value, gradient.ravel()) if np.isfinite(value) else best.mirrored(flat)
 
             self._search(function, start, stopping)
-            reason = watch.reason(interrupted) or Ending.STALLED  # scipy ended of its own accord
-        return Outcome(
-            best.x, best.value, best.terms, len(watch.values), watch.seconds, reason, watch.values
-        )
+            reason = watch.reason() or Ending.STALLED  # scipy ended of its own accord
+        return watch.outcome(best.x, best.value, best.terms, reason)
 
     def _search(self, function: Callable[..., Any], start: np.ndarray, stopping: Stopping) -> None:
         """Run scipy until it ends or ``function`` raises ``_Stop``."""
@@ -131,6 +130,3 @@ class _Best:
         """
         slope = self.gradient.ravel()
         return self.value + abs(float(slope @ (flat - self.x.ravel()))), -slope
-
-    def copy(self) -> np.ndarray:
-        return self.x.copy()

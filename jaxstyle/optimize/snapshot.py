@@ -12,6 +12,13 @@ from jaxtyping import Array
 
 from jaxstyle.errors import InputError
 
+FORMER_NAMES = {
+    "moves": "steps",
+    "turns": "gradient_changes",
+    "curvature": "inverse_curvatures",
+}
+"""What arrays of L-BFGS are called in older checkpoints, and what now."""
+
 
 class Snapshot(NamedTuple):
     """All that a run needs to go on as if it had never ended.
@@ -20,7 +27,7 @@ class Snapshot(NamedTuple):
         state: the algorithm's arrays by name. As ``Progress`` gives them they live on the devices,
             until the callback returns; ``on_host`` copies one. None where they are lost: the run
             goes on from a picture alone, as after ``OutOfMemory``.
-        values: what was found at each step so far.
+        values: the loss at each step so far.
         seconds: time taken so far.
         stalled: whether the algorithm has no descent left.
     """
@@ -68,25 +75,25 @@ def restored(state: Any, kept: Mapping[str, np.ndarray] | None) -> Any:
     """
     if kept is None:
         return state
-    here = named(state)
-    needed, found = (
+    arrays = named(state)
+    kept = {FORMER_NAMES.get(name, name): array for name, array in kept.items()}
+    needed, given = (
         {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in leaves.items()}
-        for leaves in (here, kept)
+        for leaves in (arrays, kept)
     )
-    for name in sorted({*needed, *found}):
-        if needed.get(name) != found.get(name):
+    for name in sorted({*needed, *given}):
+        if needed.get(name) != given.get(name):
             raise InputError(
                 f"the optimiser's state to go on from is not of this run: {name} is "
-                f"{found.get(name, 'missing')}, needed is {needed.get(name, 'none')}"
+                f"{given.get(name, 'missing')}, needed is {needed.get(name, 'none')}"
             )
-    return jax.tree.unflatten(
-        jax.tree.structure(state), [_in_place_of(leaf, kept[name]) for name, leaf in here.items()]
-    )
+    leaves = [_in_place_of(leaf, kept[name]) for name, leaf in arrays.items()]
+    return jax.tree.unflatten(jax.tree.structure(state), leaves)
 
 
 def _in_place_of(old: Array, new: np.ndarray) -> Array:
-    there, shape, new = old.sharding, old.shape, np.asarray(new)
+    sharding, shape, new = old.sharding, old.shape, np.asarray(new)
     old.delete()  # memory is short: never both
-    if there.is_fully_addressable:
-        return jax.device_put(new, there, may_alias=False)
-    return jax.make_array_from_callback(shape, there, lambda index: new[index])
+    if sharding.is_fully_addressable:
+        return jax.device_put(new, sharding, may_alias=False)
+    return jax.make_array_from_callback(shape, sharding, lambda index: new[index])

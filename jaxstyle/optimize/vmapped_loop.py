@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxstyle.errors import InputError
+from jaxstyle.optimize.arithmetic import usable
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.loop import (
     Algorithm,
@@ -24,7 +25,6 @@ from jaxstyle.optimize.loop import (
     Stopping,
     Watch,
     deferred_interrupt,
-    usable,
 )
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
@@ -142,7 +142,8 @@ def minimise_batch(
     with deferred_interrupt() as interrupted:
         while True:
             for cell, watch in enumerate(watches):
-                if cell not in reasons and (reason := watch.reason(interrupted)) is not None:
+                watch.interrupted = interrupted
+                if cell not in reasons and (reason := watch.reason()) is not None:
                     reasons[cell] = reason
             left = [
                 0 if cell in reasons else watch.stopping.steps - len(watch.values)
@@ -154,35 +155,27 @@ def minimise_batch(
             state, reports = program.advance(state, remaining, numbers, arguments)
             values, _, stalled = _on_host(reports, program.fused)
             for cell, watch in enumerate(watches):
-                for step in range(min(program.fused, left[cell])):
-                    if cell in reasons:
-                        break
-                    try:
+                try:
+                    for step in range(min(program.fused, left[cell])):
                         watch.add(float(values[step][cell]), bool(stalled[step][cell]))
-                    except InputError as error:
-                        failures[cell], reasons[cell] = error, Ending.STALLED
+                except InputError as error:
+                    failures[cell], reasons[cell] = error, Ending.STALLED
             if callback is not None:
                 callback(_progress(watches, reasons, failures))
         pictures = program.result(state)
-        found = np.array(pictures)
+        results = np.array(pictures)
         # The same program once more, nobody moving: the losses of just what is returned.
         nobody = _like_cells(x, np.zeros(x.shape[0], np.int32))
         _, reports = program.advance(state._replace(trial=pictures), nobody, numbers, arguments)
         values, terms, _ = _on_host(reports, program.fused)
-    return [
-        failures[cell]
-        if cell in failures
-        else Outcome(
-            found[cell],
-            float(values[0][cell]),
-            jax.tree.map(lambda leaf, cell=cell: float(leaf[0][cell]), terms),
-            len(watch.values),
-            watch.seconds,
-            reasons[cell],
-            watch.values,
-        )
-        for cell, watch in enumerate(watches)
-    ]
+
+    def outcome(cell: int, watch: Watch) -> Outcome | InputError:
+        if cell in failures:
+            return failures[cell]
+        own_terms = jax.tree.map(lambda leaf: float(leaf[0][cell]), terms)
+        return watch.outcome(results[cell], float(values[0][cell]), own_terms, reasons[cell])
+
+    return [outcome(cell, watch) for cell, watch in enumerate(watches)]
 
 
 def _advance(

@@ -19,7 +19,7 @@ from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.host_loop import minimise_stepwise
-from jaxstyle.optimize.loop import Algorithm, Callback
+from jaxstyle.optimize.loop import DEFAULTS, Algorithm, LoopOptions
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.run.from_config import algorithm_of, mesh_of, steps_per_call
 from jaxstyle.run.job import (
@@ -48,6 +48,7 @@ def minimise_level(
     """
     config = job.config
     mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
+    options = LoopOptions(callback, steps_per_call(config), resume=resume)
     if is_tiled(job, level):
         tiled = tiled_of(job, objective)
         return minimise_stepwise(
@@ -56,10 +57,8 @@ def minimise_level(
             arguments,
             algorithm_of(config),
             stopping,
-            callback=callback,
-            place=tiled.home(arguments[0]),
-            agree=agreed if mesh is not None else lambda reason: reason,
-            resume=resume,
+            options if mesh is None else options._replace(agree=agreed),
+            home=tiled.home(arguments[0]),
             value_alone=tiled.value,
         )
     if mesh is not None:
@@ -70,9 +69,7 @@ def minimise_level(
             algorithm_of(config),
             stopping,
             mesh,
-            callback=callback,
-            steps_per_call=steps_per_call(config),
-            resume=resume,
+            options,
         )
     x = jnp.asarray(start())
     if config.optimizer == "scipy":
@@ -84,9 +81,7 @@ def minimise_level(
         arguments,
         algorithm_of(config),
         stopping,
-        callback=callback,
-        steps_per_call=steps_per_call(config),
-        resume=resume,
+        options,
     )
 
 
@@ -138,10 +133,7 @@ def minimise_sharded(
     algorithm: Algorithm,
     stopping: Stopping,
     mesh: Mesh,
-    *,
-    callback: Callback | None = None,
-    steps_per_call: int = 1,
-    resume: Snapshot | None = None,
+    options: LoopOptions = DEFAULTS,
 ) -> Outcome:
     """``optimize.minimise`` of an objective, the picture being shared by the devices of a mesh.
 
@@ -152,7 +144,8 @@ def minimise_sharded(
     Args:
         x: the start, of any size.
         arguments: see ``evaluation_sharded``.
-        resume: with its arrays whole in every process; from a mesh of the same shape.
+        options: those of ``minimise``, but ``agree`` is ours; a snapshot to resume has its arrays
+            whole in every process, and is from a mesh of the same shape.
 
     Raises:
         InputError, OutOfMemory: as ``Objective`` and ``minimise``; also as
@@ -166,8 +159,10 @@ def minimise_sharded(
         algorithm = replace(algorithm, first_step=algorithm.first_step * share**0.5)
 
     def tell(progress: Progress) -> bool | None:
-        assert callback is not None
-        return callback(progress._replace(current=lambda: progress.current()[:height, :width]))
+        assert options.callback is not None
+        return options.callback(
+            progress._replace(current=lambda: progress.current()[:height, :width])
+        )
 
     try:
         outcome = minimise(
@@ -176,10 +171,7 @@ def minimise_sharded(
             placed,
             Spread(algorithm, mesh, picture.shape[:2]),
             stopping,
-            callback=None if callback is None else tell,
-            steps_per_call=steps_per_call,
-            agree=agreed,
-            resume=resume,
+            options._replace(callback=options.callback and tell, agree=agreed),
         )
     except OutOfMemory as error:
         error.x = np.ascontiguousarray(error.x[:height, :width])

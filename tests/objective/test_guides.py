@@ -19,7 +19,7 @@ from jaxstyle.images import as_picture
 from jaxstyle.images.masks import check_aspect, full, read_mask, resize_mask
 from jaxstyle.network.architecture import VGG16, VGG19, stride
 from jaxstyle.network.vgg import features, random_params
-from jaxstyle.objective.guides import GUIDE_MODES, guide, guides
+from jaxstyle.objective.guides import GUIDE_MODES, guides
 from jaxstyle.objective.partitioned.tile_layout import reach_of
 
 TAPS = ("relu1_1", "conv1_2", "pool1", "relu2_1", "pool2", "relu3_1", "conv4_2", "relu5_1")
@@ -29,6 +29,10 @@ SEEDS = st.integers(0, 999)
 
 def soft(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((height, width)).astype(np.float32)
+
+
+def guide(mask: np.ndarray, tap: str, mode: str = "simple", **options) -> np.ndarray:
+    return guides(mask[None], (tap,), mode, **options)[tap][0]
 
 
 # Reading

@@ -341,8 +341,8 @@ def test_statistics_are_named_and_joined():
 
 
 LOUDNESS = """
-from jaxstyle.losses import relative_error
-from jaxstyle.statistics import Statistic
+from jaxstyle.objective.losses import relative_error
+from jaxstyle.objective.statistics import Statistic
 
 LOUDNESS = Statistic(
     "loudness",

@@ -13,11 +13,10 @@ import pytest
 from problems import ROSENBROCK, as_float32, evaluate_of, rosenbrock_gradient, rosenbrock_start
 from samples import compilations
 
-from jaxstyle.optimize import Adam, Stopping, minimise
-from jaxstyle.optimize.adam import EPSILON, AdamState
+from jaxstyle.optimize import Adam, LoopOptions, Stopping, minimise
+from jaxstyle.optimize.adam import EPSILON, AdamState, _updated_slice
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import _advance
-from jaxstyle.optimize.row_by_row import _updated_part
 
 
 @partial(jax.jit, static_argnames="algorithm")
@@ -63,8 +62,8 @@ OTHERS = [Adam(0.03, average=0.5), Adam(0.01, average=0.99), Adam(0.2, average=0
     ("program", "loop"),
     [
         (_advance, minimise),
-        (_advance, partial(minimise, steps_per_call=3)),
-        (_updated_part, minimise_stepwise),
+        (_advance, partial(minimise, options=LoopOptions(steps_per_call=3))),
+        (_updated_slice, minimise_stepwise),
     ],
     ids=["compiled", "fused", "stepwise"],
 )

@@ -13,8 +13,9 @@ import pytest
 from problems import ROSENBROCK, rosenbrock, rosenbrock_gradient, rosenbrock_start
 
 from jaxstyle.errors import InputError
-from jaxstyle.optimize import LBFGS, Adam, Stopping, minimise
-from jaxstyle.optimize.host_loop import _take_in, minimise_stepwise
+from jaxstyle.optimize import LBFGS, Adam, LoopOptions, Stopping, minimise
+from jaxstyle.optimize.arithmetic import usable
+from jaxstyle.optimize.host_loop import minimise_stepwise
 
 ALGORITHMS = [LBFGS(5, bounds=(-0.7, 2.0)), Adam(0.05, average=0.9)]
 NAMES = ["lbfgs", "adam"]
@@ -63,7 +64,7 @@ def test_a_start_that_is_a_jax_array_stays_valid():
 def test_the_state_is_updated_in_its_own_memory(algorithm):
     state = algorithm.init(jnp.asarray(start()))
     (value, _), gradient = ROSENBROCK(state.trial)
-    _take_in(state, value, gradient, algorithm=algorithm)
+    algorithm.update_in_place(state, value, gradient)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state) if leaf.shape[-1:] == (20,))
 
 
@@ -82,8 +83,8 @@ def test_updates_in_place_are_those_of_the_algorithm(algorithm, shape):
         if value is None:
             value, gradient = jnp.float32(0), gradient.at[0].set(jnp.inf)
         plain = algorithm.update(plain, value, gradient)
-        in_place, _, stalled = _take_in(in_place, value, gradient.copy(), algorithm=algorithm)
-        assert bool(stalled) == bool(algorithm.stalled(plain))
+        in_place = algorithm.update_in_place(in_place, usable(value, gradient), gradient)
+        assert bool(algorithm.stalled(in_place)) == bool(algorithm.stalled(plain))
         for one, other in zip(jax.tree.leaves(plain), jax.tree.leaves(in_place), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
@@ -95,7 +96,7 @@ def test_callbacks_see_every_step_and_may_keep_the_picture():
         told.append((progress.step, progress.value, progress.terms["value"]))
         pictures.append(progress.current())
 
-    found = minimise_stepwise(in_numpy, start(), (), Adam(0.05), Stopping(4), callback=keep)
+    found = minimise_stepwise(in_numpy, start(), (), Adam(0.05), Stopping(4), LoopOptions(keep))
     assert told == [(i + 1, value, value) for i, value in enumerate(found.values)]
     np.testing.assert_array_equal(pictures[-1], found.x)
     assert not np.array_equal(pictures[0], pictures[-1])
@@ -109,7 +110,7 @@ def test_the_state_lives_where_it_is_told_to():
         return in_numpy(x)
 
     place = jax.sharding.SingleDeviceSharding(device)
-    minimise_stepwise(evaluate, start(), (), Adam(), Stopping(2), place=place)
+    minimise_stepwise(evaluate, start(), (), Adam(), Stopping(2), home=place)
     assert places == [{device}] * 3
 
 

@@ -280,18 +280,18 @@ def test_refusals_quarter_the_step_and_then_drop_the_memory():
     good = [(3.0, slope), (2.0, 0.5 * slope)]
     before = told(LBFGS(), start, *good)
     full = np.asarray(before.trial - before.best)
-    assert np.count_nonzero(before.curvature) == 1
+    assert np.count_nonzero(before.inverse_curvatures) == 1
     for refusals in range(1, PATIENCE):
         state = told(LBFGS(), start, *good, *[(np.nan, slope)] * refusals)
-        assert np.count_nonzero(state.curvature) == 1
+        assert np.count_nonzero(state.inverse_curvatures) == 1
         np.testing.assert_allclose(state.trial - state.best, full * SHRINK**refusals, rtol=1e-4)
     state = told(LBFGS(), start, *good, *[(np.nan, slope)] * PATIENCE)
-    assert np.count_nonzero(state.curvature) == 0
+    assert np.count_nonzero(state.inverse_curvatures) == 0
     length = np.sqrt(np.mean(np.square(state.trial - state.best)))
     np.testing.assert_allclose(length, LBFGS().first_step * SHRINK**PATIENCE, rtol=1e-3)
     recovered = update(state, jnp.float32(1.0), *as_float32(0.3 * slope))
     assert recovered.refusals == 0 and recovered.length == 1
-    assert np.count_nonzero(recovered.curvature) == 1
+    assert np.count_nonzero(recovered.inverse_curvatures) == 1
 
 
 def test_it_gives_up_after_so_many_refusals_and_not_before():
@@ -316,17 +316,17 @@ def test_the_memory_is_a_ring_of_the_last_accepted_steps():
     for age in range(3):
         slot = (int(state.newest) - age) % 3
         s, y = points[-1 - age] - points[-2 - age], slopes[-1 - age] - slopes[-2 - age]
-        np.testing.assert_array_equal(state.moves[slot], s)
-        np.testing.assert_array_equal(state.turns[slot], y)
-        np.testing.assert_allclose(state.curvature[slot], 1 / (s @ y), rtol=1e-5)
+        np.testing.assert_array_equal(state.steps[slot], s)
+        np.testing.assert_array_equal(state.gradient_changes[slot], y)
+        np.testing.assert_allclose(state.inverse_curvatures[slot], 1 / (s @ y), rtol=1e-5)
 
 
 def test_a_step_over_which_the_slope_did_not_rise_is_not_remembered():
     hill = told(LBFGS(), np.zeros(2), (1.0, np.ones(2)), (0.5, 2 * np.ones(2)))
     assert hill.value == 0.5 and hill.refusals == 0
-    assert np.count_nonzero(hill.curvature) == 0
+    assert np.count_nonzero(hill.inverse_curvatures) == 0
     straight = told(LBFGS(), np.zeros(2), (1.0, np.ones(2)), (0.5, np.ones(2)))
-    assert np.count_nonzero(straight.curvature) == 0
+    assert np.count_nonzero(straight.inverse_curvatures) == 0
 
 
 @pytest.mark.parametrize("shape", [(), (4, 5), (2, 5, 2)])
@@ -353,7 +353,7 @@ def test_a_donated_state_gives_the_same_steps():
         value, gradient = as_float32(*banana(np.asarray(kept.trial, np.float64)))
         kept, used = update(kept, value, gradient), given_away
         given_away = donating(used, value, gradient)
-        assert used.moves.is_deleted()
+        assert used.steps.is_deleted()
         np.testing.assert_array_equal(given_away.trial, kept.trial)
 
 

@@ -24,7 +24,7 @@ from problems import (
 )
 
 from jaxstyle.errors import InputError
-from jaxstyle.optimize import LBFGS, Adam, Outcome, Progress, Stopping, minimise
+from jaxstyle.optimize import LBFGS, Adam, LoopOptions, Outcome, Progress, Stopping, minimise
 from jaxstyle.optimize.loop import _advance
 
 ALGORITHMS = [LBFGS(), Adam(0.05, average=0.9)]
@@ -36,7 +36,7 @@ def start() -> jax.Array:
 
 
 def run(stopping: Stopping, algorithm: Any = ALGORITHMS[0], **options: Any) -> Outcome:
-    return minimise(ROSENBROCK, start(), (), algorithm, stopping, **options)
+    return minimise(ROSENBROCK, start(), (), algorithm, stopping, LoopOptions(**options))
 
 
 @pytest.fixture(autouse=True)
@@ -192,7 +192,7 @@ def test_a_loss_without_a_gradient_is_not_called_the_best():
         return (value, {}), jnp.where(inside, jnp.nan, 2.0 * (x + 1.0))
 
     told: list[Progress] = []
-    found = minimise(pit, jnp.full(3, 0.01), (), LBFGS(), Stopping(6), callback=told.append)
+    found = minimise(pit, jnp.full(3, 0.01), (), LBFGS(), Stopping(6), LoopOptions(told.append))
     assert np.isnan(found.values).any()
     assert min(entry.best for entry in told) > 0
     assert found.value > 0

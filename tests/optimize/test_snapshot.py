@@ -11,9 +11,9 @@ import pytest
 from problems import ROSENBROCK, evaluate_of, rosenbrock_start
 
 from jaxstyle.errors import InputError
-from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize import LBFGS, Adam, LoopOptions, Outcome, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
-from jaxstyle.optimize.snapshot import Snapshot, named, on_host
+from jaxstyle.optimize.snapshot import FORMER_NAMES, Snapshot, named, on_host
 
 STEPS = 16
 ALL = Stopping(STEPS)
@@ -26,7 +26,7 @@ def start() -> Any:
 
 
 def compiled(algorithm: Any, stopping: Stopping = ALL, **options: Any) -> Outcome:
-    return minimise(ROSENBROCK, start(), (), algorithm, stopping, **options)
+    return minimise(ROSENBROCK, start(), (), algorithm, stopping, LoopOptions(**options))
 
 
 def fused(algorithm: Any, stopping: Stopping = ALL, **options: Any) -> Outcome:
@@ -34,7 +34,8 @@ def fused(algorithm: Any, stopping: Stopping = ALL, **options: Any) -> Outcome:
 
 
 def stepwise(algorithm: Any, stopping: Stopping = ALL, **options: Any) -> Outcome:
-    return minimise_stepwise(jax.jit(ROSENBROCK), start(), (), algorithm, stopping, **options)
+    options = LoopOptions(**options)
+    return minimise_stepwise(jax.jit(ROSENBROCK), start(), (), algorithm, stopping, options)
 
 
 LOOPS = [compiled, fused, stepwise]
@@ -73,6 +74,14 @@ def test_from_any_step_it_ends_in_the_same_bits(loop, algorithm):
         same(loop(algorithm, resume=snapshot), expected)
 
 
+def test_arrays_by_their_former_names_are_accepted():
+    kept, former = Kept(), {new: old for old, new in FORMER_NAMES.items()}
+    expected = compiled(ALGORITHMS[0], callback=kept)
+    state = {former.get(name, name): array for name, array in kept.snapshots[8].state.items()}
+    assert {"moves", "turns", "curvature"} < state.keys()
+    same(compiled(ALGORITHMS[0], resume=kept.snapshots[8]._replace(state=state)), expected)
+
+
 @pytest.mark.parametrize("loop", [compiled, stepwise])
 def test_callbacks_count_on(loop):
     kept, told = Kept(), []
@@ -85,9 +94,8 @@ def test_callbacks_count_on(loop):
 def test_of_the_start_only_the_shape_counts():
     kept = Kept()
     expected = compiled(ALGORITHMS[0], callback=kept)
-    found = minimise(
-        ROSENBROCK, jnp.zeros(20), (), ALGORITHMS[0], Stopping(STEPS), resume=kept.snapshots[6]
-    )
+    options = LoopOptions(resume=kept.snapshots[6])
+    found = minimise(ROSENBROCK, jnp.zeros(20), (), ALGORITHMS[0], Stopping(STEPS), options)
     same(found, expected)
 
 
@@ -109,9 +117,10 @@ def test_time_and_tolerance_count_on(loop):
 def test_what_has_stalled_stays_so(loop):
     bowl = evaluate_of(lambda x: 1.0 + jnp.sum(jnp.square(x)))
     kept = Kept()
-    expected = loop(bowl, start(), (), LBFGS(), Stopping(500), callback=kept)
+    expected = loop(bowl, start(), (), LBFGS(), Stopping(500), LoopOptions(kept))
     assert expected.reason == "stalled"
-    same(loop(bowl, start(), (), LBFGS(), Stopping(500), resume=kept.snapshots[-1]), expected)
+    again = LoopOptions(resume=kept.snapshots[-1])
+    same(loop(bowl, start(), (), LBFGS(), Stopping(500), again), expected)
 
 
 @pytest.mark.parametrize("algorithm", [LBFGS(5), ALGORITHMS[1]], ids=["history", "adam"])

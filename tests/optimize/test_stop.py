@@ -13,9 +13,9 @@ from problems import ROSENBROCK, rosenbrock_start
 from samples import landscape, waves
 
 from jaxstyle import stylize
-from jaxstyle.objective.partitioned import device_mesh
-from jaxstyle.optimize import LBFGS, Adam, Outcome, ScipyLBFGSB, Stopping, minimise
+from jaxstyle.optimize import LBFGS, Adam, LoopOptions, Outcome, ScipyLBFGSB, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
+from jaxstyle.run.minimise import agreed
 
 
 def start() -> Any:
@@ -23,11 +23,13 @@ def start() -> Any:
 
 
 def compiled(stopping: Stopping, callback: Any = None, **options: Any) -> Outcome:
-    return minimise(ROSENBROCK, start(), (), LBFGS(), stopping, callback=callback, **options)
+    options = LoopOptions(callback, **options)
+    return minimise(ROSENBROCK, start(), (), LBFGS(), stopping, options)
 
 
 def stepwise(stopping: Stopping, callback: Any = None) -> Outcome:
-    return minimise_stepwise(ROSENBROCK, start(), (), Adam(0.05), stopping, callback=callback)
+    options = LoopOptions(callback)
+    return minimise_stepwise(ROSENBROCK, start(), (), Adam(0.05), stopping, options)
 
 
 def scipy(stopping: Stopping, callback: Any = None) -> Outcome:
@@ -83,7 +85,7 @@ def test_ctrl_c_is_the_graver_reason():
 
 @pytest.mark.parametrize("reason", [None, "steps", "stopped", "interrupted"])
 def test_processes_know_the_reason(reason):
-    assert device_mesh.agreed(reason) == reason
+    assert agreed(reason) == reason
 
 
 SETTINGS = {

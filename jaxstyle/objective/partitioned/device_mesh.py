@@ -8,7 +8,7 @@ devices. Features, gradient and optimiser state never leave their part of the pi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,13 +17,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
+from jaxstyle.network.architecture import stride
 from jaxstyle.objective.objective import Objective, check_tileable
 from jaxstyle.objective.partitioned.padded_objective import (
     PaddedObjective,
     content_targets_padded,
     know_style_padded,
 )
-from jaxstyle.objective.partitioned.tile_layout import grid_of
 from jaxstyle.objective.partitioned.work_queue import copied
 from jaxstyle.objective.pytrees import Guides, Model, Targets, Weights
 from jaxstyle.objective.targets import Known
@@ -58,20 +58,20 @@ def picture_mesh(rows: int, columns: int, devices: Sequence[Any] | None = None) 
         InputError: there are fewer devices, or a process would be left without any.
     """
     devices = jax.devices() if devices is None else devices
-    count, there = rows * columns, len(devices)
-    if count > there:
+    count, present = rows * columns, len(devices)
+    if count > present:
         several = "; JAX_NUM_CPU_DEVICES=8 makes eight of one CPU"
         hint = several if devices[0].platform == "cpu" else ""
         raise InputError(
             f"mesh {rows}x{columns} needs {count} devices, but there "
-            f"{'is' if there == 1 else 'are'} {there} ({devices[0].device_kind}): "
+            f"{'is' if present == 1 else 'are'} {present} ({devices[0].device_kind}): "
             f"choose a smaller one{hint}"
         )
     chosen = list(devices[:count])
     if {one.process_index for one in chosen} != {one.process_index for one in devices}:
         raise InputError(
-            f"mesh {rows}x{columns} leaves a process without work: give one of all {there} "
-            f"devices, such as {there}x1"
+            f"mesh {rows}x{columns} leaves a process without work: give one of all {present} "
+            f"devices, such as {present}x1"
         )
     # Mesh, not jax.make_mesh: that one now leaves no sharding to the compiler.
     return Mesh(np.array(chosen).reshape(rows, columns), AXES)
@@ -86,13 +86,6 @@ def parse_mesh(text: str, devices: Sequence[Any] | None = None) -> Mesh:
     return picture_mesh(*mesh_shape(text), devices)
 
 
-def padded_shape(height: int, width: int, taps: Iterable[str], mesh: Mesh) -> tuple[int, int]:
-    """The least sides that all devices share evenly, from the pixels to the deepest tap."""
-    grid = grid_of(taps)
-    rows, columns = (grid * parts for parts in mesh.devices.shape)
-    return -(-height // rows) * rows, -(-width // columns) * columns
-
-
 def content_targets_sharded(
     objective: Objective, model: Model, content: AnyPicture, mesh: Mesh
 ) -> dict[str, Float[Array, "_h _w _c"]]:
@@ -102,7 +95,7 @@ def content_targets_sharded(
         InputError: as ``Objective``.
     """
     padded = _padded(objective, content, mesh)
-    picture = _shared_picture(padded, content)
+    picture = _shared(content, padded.shape, mesh)
     return content_targets_padded(padded, copied(model, mesh), picture)
 
 
@@ -119,8 +112,7 @@ def know_style_sharded(
         InputError: as ``Objective``.
     """
     padded = _padded(objective, style, mesh)
-    picture = _shared_picture(padded, style)
-    shared = _shared_at(padded, guides or {}, picture.shape)
+    picture, shared = _shared(style, padded.shape, mesh), _shared_at(padded, guides or {})
     return know_style_padded(padded, copied(model, mesh), picture, shared)
 
 
@@ -141,76 +133,55 @@ def evaluation_sharded(
     """
     padded = _padded(objective, x, mesh)
     model, targets, weights = arguments
-    picture = _shared_picture(padded, x)
-    content = {
-        tap: _shared_content(padded, tap, targets.content[tap], picture.shape)
-        for tap in objective.content_layers
-    }
+    content = {tap: targets.content[tap] for tap in objective.content_layers}
+    for tap, target in content.items():
+        _check_content(padded, tap, target.shape)
     at_content, at_style, pixels = targets.guides
     guides = Guides(
-        _shared_at(padded, at_content, picture.shape),
-        _shared_at(padded, at_style, picture.shape),
-        {
-            name: _shared(array, (*picture.shape[:2], array.shape[-1]), mesh)
-            for name, array in pixels.items()
-        },
+        _shared_at(padded, at_content),
+        _shared_at(padded, at_style),
+        {name: _shared(array, padded.shape, mesh) for name, array in pixels.items()},
     )
-    targets = Targets(content, copied(targets.style, mesh), guides)
+    targets = Targets(_shared_at(padded, content), copied(targets.style, mesh), guides)
+    picture = _shared(x, padded.shape, mesh)
     return padded, picture, (copied(model, mesh), targets, copied(weights, mesh))
 
 
 def _padded(objective: Objective, picture: AnyPicture, mesh: Mesh) -> PaddedObjective:
     check_tileable(objective)
     height, width = picture.shape[:2]
-    taps = objective.content_layers + objective.style_layers
-    if objective.padding == "circular" and padded_shape(height, width, taps, mesh) != (
-        height,
-        width,
-    ):
-        rows, columns = (grid_of(taps) * parts for parts in mesh.devices.shape)
+    padded = PaddedObjective(objective, height, width, mesh)
+    if objective.padding == "circular" and padded.shape != (height, width):
+        rows, columns = padded.multiples
         raise InputError(
             f"size is {width}x{height}: on a mesh of {mesh.devices.shape[0]}x"
             f"{mesh.devices.shape[1]}, a picture that wraps needs a width that is a multiple of "
             f"{columns} px and a height that is one of {rows}"
         )
-    return PaddedObjective(objective, height, width, mesh)
+    return padded
 
 
-def _shared_picture(padded: PaddedObjective, picture: AnyPicture) -> Float[Array, "rows columns 3"]:
-    objective = padded.objective
-    taps = objective.content_layers + objective.style_layers
-    rows, columns = padded_shape(padded.height, padded.width, taps, padded.mesh)
-    return _shared(picture, (rows, columns, 3), padded.mesh)
-
-
-def _shared_content(
-    padded: PaddedObjective, tap: str, target: Array, shape: tuple[int, ...]
-) -> Float[Array, "_rows _columns _c"]:
-    step = grid_of([tap])
-    whole = shape[0] // step, shape[1] // step
-    if target.shape[:2] not in (whole, (padded.height // step, padded.width // step)):
+def _check_content(padded: PaddedObjective, tap: str, shape: tuple[int, ...]) -> None:
+    whole = padded.height, padded.width
+    if shape[:2] not in [tuple(side // stride(tap) for side in s) for s in (whole, padded.shape)]:
         raise InputError(
-            f"the content target of {tap} has shape {target.shape}, which is not that of a picture "
+            f"the content target of {tap} has shape {shape}, which is not that of a picture "
             f"of {padded.width}x{padded.height}: use a content image of its size"
         )
-    return _shared(target, (*whole, target.shape[-1]), padded.mesh)
 
 
-def _shared_at(
-    padded: PaddedObjective, arrays: Mapping[str, Any], shape: tuple[int, ...]
-) -> dict[str, Array]:
+def _shared_at(padded: PaddedObjective, arrays: Mapping[str, Any]) -> dict[str, Array]:
     """Arrays that have one position in a tap's stride, each by its tap."""
+    rows, columns = padded.shape
+    return {
+        tap: _shared(array, (rows // stride(tap), columns // stride(tap)), padded.mesh)
+        for tap, array in arrays.items()
+    }
 
-    def share(tap: str, array: Any) -> Array:
-        step = grid_of([tap])
-        return _shared(array, (shape[0] // step, shape[1] // step, array.shape[-1]), padded.mesh)
 
-    return {tap: share(tap, array) for tap, array in arrays.items()}
-
-
-def _shared(array: Any, shape: tuple[int, ...], mesh: Mesh) -> Array:
+def _shared(array: Any, sides: tuple[int, int], mesh: Mesh) -> Array:
     """An array over the devices, continued by zeros; no device gets more than its part."""
-    place = NamedSharding(mesh, PartitionSpec(*AXES))
+    place, shape = NamedSharding(mesh, PartitionSpec(*AXES)), (*sides, *array.shape[2:])
     if (
         isinstance(array, jax.Array)
         and array.sharding.is_equivalent_to(place, array.ndim)

@@ -22,10 +22,12 @@ from jaxstyle.network.convolution import pool2x2, relu
 from jaxstyle.network.network import kernel_shapes
 from jaxstyle.network.preprocessing import to_network
 from jaxstyle.network.vgg import check_depth, check_size
-from jaxstyle.objective.objective import Objective, freed
-from jaxstyle.objective.pytrees import Counted, Model, Picture, Targets, Terms, Weights
-from jaxstyle.objective.statistics import Moments, means, moments
-from jaxstyle.objective.targets import Known
+from jaxstyle.objective.objective import Objective, with_gradient
+from jaxstyle.objective.partitioned.counted import counted_at, counted_guides
+from jaxstyle.objective.partitioned.tile_layout import grid_of
+from jaxstyle.objective.pytrees import Model, Picture, Targets, Terms, Weights
+from jaxstyle.objective.statistics import Moments, moments
+from jaxstyle.objective.targets import Known, known_of_sums, moments_of
 
 _SOURCE = {"zeros": 0, "replicate": 1, "reflect": 2}
 """How far before the first position beyond the border the one lies that it repeats."""
@@ -67,15 +69,25 @@ class PaddedObjective:
         share = jax.shard_map(own, mesh=self.mesh, in_specs=(spec, spec), out_specs=PartitionSpec())
         return share(features, guide)
 
-    def counted(self, found: Mapping[str, Array], picture: Picture) -> Counted:
-        """What lies within the border."""
+    def inside(
+        self, values: Float[Array, "h w c"], tap: str | None = None
+    ) -> Float[Array, "h w 1"]:
+        """1 within the border of a picture, or of the features of a tap, and 0 beyond."""
+        step = 1 if tap is None else stride(tap)
+        return _inside(jnp.ones_like(values[..., :1]), self.height // step, self.width // step)
 
-        def at(tap: str) -> Array:
-            extent = self.height // stride(tap), self.width // stride(tap)
-            return _inside(jnp.ones_like(found[tap][..., :1]), *extent)
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The least sides that all devices share evenly, from the pixels to the deepest tap."""
+        rows, columns = self.multiples
+        return -(-self.height // rows) * rows, -(-self.width // columns) * columns
 
-        inside = _inside(jnp.ones_like(picture[..., :1]), self.height, self.width)
-        return Counted(at, inside, inside)
+    @property
+    def multiples(self) -> tuple[int, int]:
+        """What the sides that all devices share evenly are multiples of."""
+        rows, columns = self.mesh.devices.shape
+        grid = grid_of(self.objective.taps)
+        return grid * rows, grid * columns
 
     def convolved(
         self,
@@ -119,9 +131,9 @@ class PaddedObjective:
         check_size(*extent, ordered, objective.padding)
         x = to_network(picture[None], model.preprocessing)
         x = x if objective.dtype == "float32" else x.astype(objective.dtype)
-        found: dict[str, Array] = {}
+        tapped: dict[str, Array] = {}
         for layer in architecture.layers:
-            if len(found) == len(ordered):
+            if len(tapped) == len(ordered):
                 break
             if layer.startswith("conv"):
                 kernel, bias = (model.params[layer][n].astype(x.dtype) for n in ("kernel", "bias"))
@@ -132,23 +144,22 @@ class PaddedObjective:
                 x = pool2x2(x, objective.pooling)
                 extent = extent[0] // 2, extent[1] // 2
             if layer in ordered:
-                found[layer] = _inside(x[0], *extent)
-        return found
+                tapped[layer] = _inside(x[0], *extent)
+        return tapped
 
     def loss(
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[Float[Array, ""], Terms]:
         """The weighted loss and its parts, as ``Objective.loss`` has them."""
-        objective = self.objective
-        found = self.features(model, picture, objective.taps)
-        sums = objective.sums(
-            found,
-            picture,
-            targets,
-            weights,
-            counted=self.counted(found, picture),
-            moments=self.moments,
-        )
+        objective, inside = self.objective, self.inside(picture)
+        tapped = self.features(model, picture, objective.taps)
+
+        def at(tap: str) -> Array:
+            return self.inside(tapped[tap], tap)
+
+        guides = counted_guides(objective, targets.guides, at, inside, inside)
+        targets = targets._replace(guides=guides)
+        sums = objective.sums(tapped, picture, targets, weights, moments=self.moments)
         shape = self.height, self.width
         channels = architecture_of(kernel_shapes(model.params))[0].width
         return objective.loss_of_sums(sums, shape, targets.style, weights, channels)
@@ -157,10 +168,7 @@ class PaddedObjective:
         self, picture: Picture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[tuple[Float[Array, ""], Terms], Picture]:
         """``((loss, terms), gradient)``, as ``Objective`` gives it. Pure; jit it."""
-        found, gradient = jax.value_and_grad(self.loss, has_aux=True)(
-            picture, model, targets, weights
-        )
-        return found, freed(gradient, targets.guides)
+        return with_gradient(self.loss, picture, model, targets, weights)
 
 
 @partial(jax.jit, static_argnames="padded")
@@ -179,14 +187,12 @@ def know_style_padded(
     guides: Mapping[str, Float[Array, "_h _w 1"]],
 ) -> Known:
     """``objective.know_style`` of the part that counts."""
-    found = padded.features(model, style, padded.objective.style_layers)
-    counted = padded.counted(found, style)
+    tapped = padded.features(model, style, padded.objective.style_layers)
 
-    def guide(tap: str) -> Array:
-        here = counted.at(tap)
-        return (here * guides[tap] if tap in guides else here)[..., 0]
+    def at(tap: str) -> Array:
+        return padded.inside(tapped[tap], tap)
 
-    return Known({tap: means(padded.moments(found[tap], guide(tap))) for tap in found}, {})
+    return known_of_sums(moments_of(tapped, counted_at(tapped, at, guides), padded.moments))
 
 
 def _with_neighbours(
@@ -200,7 +206,7 @@ def _with_neighbours(
     """
     side, parts, own = x.shape[axis], jax.lax.axis_size(name), jax.lax.axis_index(name)
     ring = [(device, (device + 1) % parts) for device in range(parts)]
-    back = [(there, here) for here, there in ring]
+    back = [(after, before) for before, after in ring]
     last, first = (jax.lax.slice_in_dim(x, at, at + 1, axis=axis) for at in (side - 1, 0))
     before, after = jax.lax.ppermute(last, name, ring), jax.lax.ppermute(first, name, back)
     x = jax.lax.concatenate([before, x, after], axis)
@@ -210,8 +216,8 @@ def _with_neighbours(
     move = _SOURCE[padding]
     x = _replaced(x, jnp.zeros((), jnp.int32), own == 0, axis, move)
     end = length - own * side + 1
-    here = (end > 0) & (end <= side + 1)
-    return _replaced(x, jnp.clip(end, 0, side + 1), here, axis, -move)
+    ends = (end > 0) & (end <= side + 1)
+    return _replaced(x, jnp.clip(end, 0, side + 1), ends, axis, -move)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))

@@ -154,8 +154,8 @@ def cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
         return {tap: cut(array, stride=stride(tap)) for tap, array in arrays.items()}
 
     content, style, pixels = targets.guides
-    here = Guides(of_taps(content), of_taps(style), {name: cut(a) for name, a in pixels.items()})
-    return Targets(of_taps(targets.content), {}, here)
+    parts = Guides(of_taps(content), of_taps(style), {name: cut(a) for name, a in pixels.items()})
+    return Targets(of_taps(targets.content), {}, parts)
 
 
 @partial(jax.jit, static_argnames=("height", "width"))
@@ -171,8 +171,8 @@ def _add(
     whole: Float[Array, "h w c"], part: Float[Array, "1 height width c"], start: Int[Array, "2"]
 ) -> Float[Array, "h w c"]:
     corner = _corner(start)
-    there = jax.lax.dynamic_slice(whole, corner, part.shape[1:])
-    return jax.lax.dynamic_update_slice(whole, there + part[0], corner)
+    before = jax.lax.dynamic_slice(whole, corner, part.shape[1:])
+    return jax.lax.dynamic_update_slice(whole, before + part[0], corner)
 
 
 def add_window(

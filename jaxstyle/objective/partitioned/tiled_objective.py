@@ -28,6 +28,7 @@ from jaxstyle.network.architecture import Architecture, architecture_of, stride
 from jaxstyle.network.network import kernel_shapes
 from jaxstyle.network.vgg import check_size
 from jaxstyle.objective.objective import Objective, check_tileable, freed
+from jaxstyle.objective.partitioned.counted import counted_at, counted_guides
 from jaxstyle.objective.partitioned.tile_layout import (
     Span,
     Tiling,
@@ -40,11 +41,14 @@ from jaxstyle.objective.partitioned.tile_layout import (
     tile_picture,
 )
 from jaxstyle.objective.partitioned.work_queue import added_up, copied, dealt, devices_of
-from jaxstyle.objective.pytrees import Counted, Model, Picture, Sums, Targets, Terms, Weights
-from jaxstyle.objective.statistics import Moments, means, moments
-from jaxstyle.objective.targets import Known
+from jaxstyle.objective.pytrees import Model, Picture, Sums, Targets, Terms, Weights
+from jaxstyle.objective.statistics import Moments
+from jaxstyle.objective.targets import Known, known_of_sums, moments_of
 
 AnyPicture = Picture | Float[np.ndarray, "height width 3"]
+
+OfTiles = Callable[..., Iterable[tuple[Window, Any]]]
+"""(function, static, common) -> what the function gives for each window; see ``dealt``."""
 
 IDLE = Window(Span(0, 0, 0), Span(0, 0, 0))
 """Owns nothing: its sums and its gradient are 0."""
@@ -58,7 +62,7 @@ class TiledObjective:
 
     Attributes:
         objective: what is computed.
-        tile: the largest side of a window in pixels; at least ``windows.least_tile``.
+        tile: the largest side of a window in pixels; at least ``tile_layout.least_tile``.
         offload: keep picture, gradient and content targets in the host's memory, so that a device
             holds no more than two tiles; otherwise all are where the network is, if that is on one
             device alone.
@@ -88,26 +92,26 @@ class TiledObjective:
             InputError: as ``Objective``; also content targets that do not fit the picture, a tile
                 that is too small for the taps, circular padding.
         """
-        of_tiles = self._of_tiles(picture, model, targets)
-        found, slope = self._first_pass(of_tiles, picture, model, targets, weights)
+        of_tiles = self._with_targets(picture, model, targets)
+        loss, slope = self._first_pass(of_tiles, picture, model, targets, weights)
         home, devices = self.home(model), _devices_of(model)
         gradient = jnp.zeros(picture.shape, picture.dtype, device=home)
         slopes = model, copied(weights, devices), copied(slope, devices)
         for window, part in of_tiles(_tile_gradient, self.objective, slopes):
             gradient = add_window(gradient, jax.device_put(part, home), window)
         gradient = jax.device_put(added_up(gradient, devices), home)
-        return found, freed(gradient, jax.device_put(targets.guides, home))
+        return loss, freed(gradient, jax.device_put(targets.guides, home))
 
     def value(
         self, picture: AnyPicture, model: Model, targets: Targets, weights: Weights
     ) -> tuple[Float[Array, ""], Terms]:
-        """``(loss, terms)`` alone, which the first pass finds; all else as for a call."""
-        of_tiles = self._of_tiles(picture, model, targets)
+        """``(loss, terms)`` alone, which the first pass gives; all else as for a call."""
+        of_tiles = self._with_targets(picture, model, targets)
         return self._first_pass(of_tiles, picture, model, targets, weights)[0]
 
     def _first_pass(
         self,
-        of_tiles: Callable[..., Iterable[tuple[Window, Any]]],
+        of_tiles: OfTiles,
         picture: AnyPicture,
         model: Model,
         targets: Targets,
@@ -117,38 +121,49 @@ class TiledObjective:
         devices = _devices_of(model)
         common = model, copied(weights, devices)
         sums = _total(of_tiles(_tile_sums, self.objective, common), devices)
-        architecture, _ = architecture_of(kernel_shapes(model.params))
+        architecture = _architecture_of(model)
         return loss_and_slope(
             self.objective, picture.shape, architecture, sums, targets.style, weights
         )
 
-    def _of_tiles(
-        self, picture: AnyPicture, model: Model, targets: Targets
-    ) -> Callable[..., Iterable[tuple[Window, Any]]]:
-        """``(function, static, common)`` -> what the function finds of each window; see ``dealt``.
+    def _with_targets(self, picture: AnyPicture, model: Model, targets: Targets) -> OfTiles:
+        """Functions of (objective, \\*common, window, targets there, what of it is owned)."""
 
-        Raises:
-            InputError: as a call.
-        """
-        tiling = self.tiling(picture.shape[0], picture.shape[1], model)
+        def parts(cut: Callable[..., Any]) -> Targets:
+            seen = tuple((cut(whole), np.asarray(share)[None]) for whole, share in targets.seen)
+            return cut_targets(kept, cut)._replace(seen=seen)
+
+        of_tiles = self.of_tiles(picture, model, parts)
         _check_content(self.objective, targets, picture, model)
-        home, devices = self.home(model), _devices_of(model)
         taps = () if targets.seen else self.objective.content_layers
         content = {tap: targets.content[tap] for tap in taps}
-        kept = jax.device_put(targets._replace(content=content, style={}, seen=()), home)
-        at_home = jnp.asarray(picture, device=home)
-
-        def own(window: Window) -> tuple[Array, Targets, np.ndarray]:
-            cut = partial(cut_window, window=window, tiling=tiling)
-            parts = cut_targets(kept, cut)
-            seen = tuple((cut(whole), np.asarray(share)[None]) for whole, share in targets.seen)
-            return cut(at_home), parts._replace(seen=seen), owned_within(window)[None]
-
-        of_tiles = partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
+        kept = targets._replace(content=content, style={}, seen=())
+        kept = jax.device_put(kept, self.home(model))
         if not targets.seen:
             return of_tiles
         # A program of its own: in one with theirs, XLA would hold both pictures' features at once.
         return partial(of_tiles, first=(_with_features, self.objective, (model,)))
+
+    def of_tiles(
+        self, picture: AnyPicture, model: Model, parts: Callable[..., Any] = lambda cut: {}
+    ) -> OfTiles:
+        """Functions of (static, \\*common, window, parts, what of the window is owned).
+
+        Args:
+            parts: gives arrays of a window by the function that cuts it out.
+
+        Raises:
+            InputError: as ``tiling``.
+        """
+        tiling = self.tiling(picture.shape[0], picture.shape[1], model)
+        at_home = jnp.asarray(picture, device=self.home(model))
+
+        def own(window: Window) -> tuple[Array, Any, np.ndarray]:
+            cut = partial(cut_window, window=window, tiling=tiling)
+            return cut(at_home), parts(cut), owned_within(window)[None]
+
+        devices = _devices_of(model)
+        return partial(dealt, pieces=tiling.windows, own=own, devices=devices, idle=IDLE)
 
     def tiling(self, height: int, width: int, model: Model) -> Tiling:
         """The windows over a picture of this size.
@@ -164,10 +179,8 @@ class TiledObjective:
                 "circular padding joins opposite borders, which no tile holds together: compute "
                 "the picture whole, or pad with zeros, reflect or replicate"
             )
-        taps = objective.content_layers + objective.style_layers
-        check_size(height, width, taps, objective.padding)
-        architecture, _ = architecture_of(kernel_shapes(model.params))
-        return tile_picture(height, width, taps, self.tile, architecture)
+        check_size(height, width, objective.taps, objective.padding)
+        return tile_picture(height, width, objective.taps, self.tile, _architecture_of(model))
 
     def home(self, model: Model) -> jax.sharding.Sharding:
         """Where pictures are kept: the place for an optimiser's state, too."""
@@ -186,28 +199,19 @@ def content_targets_tiled(
         InputError: as ``TiledObjective``.
     """
     objective = replace(tiled.objective, style_layers=())
-    tiled = replace(tiled, objective=objective)
-    height, width = content.shape[:2]
-    tiling = tiled.tiling(height, width, model)
-    home, devices = tiled.home(model), _devices_of(model)
-    at_home = jnp.asarray(content, device=home)
-
-    def own(window: Window) -> tuple[Array]:
-        return (cut_window(at_home, window, tiling),)
-
-    parts = dealt(_tile_features, objective, (model,), tiling.windows, own, devices, idle=IDLE)
+    of_tiles = replace(tiled, objective=objective).of_tiles(content, model)
     targets: dict[str, np.ndarray] = {}
-    for window, found in parts:
-        for tap, (part,) in jax.device_get(found).items():
+    for window, tapped in of_tiles(_tile_features, objective, (model,)):
+        for tap, (part,) in jax.device_get(tapped).items():
             step = stride(tap)
             if tap not in targets:
-                shape = height // step, width // step, part.shape[-1]
+                shape = content.shape[0] // step, content.shape[1] // step, part.shape[-1]
                 targets[tap] = aligned_zeros(shape, part.dtype)
             (top, bottom), (left, right) = owned_within(window) // step
             owned = part[top:bottom, left:right]
-            there = targets[tap][window.rows.low // step :, window.columns.low // step :]
-            there[: owned.shape[0], : owned.shape[1]] = owned
-    return jax.device_put(added_up(targets, devices), home)
+            corner = targets[tap][window.rows.low // step :, window.columns.low // step :]
+            corner[: owned.shape[0], : owned.shape[1]] = owned
+    return jax.device_put(added_up(targets, _devices_of(model)), tiled.home(model))
 
 
 def know_style_tiled(
@@ -222,21 +226,15 @@ def know_style_tiled(
         InputError: as ``TiledObjective``.
     """
     objective = replace(tiled.objective, content_layers=())
-    tiled = replace(tiled, objective=objective)
-    height, width = style.shape[:2]
-    tiling = tiled.tiling(height, width, model)
-    home, devices = tiled.home(model), _devices_of(model)
-    at_home = jnp.asarray(style, device=home)
-    at_style = {tap: jax.device_put(guide, home) for tap, guide in (guides or {}).items()}
+    home = tiled.home(model)
+    at_home = {tap: jax.device_put(guide, home) for tap, guide in (guides or {}).items()}
 
-    def own(window: Window) -> tuple[Array, dict[str, Array], np.ndarray]:
-        cut = partial(cut_window, window=window, tiling=tiling)
-        kept = {tap: cut(guide, stride=stride(tap)) for tap, guide in at_style.items()}
-        return cut(at_home), kept, owned_within(window)[None]
+    def parts(cut: Callable[..., Any]) -> dict[str, Array]:
+        return {tap: cut(guide, stride=stride(tap)) for tap, guide in at_home.items()}
 
-    parts = dealt(_tile_moments, objective, (model,), tiling.windows, own, devices, idle=IDLE)
-    sums = _total(parts, devices)
-    return Known({tap: means(jax.tree.map(jnp.asarray, part)) for tap, part in sums.items()}, {})
+    of_tiles = replace(tiled, objective=objective).of_tiles(style, model, parts)
+    sums = _total(of_tiles(_tile_moments, objective, (model,)), _devices_of(model))
+    return known_of_sums(jax.tree.map(jnp.asarray, sums))
 
 
 def _tile_moments(
@@ -246,13 +244,9 @@ def _tile_moments(
     guides: Mapping[str, Array],
     owned: Int[Array, "2 2"],
 ) -> dict[str, Moments]:
-    found = objective.features(model, window, objective.style_layers)
-
-    def guide(tap: str) -> Array:
-        here = _owned(found[tap], owned, stride(tap))
-        return (here * guides[tap] if tap in guides else here)[..., 0]
-
-    return {tap: moments(found[tap], guide(tap)) for tap in objective.style_layers}
+    tapped = objective.features(model, window, objective.style_layers)
+    at = partial(_owned_at, tapped, owned)
+    return moments_of(tapped, counted_at(objective.style_layers, at, guides))
 
 
 def _tile_sums(
@@ -263,9 +257,10 @@ def _tile_sums(
     targets: Targets,
     owned: Int[Array, "2 2"],
 ) -> Sums:
-    found = objective.features(model, window, objective.taps)
-    counted = Counted(lambda tap: _owned(found[tap], owned, stride(tap)), _owned(window, owned))
-    return objective.sums(found, window, targets, weights, counted=counted)
+    tapped = objective.features(model, window, objective.taps)
+    at = partial(_owned_at, tapped, owned)
+    guides = counted_guides(objective, targets.guides, at, _owned(window, owned))
+    return objective.sums(tapped, window, targets._replace(guides=guides), weights)
 
 
 def _tile_gradient(
@@ -294,15 +289,17 @@ def _with_features(
 ) -> tuple[Picture, Targets, Array]:
     """The same, with the features of the pictures in ``seen`` in place of these."""
     for picture, share in targets.seen:
-        found = _tile_features(objective, model, picture)
-        parts = {tap: share.astype(feature.dtype) * feature for tap, feature in found.items()}
+        tapped = objective.features(model, picture, objective.content_layers)
+        parts = {tap: share.astype(feature.dtype) * feature for tap, feature in tapped.items()}
         before = targets.content
         content = {tap: before[tap] + part if before else part for tap, part in parts.items()}
         targets = targets._replace(content=content)
     return window, targets._replace(seen=()), owned
 
 
-def _tile_features(objective: Objective, model: Model, window: Picture) -> dict[str, Array]:
+def _tile_features(
+    objective: Objective, model: Model, window: Picture, _parts: Any, _owned: Array
+) -> dict[str, Array]:
     return objective.features(model, window, objective.content_layers)
 
 
@@ -323,6 +320,10 @@ def loss_and_slope(
     return jax.value_and_grad(loss, has_aux=True)(sums)
 
 
+def _owned_at(tapped: Mapping[str, Array], owned: Int[Array, "2 2"], tap: str) -> Array:
+    return _owned(tapped[tap], owned, stride(tap))
+
+
 def _owned(values: Float[Array, "h w c"], owned: Int[Array, "2 2"], stride: int = 1) -> Array:
     """(h, w, 1): 1, or 0 where another window owns the position."""
     (top, bottom), (left, right) = owned
@@ -334,8 +335,8 @@ def _owned(values: Float[Array, "h w c"], owned: Int[Array, "2 2"], stride: int 
 def _total(parts: Iterable[tuple[Window, _T]], devices: Mesh) -> _T:
     """The sums of all tiles, added up in float64 on the host."""
     total = part = None
-    for _, found in parts:
-        part = jax.tree.map(lambda leaf: leaf[0], jax.device_get(found))
+    for _, sums in parts:
+        part = jax.tree.map(lambda leaf: leaf[0], jax.device_get(sums))
         wide = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), part)
         total = wide if total is None else jax.tree.map(np.add, total, wide)
     narrow = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), total, part)
@@ -344,6 +345,10 @@ def _total(parts: Iterable[tuple[Window, _T]], devices: Mesh) -> _T:
 
 def _devices_of(model: Model) -> Mesh:
     return devices_of(jnp.asarray(model.preprocessing.scale))
+
+
+def _architecture_of(model: Model) -> Architecture:
+    return architecture_of(kernel_shapes(model.params))[0]
 
 
 def _check_content(
@@ -356,12 +361,9 @@ def _check_content(
                 f"a content picture has shape {seen.shape}; a picture of {width}x{height} needs "
                 f"{picture.shape}: use a content image of its size"
             )
-    if targets.seen:
-        return
-    architecture, _ = architecture_of(kernel_shapes(model.params))
-    for tap in objective.content_layers:
+    for tap in () if targets.seen else objective.content_layers:
         step = stride(tap)
-        needed = height // step, width // step, architecture.width(tap)
+        needed = height // step, width // step, _architecture_of(model).width(tap)
         if targets.content[tap].shape != needed:
             raise InputError(
                 f"the content target of {tap} has shape {targets.content[tap].shape}; a picture of "

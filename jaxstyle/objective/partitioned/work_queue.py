@@ -1,6 +1,6 @@
 """One piece of work for each of several devices at a time, all by one program.
 
-Devices send each other nothing: pieces come from the host, and what is found goes back there. Where
+Devices send each other nothing: pieces come from the host, and results go back to it. Where
 the devices are those of several processes, each process has the pieces of its own.
 """
 
@@ -24,10 +24,10 @@ _T = TypeVar("_T")
 
 def devices_of(array: Array) -> Mesh:
     """All the devices that hold an array whole."""
-    place = array.sharding
-    if isinstance(place, NamedSharding) and isinstance(place.mesh, Mesh):
-        return place.mesh
-    return Mesh(np.array(list(place.device_set)), ("device",))
+    sharding = array.sharding
+    if isinstance(sharding, NamedSharding) and isinstance(sharding.mesh, Mesh):
+        return sharding.mesh
+    return Mesh(np.array(list(sharding.device_set)), ("device",))
 
 
 def copied(tree: Any, devices: Mesh) -> Any:
@@ -54,7 +54,7 @@ def dealt(
     idle: _T,
     first: tuple[Callable[..., Any], Any, tuple[Any, ...]] | None = None,
 ) -> Iterator[tuple[_T, Any]]:
-    """What ``function(static, *common, *own(piece))`` finds of each piece that is this process's.
+    """``function(static, *common, *own(piece))`` for each piece that is this process's.
 
     They come in order, when they are ready; by then the devices have the next ones in their queues.
 
@@ -69,12 +69,12 @@ def dealt(
     Yields:
         The piece and its results, each with an axis of 1 in front, on the device that made it.
     """
-    local = [place for place, one in enumerate(devices.devices.flat) if _is_mine(one)]
+    local = [index for index, one in enumerate(devices.devices.flat) if _is_mine(one)]
 
     def rounds() -> Iterator[tuple[list[_T], Any]]:
         for start in range(0, len(pieces), devices.size):
             hand = [*pieces[start : start + devices.size], *[idle] * devices.size]
-            mine = [hand[place] for place in local]
+            mine = [hand[index] for index in local]
             stacked = _stacked([own(piece) for piece in mine], devices)
             if first is not None:
                 function_first, static_first, common_first = first
@@ -102,8 +102,8 @@ def _on_each(
     function: Callable[..., Any], static: Any, devices: Mesh, common: tuple[Any, ...], own: Any
 ) -> Any:
     def one(common: tuple[Any, ...], own: Any) -> Any:
-        found = function(static, *common, *jax.tree.map(lambda leaf: leaf[0], own))
-        return jax.tree.map(lambda leaf: leaf[None], found)
+        results = function(static, *common, *jax.tree.map(lambda leaf: leaf[0], own))
+        return jax.tree.map(lambda leaf: leaf[None], results)
 
     # Not vmap: on CPU that would make other, slower convolutions of them.
     each = PartitionSpec(devices.axis_names)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import sys
+from types import ModuleType
 
 from jaxstyle.errors import InputError
-from jaxstyle.objective.statistics.find import find_statistics
 from jaxstyle.objective.statistics.moments import Moments, blended, means, moments
 from jaxstyle.objective.statistics.statistic import Statistic
 
@@ -20,6 +22,24 @@ __all__ = [
     "moments",
     "parse_statistics",
 ]
+
+
+def find_statistics(package: ModuleType) -> dict[str, Statistic]:
+    """The ``Statistic`` of each module of a package, by name and in the order of ``place``.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    statistics: dict[str, Statistic] = {}
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    for module in (f"{package.__name__}.{name}" for name in names):
+        for value in vars(importlib.import_module(module)).values():
+            if not isinstance(value, Statistic):
+                continue
+            if statistics.setdefault(value.name, value) is not value:
+                raise ValueError(f"{module} has a statistic {value.name!r}, as another module has")
+    return dict(sorted(statistics.items(), key=lambda item: (item[1].place, item[0])))
+
 
 STATISTICS = find_statistics(sys.modules[__name__])
 """By name: all that the modules of this package define."""

@@ -26,10 +26,10 @@ def values(features: Float[Array, "h w c"]) -> Float[Array, "m c"]:
 def quantiles(ordered: Float[Array, "m c"], count: int) -> Float[Array, "count c"]:
     """``count`` values at even ranks, interpolated between their neighbours."""
     have = ordered.shape[0]
-    place = np.clip((np.arange(count) + 0.5) * have / count - 0.5, 0, have - 1)
-    low = np.floor(place).astype(np.int32)
+    ranks = np.clip((np.arange(count) + 0.5) * have / count - 0.5, 0, have - 1)
+    low = np.floor(ranks).astype(np.int32)
     high = np.minimum(low + 1, have - 1)
-    share = jnp.asarray(place - low, ordered.dtype)[:, None]
+    share = jnp.asarray(ranks - low, ordered.dtype)[:, None]
     return ordered[low] * (1 - share) + ordered[high] * share
 
 

@@ -16,7 +16,7 @@ Target = Any
 class Statistic:
     """A description of a style, and how far another picture is from it.
 
-    To add one, write a module like ``gram`` next to it: ``find_statistics`` comes by it.
+    To add one, write a module like ``gram`` next to it; that is all.
 
     Attributes:
         name, summary: for the command line.

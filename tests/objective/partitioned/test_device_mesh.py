@@ -25,14 +25,15 @@ from jaxstyle.objective.partitioned.device_mesh import (
     evaluation_sharded,
     know_style_sharded,
     mesh_shape,
-    padded_shape,
     parse_mesh,
     picture_mesh,
 )
+from jaxstyle.objective.partitioned.padded_objective import PaddedObjective
 from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights, model_of
 from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
-from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
-from jaxstyle.optimize.loop import _advance, _start
+from jaxstyle.optimize import LBFGS, Adam, LoopOptions, Progress, Stopping, minimise
+from jaxstyle.optimize.loop import _advance
+from jaxstyle.optimize.loop import start as start_of
 from jaxstyle.run.minimise import Spread, minimise_sharded
 
 SMALL = Objective(("relu1_2", "conv2_1"), ("relu1_1", "pool1"))
@@ -95,7 +96,7 @@ def check_collectives(program: Any, halo: int = 1) -> None:
 
 
 def compile_step(evaluate: Any, x: Any, arguments: Any, algorithm: Any) -> Any:
-    state = _start(x, algorithm=algorithm)
+    state = start_of(x, algorithm=algorithm)
     lowered = _advance.lower(state, arguments, evaluate=evaluate, algorithm=algorithm, fused=1)
     return lowered.compile()
 
@@ -170,11 +171,9 @@ def test_a_run_is_that_of_one_device(algorithm, fused):
     alone = minimise(SMALL, picture, arguments, algorithm, Stopping(6))
     before = compilations(_advance)
     told: list[tuple[Progress, np.ndarray]] = []
-    shared = minimise_sharded(
-        SMALL, picture, arguments, algorithm, Stopping(6), parse_mesh("4x2"),
-        callback=lambda progress: told.append((progress, progress.current())),
-        steps_per_call=fused,
-    )  # fmt: skip
+    options = LoopOptions(lambda progress: told.append((progress, progress.current())), fused)
+    mesh = parse_mesh("4x2")
+    shared = minimise_sharded(SMALL, picture, arguments, algorithm, Stopping(6), mesh, options)
     assert compilations(_advance) - before == len({fused, 1})  # 1: the loss of what is returned
     np.testing.assert_allclose(shared.values, alone.values, rtol=1e-4)
     np.testing.assert_allclose(shared.value, alone.value, rtol=1e-4)
@@ -186,9 +185,8 @@ def test_a_run_is_that_of_one_device(algorithm, fused):
     assert picture.shape == (53, 39, 3)  # the caller's own, still there
     if isinstance(algorithm, Adam):
         before, other = compilations(_advance), Adam(0.05, average=0.5)
-        shared = minimise_sharded(
-            SMALL, picture, arguments, other, Stopping(3), parse_mesh("4x2"), steps_per_call=fused
-        )
+        options = LoopOptions(steps_per_call=fused)
+        shared = minimise_sharded(SMALL, picture, arguments, other, Stopping(3), mesh, options)
         assert compilations(_advance) == before
         alone = minimise(SMALL, picture, arguments, other, Stopping(3))
         np.testing.assert_allclose(shared.x, alone.x, atol=1e-3)
@@ -199,7 +197,7 @@ def test_the_state_of_the_optimiser_is_shared_from_the_start(algorithm):
     picture, arguments, _ = problem(SMALL, 64, 48)
     evaluate, shared, placed = evaluation_sharded(SMALL, picture, arguments, parse_mesh("4x2"))
     spread = Spread(algorithm, parse_mesh("4x2"), shared.shape[:2])
-    state = _start(shared, algorithm=spread)
+    state = start_of(shared, algorithm=spread)
     program = compile_step(evaluate, shared, placed, spread)
     for leaf in jax.tree.leaves(state):
         if leaf.ndim >= 3:
@@ -211,7 +209,7 @@ def test_the_state_of_the_optimiser_is_shared_from_the_start(algorithm):
         lambda place: place.spec, after
     )
     # Nothing of it was ever whole on one device.
-    start: Any = _start.lower(shared, algorithm=spread).compile().memory_analysis()
+    start: Any = start_of.lower(shared, algorithm=spread).compile().memory_analysis()
     held = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
     assert start.output_size_in_bytes + start.temp_size_in_bytes < 1.1 * held / 8 + 1000
     check_collectives(program)
@@ -256,7 +254,8 @@ def test_all_processes_end_together():
         return "interrupted" if len(heard) == 3 else None
 
     picture, arguments, _ = problem(SMALL, 32, 24)
-    found = minimise(SMALL, picture, arguments, Adam(), Stopping(5), agree=agree)
+    options = LoopOptions(agree=agree)
+    found = minimise(SMALL, picture, arguments, Adam(), Stopping(5), options)
     assert (found.steps, found.reason) == (2, "interrupted")
     assert heard == [None, None, None]
 
@@ -268,11 +267,13 @@ def test_all_processes_end_together():
     st.sampled_from([(1, 1), (4, 2), (2, 4), (8, 1), (1, 8), (3, 2)]),
 )
 def test_padded_sides_are_the_least_that_divide_at_every_octave(height, width, tap, shape):
-    rows, columns = padded_shape(height, width, [tap], picture_mesh(*shape))
+    rows, columns = PaddedObjective(
+        Objective((tap,), ()), height, width, picture_mesh(*shape)
+    ).shape
     step = 2 ** {"conv1_1": 0, "relu3_1": 2, "conv5_1": 4, "pool4": 4}[tap]
-    for side, padded, parts in ((height, rows, shape[0]), (width, columns, shape[1])):
-        assert padded % (parts * step) == 0
-        assert side <= padded < side + parts * step
+    for side, whole, parts in ((height, rows, shape[0]), (width, columns, shape[1])):
+        assert whole % (parts * step) == 0
+        assert side <= whole < side + parts * step
 
 
 def test_a_mesh_is_rows_by_columns():
