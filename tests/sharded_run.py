@@ -26,6 +26,7 @@ from jaxstyle.objective.pytrees import Targets, make_weights, model_of
 from jaxstyle.objective.targets import targets_of_styles
 from jaxstyle.optimize import LBFGS, Outcome, Stopping
 from jaxstyle.optimize.host_loop import minimise_stepwise
+from jaxstyle.run.minimise import agreed, minimise_sharded
 from jaxstyle.runtime.processes import is_first, join
 
 OBJECTIVE = Objective(("relu2_1",), ("relu1_1", "relu2_1"))
@@ -48,7 +49,7 @@ def run(folder: Path) -> None:
     snapshots = []
 
     def minimise(stopping: Stopping, callback=None):
-        return device_mesh.minimise_sharded(
+        return minimise_sharded(
             OBJECTIVE, start, arguments, algorithm, stopping, mesh, callback=callback
         )
 
@@ -68,7 +69,7 @@ def run(folder: Path) -> None:
     def in_tiles(stopping: Stopping) -> Outcome:
         place = tiled.home(model)
         return minimise_stepwise(
-            tiled, start, arguments, algorithm, stopping, place=place, agree=device_mesh.agreed
+            tiled, start, arguments, algorithm, stopping, place=place, agree=agreed
         )
 
     dealt, short_dealt = in_tiles(Stopping(6)), in_tiles(limited)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError, is_out_of_memory
@@ -22,14 +20,9 @@ from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep, equal_chunks, fit_chunk
 from jaxstyle.pipelines.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.run.coarse_to_fine import run
-from jaxstyle.run.from_config import (
-    algorithm_of,
-    model_in_force,
-    precision_in_force,
-    steps_per_call,
-)
-from jaxstyle.run.job import Job, objective_of_job, weights_of_job
-from jaxstyle.run.level_targets import enlarge, start_of, targets_at
+from jaxstyle.run.job import Job, algorithm_of, model_in_force, precision_in_force, steps_per_call
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
@@ -143,7 +136,7 @@ class _Runner:
         self.jobs = [job for _, job in group]
         self.limits = limits
         first = self.jobs[0]
-        objectives = [objective_of_job(job) for job in self.jobs]
+        objectives = [job.objective for job in self.jobs]
         self.objective = replace(
             objectives[0],
             content_layers=order_taps({t for o in objectives for t in o.content_layers}),
@@ -214,7 +207,7 @@ class _Runner:
             return results
         jobs = [job for _, job in cells]
         sizes = jobs[0].sizes
-        images = [start_of(job) for job in jobs]
+        images = [Level(job, 0).start() for job in jobs]
         losses: list[list[list[float]]] = [[] for _ in jobs]
         errors: dict[int, InputError] = {}
         outcomes: list[Outcome | InputError] = []
@@ -223,7 +216,7 @@ class _Runner:
             share = share_of_time(sizes, level, seconds - spent)
             outcomes = self.sweep.run(
                 size,
-                [enlarge(job, image, level) for job, image in zip(jobs, images, strict=True)],
+                [Level(job, level).enlarge(image) for job, image in zip(jobs, images, strict=True)],
                 self._arguments(jobs, level),
                 self.axes,
                 [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
@@ -281,28 +274,13 @@ class _Runner:
         for job in jobs:
             keys = content_key(job), style_key(job), guide_key(job)
             if keys[0] not in content or keys[1] not in style or keys[2] not in guides:
-                found = targets_at(job, self.objective, self.model, level)
+                found = TargetMaker(Level(job, level), self.objective, self.model).targets()
                 content.setdefault(keys[0], found.content)
                 style.setdefault(keys[1], found.style)
                 guides.setdefault(keys[2], found.guides)
             targets = Targets(content[keys[0]], style[keys[1]], guides[keys[2]])
-            arguments.append((self.model, targets, self._weights(job, level)))
+            arguments.append((self.model, targets, Level(job, level).weights(self.objective)))
         return arguments
-
-    def _weights(self, job: Job, level: int) -> Weights:
-        """A job's weights, with zeros for the layers that only others tap."""
-        own, zero = weights_of_job(job, level), jnp.zeros((), jnp.float32)
-
-        def with_zeros(layers: Mapping[str, Array], taps: tuple[str, ...]) -> dict[str, Array]:
-            return {tap: layers.get(tap, zero) for tap in taps}
-
-        content, style = self.objective.content_layers, self.objective.style_layers
-        return own._replace(
-            content_layers=with_zeros(own.content_layers, content),
-            style_layers=with_zeros(own.style_layers, style),
-            content_factors=with_zeros(own.content_factors, content),
-            style_factors=with_zeros(own.style_factors, style),
-        )
 
 
 def _among(job: Job, size: int) -> Job:

@@ -35,7 +35,7 @@ from jaxstyle.pipelines.sweep import Grid, sweep
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import Image
 from jaxstyle.run.job import Job
-from jaxstyle.run.level_pictures import content_at
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 from jaxstyle.run.stylize import shown_by_default
@@ -86,7 +86,7 @@ def reconstruct_content(
             settings_here["tv_weight"] = settings.get("tv_weight", 0.0)
         job = prepare(picture, None, **settings_here)
         result = run(job, _told(callback, layer, job))
-        original = content_at(job, len(job.sizes) - 1)
+        original = Level(job, len(job.sizes) - 1).content()
         panels.append(Panel(layer, result, psnr(result.image, original)))
         if result.reason.cut_short:
             break

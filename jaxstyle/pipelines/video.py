@@ -29,7 +29,7 @@ from jaxstyle.pipelines.optical_flow import Motion, flicker, motion_between, war
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import read_regions, read_styles
 from jaxstyle.run.job import Job
-from jaxstyle.run.level_pictures import alpha_at, content_at, original_at
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
 
@@ -127,7 +127,8 @@ def stylize_video(
         size = job.content.size
         config = job.config  # free memory is looked at once
         job = replace(job, kept=kept)
-        here = original_at(job, len(job.sizes) - 1)
+        last_level = Level(job, len(job.sizes) - 1)
+        here = last_level.original()
         motion = None
         if before is not None and last is not None:
             found = motion_between(before, here)
@@ -142,7 +143,7 @@ def stylize_video(
             if result.reason.cut_short:
                 return
             picture = keep(index, result)
-        seen = filled(picture, alpha_at(job, len(job.sizes) - 1))
+        seen = filled(picture, last_level.alpha())
         unsteady = float("nan")
         if motion is not None and last is not None:
             unsteady = flicker(last, seen, motion)
@@ -157,7 +158,7 @@ def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> J
         moved = grey(moved, job.config.color_space)
     if motion.flow is not None:
         known = motion.trust[..., None]
-        moved = known * moved + (1 - known) * content_at(job, len(job.sizes) - 1)
+        moved = known * moved + (1 - known) * Level(job, len(job.sizes) - 1).content()
     sizes = job.sizes[-levels:]
     config = replace(job.config, steps=steps, levels=len(sizes))
     return replace(job, config=config, sizes=sizes, previous=(moved, motion.trust))

@@ -11,8 +11,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import Mask, read_mask
@@ -185,13 +183,6 @@ def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
     else:
         return None
     return [str(one) for one in sorted(found) if any_kind or one.suffix.lower() in PICTURE_ENDINGS]
-
-
-def cropped(picture: np.ndarray, fraction: float) -> np.ndarray:
-    """The middle of an array (height, width, ...)."""
-    height, width = (max(1, round(fraction * side)) for side in picture.shape[:2])
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return picture[top : top + height, left : left + width]
 
 
 def _image(style: Style, name: str) -> Picture | SavedStyle:

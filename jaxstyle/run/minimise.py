@@ -21,17 +21,13 @@ from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import Algorithm, Callback
 from jaxstyle.optimize.snapshot import Snapshot
-from jaxstyle.run.from_config import algorithm_of, mesh_of, steps_per_call
-from jaxstyle.run.job import (
-    Job,
-    is_tiled,
-    tiled_of,
-)
+from jaxstyle.run.job import algorithm_of, mesh_of, steps_per_call
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import tiled_of
 
 
 def minimise_level(
-    job: Job,
-    level: int,
+    level: Level,
     objective: Objective,
     start: Callable[[], np.ndarray],
     arguments: tuple[Model, Targets, Weights],
@@ -46,10 +42,10 @@ def minimise_level(
         arguments: what ``objective`` takes after the picture.
         seconds: at most.
     """
-    config = job.config
+    config = level.job.config
     mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
-    if is_tiled(job, level):
-        tiled = tiled_of(job, objective)
+    if level.is_tiled:
+        tiled = tiled_of(level, objective)
         return minimise_stepwise(
             tiled,
             start(),  # nothing here holds it on: a picture that fills the memory

@@ -13,9 +13,8 @@ from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
 from jaxstyle.network.weights import load_weights
-from jaxstyle.run.from_config import mesh_of
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.job import Job
+from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import parse_record, versions
 

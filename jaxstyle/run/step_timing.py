@@ -17,8 +17,7 @@ from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
 from jaxstyle.objective.pytrees import Targets
 from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.run.from_config import objective_of, precision_in_force, weights_of
-from jaxstyle.run.job import Job, model_of_job
+from jaxstyle.run.job import Job, objective_of, precision_in_force, weights_of
 from jaxstyle.run.strategy import evaluated_pixels
 from jaxstyle.runtime.compilation_cache import cache_folder
 from jaxstyle.runtime.compiler_options import MemoryFirst
@@ -55,14 +54,14 @@ def step_seconds(
 
 
 def _measure(job: Job) -> float:
-    objective, model = objective_of(job.config), model_of_job(job)
+    objective, model = objective_of(job.config), job.model()
     side = SIDE_ON_CPU if jax.default_backend() == "cpu" else SIDE
     picture = jnp.asarray(np.random.default_rng(0).random((side, side, 3), np.float32))
     with precision_in_force(job.config):
         targets = Targets(
             content_targets(objective, model, picture), style_targets(objective, model, picture)
         )
-        arguments = picture, model, targets, weights_of(job.config)
+        arguments = picture, model, targets, weights_of(job.config, objective)
         step = MemoryFirst(objective).lower(*arguments).compile()
     times = []
     for _ in range(REPEATS):

@@ -7,10 +7,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import problem
+from jaxstyle.run.from_config import algorithm_of, precision_in_force
 
 from jaxstyle.objective.pytrees import model_of
 from jaxstyle.optimize import Outcome, ScipyLBFGSB, Stopping, minimise
-from jaxstyle.run.from_config import algorithm_of, precision_in_force
 from jaxstyle.run.job import objective_of_job, weights_of_job
 from jaxstyle.run.level_targets import start_of, targets_at
 from jaxstyle.run.prepare import prepare

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import problem
+from jaxstyle.run.from_config import model_in_force, precision_in_force
 
 from jaxstyle import StylizeConfig
 from jaxstyle.network.network import Network, checked_network
@@ -15,7 +16,6 @@ from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.run.from_config import model_in_force, precision_in_force
 
 
 class Problem(NamedTuple):

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import problem
 from given import arrays_of, weights_of
+from jaxstyle.run.from_config import algorithm_of
+from jaxstyle.run.level_pictures import content_at, style_at
 
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.network.network import Network, Params, checked_network
@@ -27,9 +29,7 @@ from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.optimize import Stopping, minimise
-from jaxstyle.run.from_config import algorithm_of
 from jaxstyle.run.job import objective_of_job, weights_of_job
-from jaxstyle.run.level_pictures import content_at, style_at
 from jaxstyle.run.prepare import prepare
 
 TF32, BF16 = 10, 7

@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import problem
+from jaxstyle.run.from_config import algorithm_of, precision_in_force
+from jaxstyle.run.level_pictures import content_at
 
 from jaxstyle.objective.pytrees import model_of
 from jaxstyle.optimize import LBFGS, Adam, Progress, Stopping, minimise
 from jaxstyle.optimize.snapshot import Snapshot, named
-from jaxstyle.run.from_config import algorithm_of, precision_in_force
 from jaxstyle.run.job import Job, objective_of_job, weights_of_job
-from jaxstyle.run.level_pictures import content_at
 from jaxstyle.run.level_targets import enlarge, start_of, targets_at
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.pyramid import CHEAP

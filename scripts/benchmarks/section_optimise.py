@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from given import arrays_of, weights_of
+from jaxstyle.run.level_pictures import content_at, style_at
 from optimise_plot import save_curves
 from section import Row, Section, Unavailable, verdict
 from workers import WorkerFailed, answer
 
 from jaxstyle.display.figures.loss_plot import check_plot_path
 from jaxstyle.errors import InputError
-from jaxstyle.run.level_pictures import content_at, style_at
 from jaxstyle.run.level_targets import start_of
 from jaxstyle.run.prepare import prepare
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import ours
 import problem
+from jaxstyle.run.from_config import model_in_force, precision_in_force
 from resident import peak_resident
 
 from jaxstyle import StylizeConfig
@@ -24,7 +25,6 @@ from jaxstyle.objective.pytrees import Targets, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets, targets_of_styles
 from jaxstyle.optimize import Adam, Stopping, minimise
 from jaxstyle.optimize.host_loop import minimise_stepwise
-from jaxstyle.run.from_config import model_in_force, precision_in_force
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
 REPEATS = 2

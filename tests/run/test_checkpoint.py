@@ -20,10 +20,11 @@ from jaxstyle.images import save_image
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.run import checkpoint as module
-from jaxstyle.run.checkpoint import Begun, Checkpoint, Keeper
+from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState
 from jaxstyle.run.checkpoint_file import read_checkpoint, write_checkpoint
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.job import Job
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 
@@ -244,10 +245,10 @@ def test_a_level_that_ran_out_of_memory_is_kept_as_it_went_on(path, monkeypatch)
 
     plain = coarse_to_fine.minimise_level
 
-    def exhausted(job: Job, *rest: Any) -> Any:
-        if job.config.strategy == "whole":
+    def exhausted(level: Level, *rest: Any) -> Any:
+        if level.job.config.strategy == "whole":
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
-        return plain(job, *rest)
+        return plain(level, *rest)
 
     monkeypatch.setattr(coarse_to_fine, "minimise_level", exhausted)
     job = job_of(tile=32, strategy="whole")
@@ -320,7 +321,7 @@ def test_writing_takes_a_tenth_of_the_time_at_most(path, monkeypatch):
         now[0] += 4
 
     monkeypatch.setattr(module, "write_checkpoint", write)
-    start = Begun(job_of())
+    start = RunState(job_of(), 0, CONTENT)
     keeper = Keeper(Checkpoint(path, every_seconds=10), start)
     for step in range(1, 100):
         now[0] += 1

@@ -12,7 +12,8 @@ from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, save_image
-from jaxstyle.run.inputs import Style, cropped, read_contents, read_regions, read_styles
+from jaxstyle.run.inputs import Style, read_contents, read_regions, read_styles
+from jaxstyle.run.style_pictures import cropped
 
 
 @pytest.fixture
