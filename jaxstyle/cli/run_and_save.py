@@ -75,7 +75,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     keep_compiled_programs()
     reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
     record = {"recording": recorder.note}
-    checkpoint = checkpoint_from(arguments, output, reporter.say, record)
+    checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     _introduce(reporter, job)
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
