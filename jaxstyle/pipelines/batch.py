@@ -19,7 +19,7 @@ from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
 from jaxstyle.pipelines.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
-from jaxstyle.pipelines.chunks import Limits, Progress, run_group
+from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, grouped
 from jaxstyle.run.inputs import Weighted, pictures_at, read_styles
 from jaxstyle.run.job import Job
@@ -181,19 +181,11 @@ def run_many(
     if elsewhere := [i for i, job in enumerate(jobs) if job is not None and i not in able]:
         error = InputError("another process cannot read it: all need the same files")
         yield dict.fromkeys(elsewhere, error)
-    done = len(entries) - len(cells)
-
-    def tell(progress: Progress) -> None:
-        assert callback is not None
-        callback(progress._replace(cells=len(entries), done=before + progress.done))
-
+    teller = Teller(callback, len(entries), len(entries) - len(cells))
     for group in grouped(cells):
-        before = done
-        for portion in run_group(group, limits, tell if callback else None, _with_pictures):
-            done += len(portion.results)
+        for portion in run_group(group, limits, teller, _with_pictures):
             yield portion.results
-            found = [one for one in portion.results.values() if isinstance(one, Stylized)]
-            if any(one.reason.cut_short for one in found):
+            if portion.cut_short:
                 return
 
 

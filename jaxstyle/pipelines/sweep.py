@@ -18,7 +18,7 @@ from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.pipelines.chunks import Limits, Portion, Progress, run_group
+from jaxstyle.pipelines.chunks import Limits, Portion, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, Group, grouped
 from jaxstyle.run.inputs import Image, read_contents, read_regions, read_styles
 from jaxstyle.run.job import Job
@@ -141,18 +141,11 @@ def sweep(
         done |= _finished(folder, cells, groups)
     programs = chunks = 0
     try:
-        for jobs, portion in _portions(groups, done, limits, callback, len(cells)):
+        for jobs, portion in _portions(groups, done, limits, Teller(callback, len(cells))):
             programs, chunks = programs + portion.programs, chunks + 1
-            for index, found in portion.results.items():
-                cell = done[index] = _taken(cells[index], found)
-                if folder and is_first() and cell.result is not None and not cell.message:
-                    try:
-                        save_cell(folder, cell.name, jobs[index], cell.result)
-                    except InputError as error:  # a full disk: the others may be smaller
-                        done[index] = cell._replace(message=str(error))
-            if any(
-                isinstance(f, Stylized) and f.reason.cut_short for f in portion.results.values()
-            ):
+            for index, result in portion.results.items():
+                done[index] = _kept(folder, cells[index], jobs[index], result)
+            if portion.cut_short:
                 break
     except KeyboardInterrupt:  # while a program was compiled, or the second one
         if jax.process_count() > 1:  # the others wait for this process: it has to end
@@ -185,19 +178,28 @@ def _unfit(cells: Sequence[Cell]) -> dict[int, CellResult]:
 
 
 def _portions(
-    groups: Sequence[Group],
-    done: Mapping[int, CellResult],
-    limits: Limits,
-    callback: Callable[[Progress], None] | None,
-    cells: int,
+    groups: Sequence[Group], done: Mapping[int, CellResult], limits: Limits, teller: Teller
 ) -> Iterator[tuple[dict[int, Job], Portion]]:
     """Run what is not done; each portion with the jobs of its group."""
+    teller.done = len(done)
     for group in groups:
         waiting = [(index, job) for index, job in group if index not in done]
         if waiting:
-            tell = None if callback is None else _counting(callback, cells, len(done))
-            for portion in run_group(waiting, limits, tell):
+            for portion in run_group(waiting, limits, teller):
                 yield dict(waiting), portion
+
+
+def _kept(folder: Path | None, cell: Cell, job: Job, result: Stylized | InputError) -> CellResult:
+    """What a cell has come to, saved if it is to be."""
+    if isinstance(result, InputError):
+        return _result(cell, None, str(result))
+    message = str(result.reason) if result.reason.cut_short else ""
+    if folder and is_first() and not message:
+        try:
+            save_cell(folder, cell.name, job, result)
+        except InputError as error:  # a full disk: the others may be smaller
+            message = str(error)
+    return _result(cell, result, message)
 
 
 def _finished(
@@ -287,16 +289,3 @@ def _file_name(index: int, axes: Sequence[Axis], labels: Sequence[str]) -> str:
 
 def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResult:
     return CellResult(cell.place, cell.labels, cell.name, result, message)
-
-
-def _taken(cell: Cell, found: Stylized | InputError) -> CellResult:
-    if isinstance(found, InputError):
-        return _result(cell, None, str(found))
-    return _result(cell, found, str(found.reason) if found.reason.cut_short else "")
-
-
-def _counting(callback: Callable[[Progress], None], cells: int, before: int):
-    def tell(progress: Progress) -> None:
-        callback(progress._replace(cells=cells, done=before + progress.done))
-
-    return tell

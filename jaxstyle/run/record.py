@@ -24,6 +24,7 @@ from jaxstyle.run.start import initial_files
 FORMAT = "jaxstyle-record"
 SHEET_FORMAT = "jaxstyle-sheet"
 VERSION = 1
+STYLE_OPTIONS = ("weight", "scale", "crop", "region")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow")
 
 
@@ -146,7 +147,7 @@ def record_of_style(style: Style) -> dict[str, Any]:
     """What a record says of a style; what is as usual is left out."""
     found: dict[str, Any] = {"path": style.image.source, "sha256": style.image.sha256}
     plain = Style(None)
-    for name in ("weight", "scale", "crop", "region"):
+    for name in STYLE_OPTIONS:
         if getattr(style, name) != getattr(plain, name):
             found[name] = getattr(style, name)
     if style.mask is not None:
