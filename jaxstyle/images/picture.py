@@ -19,7 +19,7 @@ MAX_PIXELS = 200_000_000
 """Of a picture to read, unless told otherwise."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A picture as the rest of jaxstyle takes it.
 

@@ -314,7 +314,7 @@ class _ChunkRunner:
         return arguments
 
 
-@dataclass
+@dataclass(eq=False)
 class _RunningCell:
     """A cell of a chunk, and how far it has come."""
 

@@ -45,7 +45,7 @@ class CellResult(NamedTuple):
     message: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """What ``sweep`` gives.
 
