@@ -171,7 +171,7 @@ def run_many(
     # Some settings hang on the memory that is free: all processes take those of the first.
     jobs = [None if isinstance(entry.job, InputError) else entry.job for entry in entries]
     configs = gather([job and job.config for job in jobs])
-    able = {index for index in range(len(jobs)) if all(found[index] for found in configs)}
+    able = {index for index in range(len(jobs)) if all(config[index] for config in configs)}
     cells = []
     for index in sorted(able):
         job = jobs[index]
@@ -195,21 +195,21 @@ def listed(contents: Any) -> list[Any]:
     Raises:
         InputError: there is none.
     """
-    found: list[Any] = []
+    pictures: list[Any] = []
     for entry in contents if isinstance(contents, list | tuple) else [contents]:
         if not isinstance(entry, str | os.PathLike):
-            found.append(entry)
+            pictures.append(entry)
             continue
         paths = pictures_at(entry)
         if paths is not None and not paths:
             raise InputError(
                 f"there is no picture in {Path(entry)}: give files, folders or patterns"
             )
-        found += [str(Path(entry))] if paths is None else paths
-    if not found:
+        pictures += [str(Path(entry))] if paths is None else paths
+    if not pictures:
         raise InputError("no content picture is given")
     unique: dict[Any, Any] = {}
-    for one in found:
+    for one in pictures:
         unique.setdefault(os.path.realpath(one) if isinstance(one, str) else id(one), one)
     return list(unique.values())
 
@@ -222,17 +222,17 @@ def names_of(sources: Sequence[Any]) -> list[str]:
         lambda path: f"{path.resolve().parent.name}_{path.name.replace('.', '_')}",
     ]
     paths = [
-        Path(one if isinstance(one, str) else f"picture-{place}")
-        for place, one in enumerate(sources, 1)
+        Path(one if isinstance(one, str) else f"picture-{index}")
+        for index, one in enumerate(sources, 1)
     ]
     names = [ways[0](path) for path in paths]
     for way in ways[1:]:
         alike = _alike(names)
         names = [way(path) if alike[i] else names[i] for i, path in enumerate(paths)]
-    place = 0
+    index = 0
     while any(alike := _alike(names)):
-        place = alike.index(True, place)
-        names[place] += f"_{place + 1}"
+        index = alike.index(True, index)
+        names[index] += f"_{index + 1}"
     return names
 
 
@@ -260,7 +260,7 @@ def _with_pictures(job: Job) -> Job:
     ((picture, weight),) = job.contents
     if not picture.sha256:
         return job
-    found: Picture = as_picture(picture.source, name="content image")
-    if found.sha256 != picture.sha256:
+    again: Picture = as_picture(picture.source, name="content image")
+    if again.sha256 != picture.sha256:
         raise InputError(f"{picture.source} has changed since the batch began: run it again")
-    return replace(job, contents=(Weighted(found, weight),))
+    return replace(job, contents=(Weighted(again, weight),))

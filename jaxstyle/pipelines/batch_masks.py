@@ -50,10 +50,10 @@ def read_batch_masks(masks: Any, freeze: Any) -> BatchMasks:
         InputError: as ``styles.read_regions``, or a folder without pictures.
     """
     regions = []
-    for place, entry in enumerate(masks_listed(masks), 1):
+    for number, entry in enumerate(masks_listed(masks), 1):
         source, weight = entry if isinstance(entry, tuple) else weighted(entry)
         folder = _folder(source, float(weight))
-        regions.append(folder or read_region((source, weight), f"mask {place}"))
+        regions.append(folder or read_region((source, weight), f"mask {number}"))
     frozen = None
     if freeze is not None:
         frozen = _folder(freeze, 1.0) or _read_freeze(freeze)
@@ -67,10 +67,10 @@ def masks_of(given: BatchMasks, source: Any) -> tuple[list[Region], Mask | None]
         InputError: a folder has no mask for it, or several, or one that cannot be used.
     """
     regions = [
-        read_region((_file(one, source), one.weight), f"mask {place}")
+        read_region((_file(one, source), one.weight), f"mask {number}")
         if isinstance(one, Folder)
         else one
-        for place, one in enumerate(given.masks, 1)
+        for number, one in enumerate(given.masks, 1)
     ]
     freeze = given.freeze
     return regions, _read_freeze(_file(freeze, source)) if isinstance(freeze, Folder) else freeze
@@ -95,7 +95,7 @@ def with_masks(job: Job) -> Job:
         InputError: one is no longer what it was.
     """
 
-    def found(mask: Mask) -> Mask:
+    def read_again(mask: Mask) -> Mask:
         if mask.values.strides != (0, 0):
             return mask
         again = read_mask(mask.source)
@@ -103,7 +103,7 @@ def with_masks(job: Job) -> Job:
             raise InputError(f"{mask.source} has changed since the batch began: run it again")
         return again
 
-    return _changed(job, found)
+    return _changed(job, read_again)
 
 
 def _changed(job: Job, change: Any) -> Job:
@@ -128,12 +128,12 @@ def _file(folder: Folder, source: Any) -> str:
             f"a picture without a name has no mask in {folder.path}: give files, or one mask"
         )
     stem = Path(source).stem
-    found = folder.files.get(stem, [])
-    if not found:
+    masks = folder.files.get(stem, [])
+    if not masks:
         raise InputError(f"there is no mask for {source} in {folder.path}: call it {stem}.png")
-    if len(found) > 1:
-        raise InputError(f"{' and '.join(found)} are all masks for {source}: keep one of them")
-    return found[0]
+    if len(masks) > 1:
+        raise InputError(f"{' and '.join(masks)} are all masks for {source}: keep one of them")
+    return masks[0]
 
 
 def _read_freeze(source: Any) -> Mask:

@@ -206,11 +206,11 @@ def _finished(
     folder: Path, cells: Sequence[Cell], groups: Sequence[Group]
 ) -> dict[int, CellResult]:
     """What an earlier run has left; every process must skip the same cells as the first."""
-    found: dict[int, CellResult] = {}
+    finished: dict[int, CellResult] = {}
     for index, job in [entry for group in groups for entry in group] if is_first() else []:
         if result := finished_cell(folder, cells[index].name, job):
-            found[index] = _result(cells[index], result)
-    return gather(found)[0]
+            finished[index] = _result(cells[index], result)
+    return gather(finished)[0]
 
 
 def _cells(
@@ -256,8 +256,8 @@ def _cells(
     regions = read_regions(masks)
     frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
     cells = []
-    for place, settings in combinations(axes):
-        labels = tuple(axis.labels[index] for axis, index in zip(axes, place, strict=True))
+    for position, settings in combinations(axes):
+        labels = tuple(axis.labels[index] for axis, index in zip(axes, position, strict=True))
         own = {"content": content, "style": style}
         own.update({key: settings.pop(key) for key in list(own) if key in settings})
         try:
@@ -278,13 +278,13 @@ def _cells(
             )
         except InputError as error:
             job = error
-        cells.append(Cell(place, labels, _file_name(len(cells), axes, labels), job))
+        cells.append(Cell(position, labels, _file_name(len(cells), axes, labels), job))
     return cells
 
 
 def _file_name(index: int, axes: Sequence[Axis], labels: Sequence[str]) -> str:
-    told = "_".join(f"{axis.name}={label}" for axis, label in zip(axes, labels, strict=True))
-    return f"{index:03d}_" + re.sub(r"[^A-Za-z0-9=.,+_-]+", "-", told)[:100].strip("-.")
+    text = "_".join(f"{axis.name}={label}" for axis, label in zip(axes, labels, strict=True))
+    return f"{index:03d}_" + re.sub(r"[^A-Za-z0-9=.,+_-]+", "-", text)[:100].strip("-.")
 
 
 def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResult:

@@ -118,13 +118,13 @@ class Spread:
         return self.algorithm.stalled(state)
 
     def _placed(self, state: Any) -> Any:
-        def place(leaf: Array) -> Array:
+        def constrained(leaf: Array) -> Array:
             picture = leaf.ndim > 2 and leaf.shape[-3:-1] == self.size
             spec = (*[None] * (leaf.ndim - 3), *AXES) if picture else ()
-            there = NamedSharding(self.mesh, PartitionSpec(*spec))
-            return jax.lax.with_sharding_constraint(leaf, there)
+            sharding = NamedSharding(self.mesh, PartitionSpec(*spec))
+            return jax.lax.with_sharding_constraint(leaf, sharding)
 
-        return jax.tree.map(place, state)
+        return jax.tree.map(constrained, state)
 
 
 def minimise_sharded(

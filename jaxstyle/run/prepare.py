@@ -153,15 +153,17 @@ def _check_parts(job: Job) -> None:
 
 def _check_masks(job: Job) -> None:
     """Whether masks have the shapes of their pictures, and it is plain whose regions they are."""
-    found = [(f"mask {place}", region.mask) for place, region in enumerate(job.regions, 1)]
+    masks_of_content = [
+        (f"mask {number}", region.mask) for number, region in enumerate(job.regions, 1)
+    ]
     if job.freeze is not None:
-        found.append(("the freeze mask", job.freeze))
-    for name, mask in found:
+        masks_of_content.append(("the freeze mask", job.freeze))
+    for name, mask in masks_of_content:
         assert job.content is not None
         check_aspect(mask, name, job.content.size, "the content image")
-    for place, style in enumerate(job.styles, 1):
+    for number, style in enumerate(job.styles, 1):
         if style.mask is not None:
-            check_aspect(style.mask, f"mask of style {place}", style.picture.size, "the style")
+            check_aspect(style.mask, f"mask of style {number}", style.picture.size, "the style")
     styles, masks = len(job.styles), len(job.regions)
     if masks and styles not in (1, masks) and all(style.region is None for style in job.styles):
         raise InputError(

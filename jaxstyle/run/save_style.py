@@ -62,12 +62,12 @@ def save_targets(
     job = _prepared(style, config, network, max_memory, settings)
     objective, model = job.objective, job.model()
     (goal,) = job.goals
-    known = {}
+    known_by_side = {}
     with precision_in_force(job.config):
         for level, size in enumerate(job.sizes):
-            found = TargetMaker(Level(job, level), objective, model).known(goal.styles)
-            values = {tap: _quantiles(ordered) for tap, ordered in found.values.items()}
-            known[max(size)] = Known(found.moments, values)
+            known_at_level = TargetMaker(Level(job, level), objective, model).known(goal.styles)
+            values = {tap: _quantiles(ordered) for tap, ordered in known_at_level.values.items()}
+            known_by_side[max(size)] = Known(known_at_level.moments, values)
     matters = settings_that_matter(job.config)
     matters["scales"] = {
         tap: job.config.layer_scales.get(tap, 1.0) for tap in job.config.style_loss_layers
@@ -75,7 +75,7 @@ def save_targets(
     if any(one.mask is not None for one in job.styles):
         matters["guide"] = job.config.guide
     inputs = [record_of_style(one) for one in job.styles]
-    write_saved_style(path, job.network.sha256, matters, inputs, known)
+    write_saved_style(path, job.network.sha256, matters, inputs, known_by_side)
     return read_saved_style(path)
 
 

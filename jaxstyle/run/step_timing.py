@@ -37,11 +37,11 @@ def seconds_per_pixel(job: Job) -> float:
     """
     key = _key(job)
     path = _file()
-    known = _read(path)
-    if key not in known:
-        known[key] = _measure(job)
-        _write(path, known)
-    return known[key]
+    timings = _read(path)
+    if key not in timings:
+        timings[key] = _measure(job)
+        _write(path, timings)
+    return timings[key]
 
 
 def step_seconds(
@@ -92,14 +92,14 @@ def _file() -> Path | None:
 
 def _read(path: Path | None) -> dict[str, float]:
     try:
-        found = json.loads(path.read_text()) if path else {}
+        timings = json.loads(path.read_text()) if path else {}
     except (OSError, ValueError):
         return {}
-    return {k: v for k, v in found.items() if isinstance(v, float) and v > 0}
+    return {k: v for k, v in timings.items() if isinstance(v, float) and v > 0}
 
 
-def _write(path: Path | None, known: dict[str, float]) -> None:
+def _write(path: Path | None, timings: dict[str, float]) -> None:
     if path is None:
         return
     with suppress(InputError):  # then it is measured again
-        write_json(path, known)
+        write_json(path, timings)

@@ -70,9 +70,9 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     whole = memory_estimate.whole_bytes(architecture, *layers, pixels, *state)
     if config.mesh is not None:
         whole *= DIVIDED_OVERHEAD / math.prod(mesh_shape(config.mesh))
-    found = [Way("whole", 0, False, whole)]
+    candidates = [Way("whole", 0, False, whole)]
     if not config.tileable:
-        return found
+        return candidates
     least = least_tile((*layers[0], *layers[1]), architecture)
     tiles = [max(config.tile, least)]
     while tiles[-1] // 2 >= max(least, LEAST_USEFUL_TILE):
@@ -96,7 +96,7 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
             Way("tiled", tile, False, tiled(pixels, tile, again), again)
             for tile, again in product(tiles, agains)
         ]
-        found += sorted(kept, key=time)
+        candidates += sorted(kept, key=time)
     if config.mesh is not None or not on_host:
         again = config.recompute_content
         alone = [tiled(tile**2, tile, again) for tile in tiles]
@@ -106,8 +106,8 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
             alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
             once = memory_estimate.PROCESS - memory_estimate.PROCESS / parts
             alone = [a - once for a in alone]
-        found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
-    return found
+        candidates += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
+    return candidates
 
 
 def evaluated_pixels(
@@ -148,7 +148,7 @@ def choose(
     Raises:
         InputError: no way fits into ``max_memory``, or the strategy asked for is not possible.
     """
-    found = ways(config, architecture, width, height)
+    candidates = ways(config, architecture, width, height)
     each = ""
     if config.mesh is not None:
         _check_mesh(config)
@@ -157,7 +157,9 @@ def choose(
         offload = config.strategy == "tiled" and (
             config.mesh is not None or (config.offload and jax.default_backend() != "cpu")
         )
-        mine = [way for way in found if (way.strategy, way.offload) == (config.strategy, offload)]
+        mine = [
+            way for way in candidates if (way.strategy, way.offload) == (config.strategy, offload)
+        ]
         if not mine:
             raise InputError(
                 f"strategy tiled is not possible where {_whole_for(config)}: take whole"
@@ -167,21 +169,21 @@ def choose(
             first = max(as_asked, key=lambda way: way.tile)
             words = config.strategy if config.mesh is None else _words(first, config.mesh)
             return _taking(config, first), f"{words}: about {format_bytes(first.needed)}{each}"
-        found = mine
+        candidates = mine
     limit = (max_memory or free_memory()) // _in_one_memory(config)
-    fits = next((way for way in found if way.needed <= limit), None)
-    told = f"of {format_bytes(limit)} {'allowed' if max_memory else 'free'}"
+    fits = next((way for way in candidates if way.needed <= limit), None)
+    memory = f"of {format_bytes(limit)} {'allowed' if max_memory else 'free'}"
     if fits is not None:
-        told = f"{_words(fits, config.mesh)}: about {format_bytes(fits.needed)}{each} {told}"
-        return _taking(config, fits), told
+        memory = f"{_words(fits, config.mesh)}: about {format_bytes(fits.needed)}{each} {memory}"
+        return _taking(config, fits), memory
     if (
-        shorter := _with_less_history(config, architecture, width * height, limit, found)
+        shorter := _with_less_history(config, architecture, width * height, limit, candidates)
     ) is not None:
         way, config = shorter
         taken = way_of(config, architecture, width, height)
         words = f"{_words(way, None)}, history {config.history}"
-        return config, f"{words}: about {format_bytes(taken.needed)} {told}"
-    last = min(found, key=lambda way: way.needed)
+        return config, f"{words}: about {format_bytes(taken.needed)} {memory}"
+    last = min(candidates, key=lambda way: way.needed)
     words = _words(last, config.mesh)
     if last.strategy == "tiled" and config.optimizer == "lbfgs" and config.mesh is None:
         config = replace(_taking(config, last), history=LEAST_HISTORY)
@@ -191,7 +193,7 @@ def choose(
     if config.strategy == "whole" and config.tileable:
         advice = "--strategy tiled"
     message = (
-        f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {told}: "
+        f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {memory}: "
         f"try {advice}"
     )
     if max_memory:
@@ -201,7 +203,11 @@ def choose(
 
 
 def _with_less_history(
-    config: StylizeConfig, architecture: Architecture, pixels: int, limit: float, found: list[Way]
+    config: StylizeConfig,
+    architecture: Architecture,
+    pixels: int,
+    limit: float,
+    candidates: list[Way],
 ) -> tuple[Way, StylizeConfig] | None:
     """L-BFGS in the largest tiles that leave room for a useful history, or for any; None if none.
 
@@ -211,7 +217,7 @@ def _with_less_history(
         return None
     layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
     for least in (USEFUL_HISTORY, LEAST_HISTORY):
-        for way in found:
+        for way in candidates:
             if way.strategy != "tiled" or way.offload:
                 continue
             history = memory_estimate.history_that_fits(
@@ -274,8 +280,8 @@ def smaller(
 
 def way_of(config: StylizeConfig, architecture: Architecture, width: int, height: int) -> Way:
     """The one of ``ways`` that settings take whose ``strategy`` is decided."""
-    found = ways(config, architecture, width, height)
-    return next(way for way in found if _taking(config, way) == config)
+    candidates = ways(config, architecture, width, height)
+    return next(way for way in candidates if _taking(config, way) == config)
 
 
 def _taking(config: StylizeConfig, way: Way) -> StylizeConfig:
