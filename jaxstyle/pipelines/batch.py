@@ -9,19 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.images import Picture, as_picture
-from jaxstyle.images.masks import full
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
-from jaxstyle.pipelines.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
+from jaxstyle.pipelines.batch_masks import masks_of, put_away, read_again, read_batch_masks
 from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, grouped
-from jaxstyle.run.inputs import Weighted, pictures_at, read_styles
+from jaxstyle.run.inputs import pictures_at, read_styles
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
@@ -147,7 +143,7 @@ def prepare_many(
                 note=note,
                 max_memory=max_memory,
             )
-            job = replace(masks_put_away(_put_away(job), given), kept=kept)
+            job = replace(put_away(job, given), kept=kept)
         except InputError as error:
             job = error
         entries.append(Entry(name, source, job))
@@ -183,7 +179,7 @@ def run_many(
         yield dict.fromkeys(elsewhere, error)
     teller = Teller(callback, len(entries), len(entries) - len(cells))
     for group in grouped(cells):
-        for portion in run_group(group, limits, teller, _with_pictures):
+        for portion in run_group(group, limits, teller, read_again):
             yield portion.results
             if portion.cut_short:
                 return
@@ -239,28 +235,3 @@ def names_of(sources: Sequence[Any]) -> list[str]:
 def _alike(names: Sequence[str]) -> list[bool]:
     count = Counter(name.casefold() for name in names)
     return [count[name.casefold()] > 1 for name in names]
-
-
-def _put_away(job: Job) -> Job:
-    """With the shapes of its content in the place of the pixels, where these can be read again."""
-    ((picture, weight),) = job.contents
-    if not picture.sha256:
-        return job
-    shape = picture.rgb.shape
-    alpha = picture.alpha
-    if alpha is not None:
-        alpha = None if full(alpha) else np.broadcast_to(np.float32(0.5), shape[:2])
-    empty = np.broadcast_to(np.float32(0), shape)
-    light = replace(picture, rgb=empty, alpha=alpha, exif=None)
-    return replace(job, contents=(Weighted(light, weight),))
-
-
-def _with_pictures(job: Job) -> Job:
-    job = with_masks(job)
-    ((picture, weight),) = job.contents
-    if not picture.sha256:
-        return job
-    again: Picture = as_picture(picture.source, name="content image")
-    if again.sha256 != picture.sha256:
-        raise InputError(f"{picture.source} has changed since the batch began: run it again")
-    return replace(job, contents=(Weighted(again, weight),))

@@ -1,9 +1,9 @@
-"""Masks of many pictures: the same for all, or a folder with one for each."""
+"""The masks of many pictures, the same for all or one for each; pictures put away till they run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxstyle.errors import InputError
-from jaxstyle.images.masks import Mask, read_mask
-from jaxstyle.run.inputs import Region, masks_listed, pictures_at, read_region, weighted
+from jaxstyle.images import as_picture
+from jaxstyle.images.masks import Mask, full, read_mask
+from jaxstyle.run.inputs import Region, Weighted, masks_listed, pictures_at, read_region, weighted
 from jaxstyle.run.job import Job
 
 
@@ -76,39 +77,53 @@ def masks_of(given: BatchMasks, source: Any) -> tuple[list[Region], Mask | None]
     return regions, _read_freeze(_file(freeze, source)) if isinstance(freeze, Folder) else freeze
 
 
-def masks_put_away(job: Job, given: BatchMasks) -> Job:
-    """With nothing but the shapes of masks that are this picture's alone and can be read again."""
+def put_away(job: Job, given: BatchMasks) -> Job:
+    """Leave nothing but the shapes of a job's own pictures and masks, which can be read again.
+
+    Args:
+        given: masks that the whole batch shares stay as they are, and so do arrays.
+    """
     shared = {id(one.mask) for one in given.masks if isinstance(one, Region)} | {id(given.freeze)}
 
-    def light(mask: Mask) -> Mask:
-        if id(mask) in shared or not mask.sha256:
-            return mask
-        return replace(mask, values=np.broadcast_to(np.float32(0.5), mask.values.shape))
+    def light(one: Any) -> Any:
+        if id(one) in shared or not one.sha256:
+            return one
+        if isinstance(one, Mask):
+            return replace(one, values=np.broadcast_to(np.float32(0.5), one.values.shape))
+        shape, alpha = one.rgb.shape, one.alpha
+        if alpha is not None:
+            alpha = None if full(alpha) else np.broadcast_to(np.float32(0.5), shape[:2])
+        return replace(one, rgb=np.broadcast_to(np.float32(0), shape), alpha=alpha, exif=None)
 
     return _changed(job, light)
 
 
-def with_masks(job: Job) -> Job:
-    """With the masks read again that ``masks_put_away`` put away.
+def read_again(job: Job) -> Job:
+    """Fetch what ``put_away`` put away.
 
     Raises:
-        InputError: one is no longer what it was.
+        InputError: a file is no longer what it was.
     """
 
-    def read_again(mask: Mask) -> Mask:
-        if mask.values.strides != (0, 0):
-            return mask
-        again = read_mask(mask.source)
-        if again.sha256 != mask.sha256:
-            raise InputError(f"{mask.source} has changed since the batch began: run it again")
+    def whole(one: Any) -> Any:
+        is_mask = isinstance(one, Mask)
+        if any((one.values if is_mask else one.rgb).strides):
+            return one
+        again = read_mask(one.source) if is_mask else as_picture(one.source, name="content image")
+        if again.sha256 != one.sha256:
+            raise InputError(f"{one.source} has changed since the batch began: run it again")
         return again
 
-    return _changed(job, read_again)
+    return _changed(job, whole)
 
 
-def _changed(job: Job, change: Any) -> Job:
-    regions = tuple(Region(change(one.mask), one.weight) for one in job.regions)
-    return replace(job, regions=regions, freeze=None if job.freeze is None else change(job.freeze))
+def _changed(job: Job, change: Callable[[Any], Any]) -> Job:
+    return replace(
+        job,
+        contents=tuple(Weighted(change(one.picture), one.weight) for one in job.contents),
+        regions=tuple(Region(change(one.mask), one.weight) for one in job.regions),
+        freeze=None if job.freeze is None else change(job.freeze),
+    )
 
 
 def _folder(source: Any, weight: float) -> Folder | None:

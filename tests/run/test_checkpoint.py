@@ -20,7 +20,7 @@ from jaxstyle.images import save_image
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.run import checkpoint as module
-from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState
+from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState, files_in
 from jaxstyle.run.checkpoint_file import read_checkpoint, write_checkpoint
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.job import Job
@@ -330,3 +330,12 @@ def test_writing_takes_a_tenth_of_the_time_at_most(path, monkeypatch):
             start, Progress(step, 1.0, None, 1.0, 0.0, lambda: CONTENT, lambda taken=taken: taken)
         )
     assert written == [10, 50, 90]
+
+
+def test_files_are_kept_beside_the_state(path, expected):
+    files = {"frame-00002.png": b"\x89PNG\r\n", "empty": b""}
+    run_until(6, job_of(), Checkpoint(path, 1, files=files))
+    content = read_checkpoint(path)
+    assert content is not None
+    assert files_in(content[1]) == files
+    same(run(job_of(), None, Checkpoint(path)), expected)
