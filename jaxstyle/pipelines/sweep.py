@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.pipelines.chunks import Limits, Portion, Progress, Teller, run_group
+from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, Group, grouped
 from jaxstyle.run.inputs import Image, read_contents, read_regions, read_styles
 from jaxstyle.run.job import Job
@@ -139,21 +139,37 @@ def sweep(
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
     if folder and resume:
         done |= _finished(folder, cells, groups)
-    programs = chunks = 0
-    try:
-        for jobs, portion in _portions(groups, done, limits, Teller(callback, len(cells))):
-            programs, chunks = programs + portion.programs, chunks + 1
-            for index, result in portion.results.items():
-                done[index] = _kept(folder, cells[index], jobs[index], result)
-            if portion.cut_short:
-                break
-    except KeyboardInterrupt:  # while a program was compiled, or the second one
-        if jax.process_count() > 1:  # the others wait for this process: it has to end
-            raise
+    programs = _run_waiting(cells, groups, done, limits, callback, folder)
     for index, cell in enumerate(cells):
         if index not in done:
             done[index] = _result(cell, None, f"{Ending.INTERRUPTED} before it was run")
-    return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
+    return Grid(axes, [done[index] for index in range(len(cells))], sum(programs), len(programs))
+
+
+def _run_waiting(
+    cells: Sequence[Cell],
+    groups: Sequence[Group],
+    done: dict[int, CellResult],
+    limits: Limits,
+    callback: Callable[[Progress], None] | None,
+    folder: Path | None,
+) -> list[int]:
+    """Run what is not done, and note it there; gives how many programs each chunk compiled."""
+    programs, teller = [], Teller(callback, len(cells), len(done))
+    waiting = [[(index, job) for index, job in group if index not in done] for group in groups]
+    try:
+        for group in filter(None, waiting):
+            jobs = dict(group)
+            for portion in run_group(group, limits, teller):
+                programs.append(portion.programs)
+                for index, result in portion.results.items():
+                    done[index] = _kept(folder, cells[index], jobs[index], result)
+                if portion.cut_short:
+                    return programs
+    except KeyboardInterrupt:  # while a program was compiled, or the second one
+        if jax.process_count() > 1:  # the others wait for this process: it has to end
+            raise
+    return programs
 
 
 def _agreed(cells: Sequence[Cell]) -> list[Cell]:
@@ -175,18 +191,6 @@ def _unfit(cells: Sequence[Cell]) -> dict[int, CellResult]:
     if len(errors) == len(cells):
         raise InputError(errors[0])
     return {index: _result(cells[index], None, errors[index]) for index in sorted(errors)}
-
-
-def _portions(
-    groups: Sequence[Group], done: Mapping[int, CellResult], limits: Limits, teller: Teller
-) -> Iterator[tuple[dict[int, Job], Portion]]:
-    """Run what is not done; each portion with the jobs of its group."""
-    teller.done = len(done)
-    for group in groups:
-        waiting = [(index, job) for index, job in group if index not in done]
-        if waiting:
-            for portion in run_group(waiting, limits, teller):
-                yield dict(waiting), portion
 
 
 def _kept(folder: Path | None, cell: Cell, job: Job, result: Stylized | InputError) -> CellResult:
