@@ -135,9 +135,9 @@ def stylize_video(
             if result.reason.cut_short:
                 return
             picture = keep(index, result)
-        seen = filled(picture, last_level.alpha())
-        moved = before is not None and motion is not None
-        unsteady = flicker(before[1], seen, motion) if moved else float("nan")
+        seen, unsteady = filled(picture, last_level.alpha()), float("nan")
+        if before is not None and motion is not None:
+            unsteady = flicker(before[1], seen, motion)
         yield Frame(index, picture, result, motion is None, unsteady)
         before = original, seen
 
