@@ -100,7 +100,7 @@ def checkpoint_from(
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
     note = {"output": os.path.abspath(output), **(note or {})}
-    return Checkpoint(path, steps, seconds, note, say, files or {})
+    return Checkpoint(path, steps, seconds, note, say, {} if files is None else files)
 
 
 def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, bytes], int]:
