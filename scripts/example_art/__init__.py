@@ -1,1 +1,0 @@
-"""Procedural pictures for the examples folder, one module a picture."""

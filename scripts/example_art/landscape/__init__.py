@@ -1,1 +1,0 @@
-"""A village on a lake under mountains: content picture."""

@@ -1,1 +1,0 @@
-"""Fruit, a bottle and a jug by a window: content picture."""
