@@ -15,7 +15,7 @@ from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, Weights, make_weights
 from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.run.from_config import model_in_force, precision_in_force
+from jaxstyle.run.job import model_in_force, precision_in_force
 
 
 class Problem(NamedTuple):

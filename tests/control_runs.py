@@ -11,8 +11,9 @@ from samples import landscape, noise, random_network, waves
 
 from jaxstyle import Stylized, stylize
 from jaxstyle.objective.pytrees import Targets, Terms, model_of
-from jaxstyle.run.job import Job, objective_of_job, weights_of_job
-from jaxstyle.run.level_targets import targets_at
+from jaxstyle.run.job import Job
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import prepare
 
 HEIGHT, WIDTH = 48, 40
@@ -62,7 +63,7 @@ def job_of(content: Any = CONTENT, style: Any = STYLE, **settings: Any) -> Job:
 def targets_of(job: Job, level: int = -1) -> Targets:
     """At the job's last level, or another."""
     level = range(len(job.sizes))[level]
-    return targets_at(job, objective_of_job(job), model_of(job.network), level)
+    return TargetMaker(Level(job, level), job.objective, model_of(job.network)).targets()
 
 
 def evaluated(job: Job, picture: Any = None, level: int = -1) -> tuple[float, Terms, np.ndarray]:
@@ -70,8 +71,12 @@ def evaluated(job: Job, picture: Any = None, level: int = -1) -> tuple[float, Te
     level = range(len(job.sizes))[level]
     width, height = job.sizes[level]
     picture = (landscape(height, width) + noise(height, width)) / 2 if picture is None else picture
-    arguments = model_of(job.network), targets_of(job, level), weights_of_job(job, level)
-    (loss, terms), gradient = _call(objective_of_job(job), jnp.asarray(picture), *arguments)
+    arguments = (
+        model_of(job.network),
+        targets_of(job, level),
+        Level(job, level).weights(job.objective),
+    )
+    (loss, terms), gradient = _call(job.objective, jnp.asarray(picture), *arguments)
     return float(loss), terms, np.asarray(gradient)
 
 

@@ -65,7 +65,6 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.cli.report.reporters import Reporter
     from jaxstyle.optimize.ending import Ending
     from jaxstyle.run.coarse_to_fine import run
-    from jaxstyle.run.job import is_masked
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 
@@ -76,11 +75,11 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     keep_compiled_programs()
     reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
     record = {"recording": recorder.note}
-    checkpoint = checkpoint_from(arguments, output, reporter.say, record)
+    checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     _introduce(reporter, job)
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
-    for line in filter(None, [*notes, *idle_settings(job.config, is_masked(job))]):
+    for line in filter(None, [*notes, *idle_settings(job.config, job.is_masked)]):
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None

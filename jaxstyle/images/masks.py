@@ -23,7 +23,7 @@ _OFF = 0.02  # of width to height; what comes from rounding sizes is less
 _ALIKE = 4 / 255  # by which one colour may vary, from rounding and compression
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
     """A mask as it was read.
 

@@ -13,7 +13,7 @@ from jaxstyle.errors import ImageError
 from jaxstyle.images.transparency import filled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A picture as the rest of jaxstyle takes it.
 

@@ -58,13 +58,13 @@ def axis(name: str, values: Sequence[Any], labels: Sequence[str] | None = None) 
     Raises:
         InputError: the name is no setting, a value is there twice, or there are none.
     """
-    known = [*PICTURES, "preset", *(entry.name for entry in fields(StylizeConfig))]
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    names = [*PICTURES, "preset", *(entry.name for entry in fields(StylizeConfig))]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InputError(f"there is no setting {name!r} to vary{hint}")
     if labels is None:
-        labels = [_label(name, value, place) for place, value in enumerate(values)]
+        labels = [_label(name, value, index) for index, value in enumerate(values)]
         if len(set(labels)) < len(labels):  # two folders may hold a picture of the same name
             labels = [str(value) for value in values]
     return Axis(name, tuple({name: value} for value in values), tuple(labels))
@@ -107,11 +107,11 @@ def combinations(axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], dict[s
             if name in owners:
                 raise InputError(f"axes {owners[name]} and {one.name} both set {name}")
             owners[name] = one.name
-    for place in itertools.product(*(range(len(one)) for one in axes)):
+    for position in itertools.product(*(range(len(one)) for one in axes)):
         settings: dict[str, Any] = {}
-        for one, index in zip(axes, place, strict=True):
+        for one, index in zip(axes, position, strict=True):
             settings.update(one.settings[index])
-        yield place, settings
+        yield position, settings
 
 
 def _values(name: str, piece: str, kind: type) -> list[Any]:
@@ -134,15 +134,15 @@ def _values(name: str, piece: str, kind: type) -> list[Any]:
 def _paths(piece: str) -> list[str]:
     if Path(piece).is_file() or not glob.has_magic(piece):
         return [piece]
-    found = sorted(path for path in glob.glob(piece, recursive=True) if Path(path).is_file())
-    if not found:
+    paths = sorted(path for path in glob.glob(piece, recursive=True) if Path(path).is_file())
+    if not paths:
         raise InputError(f"no file fits the pattern {piece!r}")
-    return found
+    return paths
 
 
-def _label(name: str, value: Any, place: int) -> str:
+def _label(name: str, value: Any, index: int) -> str:
     if name in PICTURES:
-        return Path(value).stem if isinstance(value, str | Path) else f"{name} {place + 1}"
+        return Path(value).stem if isinstance(value, str | Path) else f"{name} {index + 1}"
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) or "none"

@@ -9,19 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
-from jaxstyle.images import Picture, as_picture
-from jaxstyle.images.masks import full
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
-from jaxstyle.pipelines.batch_masks import masks_of, masks_put_away, read_batch_masks, with_masks
-from jaxstyle.pipelines.chunks import Limits, Progress, run_group
+from jaxstyle.pipelines.batch_masks import masks_of, put_away, read_again, read_batch_masks
+from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, grouped
-from jaxstyle.run.inputs import Weighted, pictures_at, read_styles
+from jaxstyle.run.inputs import pictures_at, read_styles
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
@@ -147,7 +143,7 @@ def prepare_many(
                 note=note,
                 max_memory=max_memory,
             )
-            job = replace(masks_put_away(_put_away(job), given), kept=kept)
+            job = replace(put_away(job, given), kept=kept)
         except InputError as error:
             job = error
         entries.append(Entry(name, source, job))
@@ -171,7 +167,7 @@ def run_many(
     # Some settings hang on the memory that is free: all processes take those of the first.
     jobs = [None if isinstance(entry.job, InputError) else entry.job for entry in entries]
     configs = gather([job and job.config for job in jobs])
-    able = {index for index in range(len(jobs)) if all(found[index] for found in configs)}
+    able = {index for index in range(len(jobs)) if all(config[index] for config in configs)}
     cells = []
     for index in sorted(able):
         job = jobs[index]
@@ -181,19 +177,11 @@ def run_many(
     if elsewhere := [i for i, job in enumerate(jobs) if job is not None and i not in able]:
         error = InputError("another process cannot read it: all need the same files")
         yield dict.fromkeys(elsewhere, error)
-    done = len(entries) - len(cells)
-
-    def tell(progress: Progress) -> None:
-        assert callback is not None
-        callback(progress._replace(cells=len(entries), done=before + progress.done))
-
+    teller = Teller(callback, len(entries), len(entries) - len(cells))
     for group in grouped(cells):
-        before = done
-        for portion in run_group(group, limits, tell if callback else None, _with_pictures):
-            done += len(portion.results)
+        for portion in run_group(group, limits, teller, read_again):
             yield portion.results
-            found = [one for one in portion.results.values() if isinstance(one, Stylized)]
-            if any(one.reason.cut_short for one in found):
+            if portion.cut_short:
                 return
 
 
@@ -203,21 +191,21 @@ def listed(contents: Any) -> list[Any]:
     Raises:
         InputError: there is none.
     """
-    found: list[Any] = []
+    pictures: list[Any] = []
     for entry in contents if isinstance(contents, list | tuple) else [contents]:
         if not isinstance(entry, str | os.PathLike):
-            found.append(entry)
+            pictures.append(entry)
             continue
         paths = pictures_at(entry)
         if paths is not None and not paths:
             raise InputError(
                 f"there is no picture in {Path(entry)}: give files, folders or patterns"
             )
-        found += [str(Path(entry))] if paths is None else paths
-    if not found:
+        pictures += [str(Path(entry))] if paths is None else paths
+    if not pictures:
         raise InputError("no content picture is given")
     unique: dict[Any, Any] = {}
-    for one in found:
+    for one in pictures:
         unique.setdefault(os.path.realpath(one) if isinstance(one, str) else id(one), one)
     return list(unique.values())
 
@@ -230,45 +218,20 @@ def names_of(sources: Sequence[Any]) -> list[str]:
         lambda path: f"{path.resolve().parent.name}_{path.name.replace('.', '_')}",
     ]
     paths = [
-        Path(one if isinstance(one, str) else f"picture-{place}")
-        for place, one in enumerate(sources, 1)
+        Path(one if isinstance(one, str) else f"picture-{index}")
+        for index, one in enumerate(sources, 1)
     ]
     names = [ways[0](path) for path in paths]
     for way in ways[1:]:
         alike = _alike(names)
         names = [way(path) if alike[i] else names[i] for i, path in enumerate(paths)]
-    place = 0
+    index = 0
     while any(alike := _alike(names)):
-        place = alike.index(True, place)
-        names[place] += f"_{place + 1}"
+        index = alike.index(True, index)
+        names[index] += f"_{index + 1}"
     return names
 
 
 def _alike(names: Sequence[str]) -> list[bool]:
     count = Counter(name.casefold() for name in names)
     return [count[name.casefold()] > 1 for name in names]
-
-
-def _put_away(job: Job) -> Job:
-    """With the shapes of its content in the place of the pixels, where these can be read again."""
-    ((picture, weight),) = job.contents
-    if not picture.sha256:
-        return job
-    shape = picture.rgb.shape
-    alpha = picture.alpha
-    if alpha is not None:
-        alpha = None if full(alpha) else np.broadcast_to(np.float32(0.5), shape[:2])
-    empty = np.broadcast_to(np.float32(0), shape)
-    light = replace(picture, rgb=empty, alpha=alpha, exif=None)
-    return replace(job, contents=(Weighted(light, weight),))
-
-
-def _with_pictures(job: Job) -> Job:
-    job = with_masks(job)
-    ((picture, weight),) = job.contents
-    if not picture.sha256:
-        return job
-    found: Picture = as_picture(picture.source, name="content image")
-    if found.sha256 != picture.sha256:
-        raise InputError(f"{picture.source} has changed since the batch began: run it again")
-    return replace(job, contents=(Weighted(found, weight),))

@@ -1,9 +1,9 @@
-"""Masks of many pictures: the same for all, or a folder with one for each."""
+"""The masks of many pictures, the same for all or one for each; pictures put away till they run."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxstyle.errors import InputError
-from jaxstyle.images.masks import Mask, read_mask
-from jaxstyle.run.inputs import Region, masks_listed, pictures_at, read_region, weighted
+from jaxstyle.images import as_picture
+from jaxstyle.images.masks import Mask, full, read_mask
+from jaxstyle.run.inputs import Region, Weighted, masks_listed, pictures_at, read_region, weighted
 from jaxstyle.run.job import Job
 
 
@@ -50,10 +51,10 @@ def read_batch_masks(masks: Any, freeze: Any) -> BatchMasks:
         InputError: as ``styles.read_regions``, or a folder without pictures.
     """
     regions = []
-    for place, entry in enumerate(masks_listed(masks), 1):
+    for number, entry in enumerate(masks_listed(masks), 1):
         source, weight = entry if isinstance(entry, tuple) else weighted(entry)
         folder = _folder(source, float(weight))
-        regions.append(folder or read_region((source, weight), f"mask {place}"))
+        regions.append(folder or read_region((source, weight), f"mask {number}"))
     frozen = None
     if freeze is not None:
         frozen = _folder(freeze, 1.0) or _read_freeze(freeze)
@@ -67,48 +68,62 @@ def masks_of(given: BatchMasks, source: Any) -> tuple[list[Region], Mask | None]
         InputError: a folder has no mask for it, or several, or one that cannot be used.
     """
     regions = [
-        read_region((_file(one, source), one.weight), f"mask {place}")
+        read_region((_file(one, source), one.weight), f"mask {number}")
         if isinstance(one, Folder)
         else one
-        for place, one in enumerate(given.masks, 1)
+        for number, one in enumerate(given.masks, 1)
     ]
     freeze = given.freeze
     return regions, _read_freeze(_file(freeze, source)) if isinstance(freeze, Folder) else freeze
 
 
-def masks_put_away(job: Job, given: BatchMasks) -> Job:
-    """With nothing but the shapes of masks that are this picture's alone and can be read again."""
+def put_away(job: Job, given: BatchMasks) -> Job:
+    """Leave nothing but the shapes of a job's own pictures and masks, which can be read again.
+
+    Args:
+        given: masks that the whole batch shares stay as they are, and so do arrays.
+    """
     shared = {id(one.mask) for one in given.masks if isinstance(one, Region)} | {id(given.freeze)}
 
-    def light(mask: Mask) -> Mask:
-        if id(mask) in shared or not mask.sha256:
-            return mask
-        return replace(mask, values=np.broadcast_to(np.float32(0.5), mask.values.shape))
+    def light(one: Any) -> Any:
+        if id(one) in shared or not one.sha256:
+            return one
+        if isinstance(one, Mask):
+            return replace(one, values=np.broadcast_to(np.float32(0.5), one.values.shape))
+        shape, alpha = one.rgb.shape, one.alpha
+        if alpha is not None:
+            alpha = None if full(alpha) else np.broadcast_to(np.float32(0.5), shape[:2])
+        return replace(one, rgb=np.broadcast_to(np.float32(0), shape), alpha=alpha, exif=None)
 
     return _changed(job, light)
 
 
-def with_masks(job: Job) -> Job:
-    """With the masks read again that ``masks_put_away`` put away.
+def read_again(job: Job) -> Job:
+    """Fetch what ``put_away`` put away.
 
     Raises:
-        InputError: one is no longer what it was.
+        InputError: a file is no longer what it was.
     """
 
-    def found(mask: Mask) -> Mask:
-        if mask.values.strides != (0, 0):
-            return mask
-        again = read_mask(mask.source)
-        if again.sha256 != mask.sha256:
-            raise InputError(f"{mask.source} has changed since the batch began: run it again")
+    def whole(one: Any) -> Any:
+        is_mask = isinstance(one, Mask)
+        if any((one.values if is_mask else one.rgb).strides):
+            return one
+        again = read_mask(one.source) if is_mask else as_picture(one.source, name="content image")
+        if again.sha256 != one.sha256:
+            raise InputError(f"{one.source} has changed since the batch began: run it again")
         return again
 
-    return _changed(job, found)
+    return _changed(job, whole)
 
 
-def _changed(job: Job, change: Any) -> Job:
-    regions = tuple(Region(change(one.mask), one.weight) for one in job.regions)
-    return replace(job, regions=regions, freeze=None if job.freeze is None else change(job.freeze))
+def _changed(job: Job, change: Callable[[Any], Any]) -> Job:
+    return replace(
+        job,
+        contents=tuple(Weighted(change(one.picture), one.weight) for one in job.contents),
+        regions=tuple(Region(change(one.mask), one.weight) for one in job.regions),
+        freeze=None if job.freeze is None else change(job.freeze),
+    )
 
 
 def _folder(source: Any, weight: float) -> Folder | None:
@@ -128,12 +143,12 @@ def _file(folder: Folder, source: Any) -> str:
             f"a picture without a name has no mask in {folder.path}: give files, or one mask"
         )
     stem = Path(source).stem
-    found = folder.files.get(stem, [])
-    if not found:
+    masks = folder.files.get(stem, [])
+    if not masks:
         raise InputError(f"there is no mask for {source} in {folder.path}: call it {stem}.png")
-    if len(found) > 1:
-        raise InputError(f"{' and '.join(found)} are all masks for {source}: keep one of them")
-    return found[0]
+    if len(masks) > 1:
+        raise InputError(f"{' and '.join(masks)} are all masks for {source}: keep one of them")
+    return masks[0]
 
 
 def _read_freeze(source: Any) -> Mask:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.errors import InputError, is_out_of_memory
@@ -22,14 +20,9 @@ from jaxstyle.optimize.vmapped_loop import BatchProgress
 from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep, equal_chunks, fit_chunk
 from jaxstyle.pipelines.grouping import Group, content_key, guide_key, runs_alone, style_key
 from jaxstyle.run.coarse_to_fine import run
-from jaxstyle.run.from_config import (
-    algorithm_of,
-    model_in_force,
-    precision_in_force,
-    steps_per_call,
-)
-from jaxstyle.run.job import Job, objective_of_job, weights_of_job
-from jaxstyle.run.level_targets import enlarge, start_of, targets_at
+from jaxstyle.run.job import Job, algorithm_of, model_in_force, precision_in_force, steps_per_call
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
@@ -81,69 +74,114 @@ class Portion(NamedTuple):
     results: dict[int, Stylized | InputError]
     programs: int
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the user has ended it."""
+        results = (one for one in self.results.values() if isinstance(one, Stylized))
+        return any(result.reason.cut_short for result in results)
+
 
 Load = Callable[[Job], Job]
-"""May raise InputError."""
+"""Gives a job its pictures back, if they are put away until it runs. May raise InputError."""
+
+
+@dataclass
+class Teller:
+    """Tells a callback of every step, and how far the grid has come.
+
+    Attributes:
+        callback: told; None for none.
+        cells: of the whole grid.
+        done: cells that are finished, or cannot be run; ``run_group`` adds its own.
+    """
+
+    callback: Callable[[Progress], None] | None
+    cells: int
+    done: int = 0
+
+    def of_chunk(self, jobs: Sequence[Job], level: int) -> Callable[[BatchProgress], None] | None:
+        """The callback of a chunk at a level."""
+        callback, sizes = self.callback, tuple(jobs[0].sizes)
+        if callback is None:
+            return None
+        steps = max(job.config.steps for job in jobs)
+
+        def tell(batch: BatchProgress) -> None:
+            at = level + 1, len(sizes), *sizes[level], steps
+            callback(Progress(self.cells, self.done, len(jobs), *at, batch, sizes))
+
+        return tell
+
+    def of_one(self) -> Callable[[LevelProgress], None] | None:
+        """The callback of a cell that runs alone: as of a chunk of one."""
+        callback = self.callback
+        if callback is None:
+            return None
+
+        def tell(event: LevelProgress) -> None:
+            step, progress = event.step, event.progress
+            batch = BatchProgress(step, [progress.best], int(step < event.steps), progress.seconds)
+            at = event.level, event.levels, event.width, event.height, event.steps
+            callback(Progress(self.cells, self.done, 1, *at, batch, event.sizes))
+
+        return tell
 
 
 def run_group(
-    group: Group,
-    limits: Limits,
-    callback: Callable[[Progress], None] | None,
-    load: Load = lambda job: job,
+    group: Group, limits: Limits, teller: Teller, load: Load = lambda job: job
 ) -> Iterator[Portion]:
-    """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved.
-
-    Args:
-        load: gives a job its pictures back, if they are put away until it runs.
-    """
-    if runs_alone(group[0][1]):
-        each = jax.process_count()
-        for done in range(0, len(group), each):
-            share = mine(group[done : done + each])
-            found = {index: _alone(job, load, _of_one(callback, done)) for index, job in share}
-            yield Portion(_merged(found), 0)
-        return
+    """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
     config = group[0][1].config
+    if runs_alone(group[0][1]):
+        yield from _each_alone(group, teller, load)
+        return
     try:
         with precision_in_force(config):
-            runner = _Runner(group, limits, load)
+            runner = _ChunkRunner(group, limits, load)
             size = runner.fitting_size()
     except InputError as error:
         yield Portion({index: error for index, _ in group}, 0)
         return
-    compiled = 0
-    waiting, done = group, 0
+    compiled, waiting = 0, group
     while waiting:
         together = waiting[: size * jax.process_count()]
         share = mine(together)
         seconds = runner.seconds_for(len(together), len(waiting))
         try:
             with precision_in_force(config):
-                found = runner.run(share, size, seconds, _counted(callback, done)) if share else {}
+                results = runner.run(share, size, seconds, teller) if share else {}
         except Exception as error:
             if not is_out_of_memory(error) or jax.process_count() > 1:
                 raise
             if size <= runner.devices:  # alone they may still go tile by tile
-                for place, (index, job) in enumerate(waiting, done):
-                    yield Portion({index: _alone(job, load, _of_one(callback, place))}, 0)
+                yield from _each_alone(waiting, teller, load)
                 return
             size = equal_chunks(len(waiting), size // 2, runner.devices)
             continue
-        waiting, done = waiting[len(together) :], done + len(together)
-        yield Portion(_merged(found), len(runner.sweep.programs) - compiled)
+        waiting = waiting[len(together) :]
+        teller.done += len(together)
+        yield Portion(_of_all_processes(results), len(runner.sweep.programs) - compiled)
         compiled = len(runner.sweep.programs)
 
 
-class _Runner:
+def _each_alone(group: Group, teller: Teller, load: Load) -> Iterator[Portion]:
+    """Run cells one by one in each process."""
+    at_once = jax.process_count()
+    for first in range(0, len(group), at_once):
+        together = group[first : first + at_once]
+        results = {index: _alone(job, load, teller) for index, job in mine(together)}
+        teller.done += len(together)
+        yield Portion(_of_all_processes(results), 0)
+
+
+class _ChunkRunner:
     """What the chunks of one group have in common."""
 
     def __init__(self, group: Group, limits: Limits, load: Load) -> None:
-        self.load = load
+        self.load, self.limits = load, limits
         self.jobs = [job for _, job in group]
-        self.limits = limits
         first = self.jobs[0]
-        objectives = [objective_of_job(job) for job in self.jobs]
+        objectives = [job.objective for job in self.jobs]
         self.objective = replace(
             objectives[0],
             content_layers=order_taps({t for o in objectives for t in o.content_layers}),
@@ -171,10 +209,9 @@ class _Runner:
     def fitting_size(self) -> int:
         """How many cells run at once, in this and every other process."""
         job = self.sample
-        last = len(job.sizes) - 1
-        width, height = job.sizes[last]
+        width, height = job.sizes[-1]
         start = np.zeros((height, width, 3), np.float32)
-        arguments = self._arguments([job], last)[0]
+        arguments = self._arguments([job], len(job.sizes) - 1)[0]
         limit = self.limits.max_memory or int(HEADROOM * free_bytes(self.device_list))
         size, needed = fit_chunk(
             self.each,
@@ -199,67 +236,54 @@ class _Runner:
         return (total - self.spent) * cells / waiting
 
     def run(
-        self,
-        cells: Group,
-        size: int,
-        seconds: float,
-        callback: Callable[[Progress], None] | None,
+        self, cells: Group, size: int, seconds: float, teller: Teller
     ) -> dict[int, Stylized | InputError]:
         """Work some cells out, level by level."""
-        results: dict[int, Stylized | InputError] = {}
-        loaded = [(index, _loaded(job, self.load)) for index, job in cells]
-        results |= {index: job for index, job in loaded if isinstance(job, InputError)}
-        cells = [(index, job) for index, job in loaded if isinstance(job, Job)]
-        if not cells:
-            return results
-        jobs = [job for _, job in cells]
+        loaded = {index: _loaded(job, self.load) for index, job in cells}
+        results = {index: job for index, job in loaded.items() if isinstance(job, InputError)}
+        running = {
+            index: _RunningCell(job, Level(job, 0).start())
+            for index, job in loaded.items()
+            if isinstance(job, Job)
+        }
+        spent = self._run_levels([*running.values()], size, seconds, teller) if running else 0.0
+        self.spent += spent
+        return {**results, **{index: cell.result(size, spent) for index, cell in running.items()}}
+
+    def _run_levels(
+        self, cells: Sequence[_RunningCell], size: int, seconds: float, teller: Teller
+    ) -> float:
+        """Work some cells out; gives the seconds that it took."""
+        jobs, spent = [cell.job for cell in cells], 0.0
         sizes = jobs[0].sizes
-        images = [start_of(job) for job in jobs]
-        losses: list[list[list[float]]] = [[] for _ in jobs]
-        errors: dict[int, InputError] = {}
-        outcomes: list[Outcome | InputError] = []
-        spent = 0.0
         for level in range(len(sizes)):
             share = share_of_time(sizes, level, seconds - spent)
             outcomes = self.sweep.run(
                 size,
-                [enlarge(job, image, level) for job, image in zip(jobs, images, strict=True)],
+                [Level(cell.job, level).enlarge(cell.image) for cell in cells],
                 self._arguments(jobs, level),
                 self.axes,
                 [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
-                _at_level(callback, jobs, level),
+                teller.of_chunk(jobs, level),
                 [algorithm_of(job.config) for job in jobs],
             )
-            for place, outcome in enumerate(outcomes):
-                if isinstance(outcome, InputError):
-                    errors.setdefault(place, outcome)
-                else:
-                    images[place] = np.clip(outcome.x, 0, 1)
-                    losses[place].append(outcome.values)
-            good = [outcome for outcome in outcomes if not isinstance(outcome, InputError)]
+            for cell, outcome in zip(cells, outcomes, strict=True):
+                cell.take(outcome)
+            good = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
             spent += max((outcome.seconds for outcome in good), default=0.0)
             if any(outcome.reason is Ending.INTERRUPTED for outcome in good):
-                if level < len(sizes) - 1:
-                    # Those that were through with this level have others to come.
-                    outcomes = [_cut_short(outcome) for outcome in outcomes]
+                if level < len(sizes) - 1:  # also those that were through have levels to come
+                    for cell in cells:
+                        cell.interrupt()
                 break
-        self.spent += spent
-        for place, (index, job) in enumerate(cells):
-            outcome = errors.get(place, outcomes[place])
-            results[index] = (
-                outcome
-                if isinstance(outcome, InputError)
-                else _own_terms(
-                    job, finished(_among(job, size), images[place], outcome, losses[place], spent)
-                )
-            )
-        return results
+        return spent
 
     def _axes(self) -> tuple[Any, ...]:
         jobs = self.jobs
-        content = SHARED if len({content_key(job) for job in jobs}) == 1 else OWN
-        style = SHARED if len({style_key(job) for job in jobs}) == 1 else OWN
-        guides = SHARED if len({guide_key(job) for job in jobs}) == 1 else OWN
+        content, style, guides = (
+            SHARED if len({key(job) for job in jobs}) == 1 else OWN
+            for key in (content_key, style_key, guide_key)
+        )
         # Of the smallest level: all have targets of one structure.
         model, targets, weights = self._arguments([self.sample], 0)[0]
         axes = Targets(
@@ -279,52 +303,63 @@ class _Runner:
         guides: dict[Hashable, Any] = {}
         arguments = []
         for job in jobs:
-            keys = content_key(job), style_key(job), guide_key(job)
+            at, keys = Level(job, level), (content_key(job), style_key(job), guide_key(job))
             if keys[0] not in content or keys[1] not in style or keys[2] not in guides:
-                found = targets_at(job, self.objective, self.model, level)
-                content.setdefault(keys[0], found.content)
-                style.setdefault(keys[1], found.style)
-                guides.setdefault(keys[2], found.guides)
+                targets = TargetMaker(at, self.objective, self.model).targets()
+                content.setdefault(keys[0], targets.content)
+                style.setdefault(keys[1], targets.style)
+                guides.setdefault(keys[2], targets.guides)
             targets = Targets(content[keys[0]], style[keys[1]], guides[keys[2]])
-            arguments.append((self.model, targets, self._weights(job, level)))
+            arguments.append((self.model, targets, at.weights(self.objective)))
         return arguments
 
-    def _weights(self, job: Job, level: int) -> Weights:
-        """A job's weights, with zeros for the layers that only others tap."""
-        own, zero = weights_of_job(job, level), jnp.zeros((), jnp.float32)
 
-        def with_zeros(layers: Mapping[str, Array], taps: tuple[str, ...]) -> dict[str, Array]:
-            return {tap: layers.get(tap, zero) for tap in taps}
+@dataclass(eq=False)
+class _RunningCell:
+    """A cell of a chunk, and how far it has come."""
 
-        content, style = self.objective.content_layers, self.objective.style_layers
-        return own._replace(
-            content_layers=with_zeros(own.content_layers, content),
-            style_layers=with_zeros(own.style_layers, style),
-            content_factors=with_zeros(own.content_factors, content),
-            style_factors=with_zeros(own.style_factors, style),
-        )
+    job: Job
+    image: np.ndarray
+    losses: list[list[float]] = field(default_factory=list)
+    outcome: Outcome | None = None
+    error: InputError | None = None
+
+    def take(self, outcome: Outcome | InputError) -> None:
+        """Note how a level ended."""
+        if isinstance(outcome, InputError):
+            self.error = self.error or outcome
+            return
+        self.outcome, self.image = outcome, np.clip(outcome.x, 0, 1)
+        self.losses.append(outcome.values)
+
+    def interrupt(self) -> None:
+        """Note that further levels will not be run."""
+        if self.outcome is not None:
+            self.outcome = self.outcome._replace(reason=Ending.INTERRUPTED)
+
+    def result(self, together: int, seconds: float) -> Stylized | InputError:
+        """What the cell gave, without the layers that only others tap.
+
+        Args:
+            together: cells in the program; in the record, for alone a cell rounds otherwise.
+        """
+        if self.error is not None:
+            return self.error
+        assert self.outcome is not None
+        job = self.job
+        if together > 1:
+            job = replace(job, note={**job.note, "together": together})
+        result = finished(job, self.image, self.outcome, self.losses, seconds)
+        terms = dict(result.terms)
+        for name, own in (
+            ("content_layers", job.config.content_loss_layers),
+            ("style_layers", job.config.style_loss_layers),
+        ):
+            terms[name] = {tap: term for tap, term in terms[name].items() if tap in own}
+        return replace(result, terms=terms)
 
 
-def _among(job: Job, size: int) -> Job:
-    """With a note for its record that it ran in a program of so many: alone it rounds otherwise."""
-    return replace(job, note={**job.note, "together": size}) if size > 1 else job
-
-
-def _cut_short(outcome: Outcome | InputError) -> Outcome | InputError:
-    return outcome._replace(reason=Ending.INTERRUPTED) if isinstance(outcome, Outcome) else outcome
-
-
-def _own_terms(job: Job, result: Stylized) -> Stylized:
-    """Without the layers that only other cells tap."""
-    content, style = job.config.content_loss_layers, job.config.style_loss_layers
-    terms = dict(result.terms)
-    for name, own in (("content_layers", content), ("style_layers", style)):
-        terms[name] = {tap: term for tap, term in terms[name].items() if tap in own}
-    return replace(result, terms=terms)
-
-
-def _merged(results: dict[int, Stylized | InputError]) -> dict[int, Stylized | InputError]:
-    """Those of all processes."""
+def _of_all_processes(results: dict[int, Stylized | InputError]) -> dict[int, Any]:
     return {index: one for part in gather(results) for index, one in part.items()}
 
 
@@ -335,56 +370,14 @@ def _loaded(job: Job, load: Load) -> Job | InputError:
         return error
 
 
-def _alone(
-    job: Job, load: Load, callback: Callable[[LevelProgress], None] | None
-) -> Stylized | InputError:
+def _alone(job: Job, load: Load, teller: Teller) -> Stylized | InputError:
     if job.config.mesh is not None and jax.process_count() > 1:
         return InputError("the processes share the cells: none is left to share a picture by mesh")
     try:
-        return run(load(job), callback)
+        return run(load(job), teller.of_one())
     except InputError as error:
         return error
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         return InputError("out of memory with this cell alone: use a smaller size or less history")
-
-
-def _of_one(
-    callback: Callable[[Progress], None] | None, done: int
-) -> Callable[[LevelProgress], None] | None:
-    """Tells of a cell that runs alone as of a chunk of one."""
-    if callback is None:
-        return None
-
-    def tell(event: LevelProgress) -> None:
-        step, progress = event.step, event.progress
-        batch = BatchProgress(step, [progress.best], int(step < event.steps), progress.seconds)
-        place = event.level, event.levels, event.width, event.height, event.steps
-        callback(Progress(0, done, 1, *place, batch, event.sizes))
-
-    return tell
-
-
-def _counted(
-    callback: Callable[[Progress], None] | None, done: int
-) -> Callable[[Progress], None] | None:
-    if callback is None:
-        return None
-    return lambda progress: callback(progress._replace(done=done))
-
-
-def _at_level(
-    callback: Callable[[Progress], None] | None, jobs: Sequence[Job], level: int
-) -> Callable[[BatchProgress], None] | None:
-    if callback is None:
-        return None
-    sizes = jobs[0].sizes
-    width, height = sizes[level]
-    steps = max(job.config.steps for job in jobs)
-
-    def tell(batch: BatchProgress) -> None:
-        place = level + 1, len(sizes), width, height, steps
-        callback(Progress(0, 0, len(jobs), *place, batch, tuple(sizes)))
-
-    return tell

@@ -10,8 +10,7 @@ import jax
 
 from jaxstyle.errors import InputError
 from jaxstyle.images.masks import full
-from jaxstyle.run.from_config import algorithm_of, steps_per_call
-from jaxstyle.run.job import Job, objective_of_job
+from jaxstyle.run.job import Job, algorithm_of, steps_per_call
 from jaxstyle.run.style_file import SavedStyle
 
 
@@ -47,7 +46,7 @@ def grouped(cells: Sequence[tuple[int, Cell]]) -> list[Group]:
     for index, cell in cells:
         job = cell.job
         assert isinstance(job, Job)
-        objective = replace(objective_of_job(job), content_layers=(), style_layers=())
+        objective = replace(job.objective, content_layers=(), style_layers=())
         alone = index if runs_alone(job) else None
         key = (
             objective,

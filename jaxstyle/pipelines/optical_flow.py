@@ -53,9 +53,9 @@ def motion_between(before: RGB, after: RGB) -> Motion:
         change = np.abs(after - before).mean(axis=-1)
         return Motion(None, (change < LARGEST_CHANGE_AT_REST).astype(np.float32))
     back, forth = _flow(after, before), _flow(before, after)
-    there = _sampled(forth, back)
-    lengths = (there**2).sum(-1) + (back**2).sum(-1)
-    hidden = ((there + back) ** 2).sum(-1) > 0.01 * lengths + 0.5
+    forth_from_there = _sampled(forth, back)
+    lengths = (forth_from_there**2).sum(-1) + (back**2).sum(-1)
+    hidden = ((forth_from_there + back) ** 2).sum(-1) > 0.01 * lengths + 0.5
     slopes = sum((slope**2).sum(-1) for slope in np.gradient(back, axis=(0, 1)))
     border = slopes > 0.01 * (back**2).sum(-1) + 0.002
     height, width = back.shape[:2]
@@ -113,11 +113,11 @@ def _sampled(values: Float[np.ndarray, "h w c"], flow: Flow) -> Float[np.ndarray
     """Values at the ends of the flow, between pixels bilinear."""
     cv2 = opencv()
     y, x = _places(flow)
-    found = cv2.remap(
+    sampled = cv2.remap(
         np.ascontiguousarray(values, np.float32),
         x,
         y,
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(found, np.float32)
+    return np.asarray(sampled, np.float32)

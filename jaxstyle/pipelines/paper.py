@@ -35,7 +35,7 @@ from jaxstyle.pipelines.sweep import Grid, sweep
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import Image
 from jaxstyle.run.job import Job
-from jaxstyle.run.level_pictures import content_at
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 from jaxstyle.run.stylize import shown_by_default
@@ -81,12 +81,12 @@ def reconstruct_content(
     picture = as_picture(content, name="content image")
     panels = []
     for layer in layers:
-        settings_here = {**CONTENT_RECONSTRUCTION, **settings, "content_layers": layer}
+        given = {**CONTENT_RECONSTRUCTION, **settings, "content_layers": layer}
         if block_of(layer) == 1 and not layer.startswith("pool"):
-            settings_here["tv_weight"] = settings.get("tv_weight", 0.0)
-        job = prepare(picture, None, **settings_here)
-        result = run(job, _told(callback, layer, job))
-        original = content_at(job, len(job.sizes) - 1)
+            given["tv_weight"] = settings.get("tv_weight", 0.0)
+        job = prepare(picture, None, **given)
+        result = run(job, _for_panel(callback, layer, job))
+        original = Level(job, len(job.sizes) - 1).content()
         panels.append(Panel(layer, result, psnr(result.image, original)))
         if result.reason.cut_short:
             break
@@ -116,9 +116,9 @@ def reconstruct_style(
     panels = []
     for layers in layer_sets:
         label = set_label(layers)
-        settings_here = {**STYLE_RECONSTRUCTION, **settings, "style_layers": layers}
-        job = prepare(None, picture, **settings_here)
-        result = run(job, _told(callback, label, job))
+        given = {**STYLE_RECONSTRUCTION, **settings, "style_layers": layers}
+        job = prepare(None, picture, **given)
+        result = run(job, _for_panel(callback, label, job))
         panels.append(Panel(label, result, float("nan")))
         if result.reason.cut_short:
             break
@@ -280,7 +280,7 @@ def _weighed(layers: str) -> str:
     return ",".join(f"{layer}:5" if layer in first else layer for layer in layers.split(","))
 
 
-def _told(
+def _for_panel(
     callback: Callback | None, label: str, job: Job
 ) -> Callable[[LevelProgress], None] | None:
     if callback is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.pipelines.chunks import Limits, Portion, Progress, run_group
+from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, Group, grouped
 from jaxstyle.run.inputs import Image, read_contents, read_regions, read_styles
 from jaxstyle.run.job import Job
@@ -45,7 +45,7 @@ class CellResult(NamedTuple):
     message: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """What ``sweep`` gives.
 
@@ -139,28 +139,37 @@ def sweep(
     groups = grouped([(i, cell) for i, cell in enumerate(cells) if i not in done])
     if folder and resume:
         done |= _finished(folder, cells, groups)
-    programs = chunks = 0
-    try:
-        for jobs, portion in _portions(groups, done, limits, callback, len(cells)):
-            programs, chunks = programs + portion.programs, chunks + 1
-            for index, found in portion.results.items():
-                cell = done[index] = _taken(cells[index], found)
-                if folder and is_first() and cell.result is not None and not cell.message:
-                    try:
-                        save_cell(folder, cell.name, jobs[index], cell.result)
-                    except InputError as error:  # a full disk: the others may be smaller
-                        done[index] = cell._replace(message=str(error))
-            if any(
-                isinstance(f, Stylized) and f.reason.cut_short for f in portion.results.values()
-            ):
-                break
-    except KeyboardInterrupt:  # while a program was compiled, or the second one
-        if jax.process_count() > 1:  # the others wait for this process: it has to end
-            raise
+    programs = _run_waiting(cells, groups, done, limits, callback, folder)
     for index, cell in enumerate(cells):
         if index not in done:
             done[index] = _result(cell, None, f"{Ending.INTERRUPTED} before it was run")
-    return Grid(axes, [done[index] for index in range(len(cells))], programs, chunks)
+    return Grid(axes, [done[index] for index in range(len(cells))], sum(programs), len(programs))
+
+
+def _run_waiting(
+    cells: Sequence[Cell],
+    groups: Sequence[Group],
+    done: dict[int, CellResult],
+    limits: Limits,
+    callback: Callable[[Progress], None] | None,
+    folder: Path | None,
+) -> list[int]:
+    """Run what is not done, and note it there; gives how many programs each chunk compiled."""
+    programs, teller = [], Teller(callback, len(cells), len(done))
+    waiting = [[(index, job) for index, job in group if index not in done] for group in groups]
+    try:
+        for group in filter(None, waiting):
+            jobs = dict(group)
+            for portion in run_group(group, limits, teller):
+                programs.append(portion.programs)
+                for index, result in portion.results.items():
+                    done[index] = _kept(folder, cells[index], jobs[index], result)
+                if portion.cut_short:
+                    return programs
+    except KeyboardInterrupt:  # while a program was compiled, or the second one
+        if jax.process_count() > 1:  # the others wait for this process: it has to end
+            raise
+    return programs
 
 
 def _agreed(cells: Sequence[Cell]) -> list[Cell]:
@@ -184,31 +193,28 @@ def _unfit(cells: Sequence[Cell]) -> dict[int, CellResult]:
     return {index: _result(cells[index], None, errors[index]) for index in sorted(errors)}
 
 
-def _portions(
-    groups: Sequence[Group],
-    done: Mapping[int, CellResult],
-    limits: Limits,
-    callback: Callable[[Progress], None] | None,
-    cells: int,
-) -> Iterator[tuple[dict[int, Job], Portion]]:
-    """Run what is not done; each portion with the jobs of its group."""
-    for group in groups:
-        waiting = [(index, job) for index, job in group if index not in done]
-        if waiting:
-            tell = None if callback is None else _counting(callback, cells, len(done))
-            for portion in run_group(waiting, limits, tell):
-                yield dict(waiting), portion
+def _kept(folder: Path | None, cell: Cell, job: Job, result: Stylized | InputError) -> CellResult:
+    """What a cell has come to, saved if it is to be."""
+    if isinstance(result, InputError):
+        return _result(cell, None, str(result))
+    message = str(result.reason) if result.reason.cut_short else ""
+    if folder and is_first() and not message:
+        try:
+            save_cell(folder, cell.name, job, result)
+        except InputError as error:  # a full disk: the others may be smaller
+            message = str(error)
+    return _result(cell, result, message)
 
 
 def _finished(
     folder: Path, cells: Sequence[Cell], groups: Sequence[Group]
 ) -> dict[int, CellResult]:
     """What an earlier run has left; every process must skip the same cells as the first."""
-    found: dict[int, CellResult] = {}
+    finished: dict[int, CellResult] = {}
     for index, job in [entry for group in groups for entry in group] if is_first() else []:
         if result := finished_cell(folder, cells[index].name, job):
-            found[index] = _result(cells[index], result)
-    return gather(found)[0]
+            finished[index] = _result(cells[index], result)
+    return gather(finished)[0]
 
 
 def _cells(
@@ -254,8 +260,8 @@ def _cells(
     regions = read_regions(masks)
     frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
     cells = []
-    for place, settings in combinations(axes):
-        labels = tuple(axis.labels[index] for axis, index in zip(axes, place, strict=True))
+    for position, settings in combinations(axes):
+        labels = tuple(axis.labels[index] for axis, index in zip(axes, position, strict=True))
         own = {"content": content, "style": style}
         own.update({key: settings.pop(key) for key in list(own) if key in settings})
         try:
@@ -276,27 +282,14 @@ def _cells(
             )
         except InputError as error:
             job = error
-        cells.append(Cell(place, labels, _file_name(len(cells), axes, labels), job))
+        cells.append(Cell(position, labels, _file_name(len(cells), axes, labels), job))
     return cells
 
 
 def _file_name(index: int, axes: Sequence[Axis], labels: Sequence[str]) -> str:
-    told = "_".join(f"{axis.name}={label}" for axis, label in zip(axes, labels, strict=True))
-    return f"{index:03d}_" + re.sub(r"[^A-Za-z0-9=.,+_-]+", "-", told)[:100].strip("-.")
+    text = "_".join(f"{axis.name}={label}" for axis, label in zip(axes, labels, strict=True))
+    return f"{index:03d}_" + re.sub(r"[^A-Za-z0-9=.,+_-]+", "-", text)[:100].strip("-.")
 
 
 def _result(cell: Cell, result: Stylized | None, message: str = "") -> CellResult:
     return CellResult(cell.place, cell.labels, cell.name, result, message)
-
-
-def _taken(cell: Cell, found: Stylized | InputError) -> CellResult:
-    if isinstance(found, InputError):
-        return _result(cell, None, str(found))
-    return _result(cell, found, str(found.reason) if found.reason.cut_short else "")
-
-
-def _counting(callback: Callable[[Progress], None], cells: int, before: int):
-    def tell(progress: Progress) -> None:
-        callback(progress._replace(cells=cells, done=before + progress.done))
-
-    return tell

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from jaxstyle.pipelines.optical_flow import Motion, flicker, motion_between, war
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import read_regions, read_styles
 from jaxstyle.run.job import Job
-from jaxstyle.run.level_pictures import alpha_at, content_at, original_at
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
 
@@ -104,69 +105,76 @@ def stylize_video(
     config = replace(config, weights=config.weights or (None if network else default_weights()))
     network = network or load_weights(config.weights)
     styles, kept, regions = read_styles(style), Kept(), read_regions(masks)
-    frozen = None if freeze is None else read_mask(freeze, name="freeze mask")
-    before = last = None
+    freeze = None if freeze is None else read_mask(freeze, name="freeze mask")
+    before: tuple[RGB, RGB] | None = None  # the last frame, and its result
     size: tuple[int, int] | None = None
     for index, source in enumerate(frames):
         job = prepare(
             [(source, 1.0)],
             styles,
             masks=regions,
-            freeze=frozen,
+            freeze=freeze,
             config=config,
             network=network,
             note={**(note or {}), "frame": index + 1},
             max_memory=max_memory,
         )
-        assert job.content is not None
-        if size is not None and job.content.size != size:
-            raise InputError(
-                f"frame {index + 1} is {_told(job.content.size)}, the first one {_told(size)}: "
-                "give frames of one size"
-            )
-        size = job.content.size
+        size = _checked_size(job, index, size)
         config = job.config  # free memory is looked at once
         job = replace(job, kept=kept)
-        here = original_at(job, len(job.sizes) - 1)
-        motion = None
-        if before is not None and last is not None:
-            found = motion_between(before, here)
-            motion = None if _is_cut(before, here, found) else found
-            if motion is not None:
-                job = _going_on(job, last, motion, steps_next, levels_next)
+        last_level = Level(job, len(job.sizes) - 1)
+        original = last_level.original()
+        motion = None if before is None else _motion(before[0], original)
+        if before is not None and motion is not None:
+            job = _going_on(last_level, before[1], motion, steps_next, levels_next)
         picture, result = find(index, job), None
         if picture is None:
-            result = run(job, None if callback is None else _told_of(index, callback))
+            result = run(job, None if callback is None else partial(callback, index))
             if result.reason is Ending.INTERRUPTED:
                 raise KeyboardInterrupt
             if result.reason.cut_short:
                 return
             picture = keep(index, result)
-        seen = filled(picture, alpha_at(job, len(job.sizes) - 1))
-        unsteady = float("nan")
-        if motion is not None and last is not None:
-            unsteady = flicker(last, seen, motion)
+        seen, unsteady = filled(picture, last_level.alpha()), float("nan")
+        if before is not None and motion is not None:
+            unsteady = flicker(before[1], seen, motion)
         yield Frame(index, picture, result, motion is None, unsteady)
-        before, last = here, seen
+        before = original, seen
 
 
-def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> Job:
+def _checked_size(job: Job, index: int, first: tuple[int, int] | None) -> tuple[int, int]:
+    """The size of a frame, which must be that of the first."""
+    assert job.content is not None
+    width, height = size = job.content.size
+    if first is not None and size != first:
+        raise InputError(
+            f"frame {index + 1} is {width}x{height}, the first one {first[0]}x{first[1]}: "
+            "give frames of one size"
+        )
+    return size
+
+
+def _motion(before: RGB, after: RGB) -> Motion | None:
+    """How a frame has moved since the one before; None after a cut."""
+    motion = motion_between(before, after)
+    if motion.flow is None:
+        is_cut = float(np.abs(after - before).mean()) > CUT
+    else:
+        is_cut = float(motion.trust.mean()) < LEAST_TRUST
+    return None if is_cut else motion
+
+
+def _going_on(level: Level, last: RGB, motion: Motion, steps: int, levels: int) -> Job:
     """A frame's job, beginning with the result of the frame before."""
-    moved = warped(last, motion)
+    job, moved = level.job, warped(last, motion)
     if job.config.color == "luminance":
         moved = grey(moved, job.config.color_space)
     if motion.flow is not None:
-        known = motion.trust[..., None]
-        moved = known * moved + (1 - known) * content_at(job, len(job.sizes) - 1)
+        trust = motion.trust[..., None]
+        moved = trust * moved + (1 - trust) * level.content()
     sizes = job.sizes[-levels:]
     config = replace(job.config, steps=steps, levels=len(sizes))
     return replace(job, config=config, sizes=sizes, previous=(moved, motion.trust))
-
-
-def _is_cut(before: RGB, here: RGB, motion: Motion) -> bool:
-    if motion.flow is None:
-        return float(np.abs(here - before).mean()) > CUT
-    return float(motion.trust.mean()) < LEAST_TRUST
 
 
 def _check_colors(config: StylizeConfig) -> None:
@@ -182,13 +190,3 @@ def _check_colors(config: StylizeConfig) -> None:
                 f"{name} changes colours after the run, and the next frame of a video starts from "
                 "the last result: use color luminance or match-before"
             )
-
-
-def _told_of(
-    index: int, callback: Callable[[int, LevelProgress], bool | None]
-) -> Callable[[LevelProgress], bool | None]:
-    return lambda event: callback(index, event)
-
-
-def _told(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

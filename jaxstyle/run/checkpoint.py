@@ -20,12 +20,15 @@ from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot, on_host
 from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
 from jaxstyle.run.job import Job
+from jaxstyle.run.level import Level
 from jaxstyle.run.record import parse_record, record_of
 from jaxstyle.run.same_run import OF_THE_FILE, OF_THE_MACHINE, difference_from, digest_of_arrays
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.runtime.processes import gather, is_first
 
 EVERY_SECONDS = 60.0
+FILES = "files/"
+"""How the names of arrays begin that are the bytes of ``Checkpoint.files``."""
 LEAST_PAUSE = 9.0
 """Pause after a checkpoint, in units of the time it took: at most a tenth goes into them."""
 
@@ -39,9 +42,10 @@ class Checkpoint:
             state: ``2 * history + 4`` pictures of 12 bytes a pixel for L-BFGS, 4 for Adam.
         every_steps: write it after so many steps; None goes by time.
         every_seconds: write it after so many seconds, or after more where writing takes long.
-        note: JSON values to keep in it.
+        note: JSON values to keep in it, as they are when it is written.
         say: told in one line where a run goes on, and if the file cannot be written. If None the
             latter is a Python warning.
+        files: name -> bytes, kept in it like the note.
     """
 
     path: str | os.PathLike[str]
@@ -49,6 +53,7 @@ class Checkpoint:
     every_seconds: float = EVERY_SECONDS
     note: Mapping[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.every_steps is not None and self.every_steps < 1:
@@ -63,63 +68,62 @@ class Checkpoint:
             clear_leftovers(self.path)
 
 
-class Begun(NamedTuple):
-    """Where a run begins, or goes on.
+class RunState(NamedTuple):
+    """Where a run begins a level, or goes on in one.
 
     Attributes:
-        job: as it was when the run began.
+        job: with the strategy that is in force.
         level: from 0.
-        image: what this level starts from, of any size; None for that of the job.
+        image: what this level starts from, of any size.
         losses, seconds: of the levels before.
         resume: where this level goes on, if it was in the midst of it.
     """
 
     job: Job
-    level: int = 0
-    image: np.ndarray | None = None
+    level: int
+    image: np.ndarray
     losses: Sequence[list[float]] = ()
     seconds: float = 0.0
     resume: Snapshot | None = None
 
+    @property
+    def steps(self) -> int:
+        """Made in the levels before."""
+        return sum(map(len, self.losses))
 
-def begin(job: Job, checkpoint: Checkpoint | None) -> Begun:
+
+def begin(job: Job, checkpoint: Checkpoint | None) -> RunState:
     """Find where a job begins: at its start, or where its checkpoint says.
 
     Raises:
         InputError: the checkpoint is damaged, of another job, or could not be written.
     """
-    if checkpoint is None:
-        return Begun(job)
-    path = checkpoint.path
-    found = read_checkpoint(path)
-    if _is_shared(job) and len(set(gather(None if found is None else json.dumps(found[0])))) > 1:
-        raise InputError(f"the processes do not all see the same {path}: put it where all can")
-    if found is None:
-        check_file(path)
-    if is_first():
-        clear_leftovers(path)
-    if found is None:
-        return Begun(job)
-    about, arrays = found
-    theirs = parse_record(about["record"])
-    # The history may have been cut down to what fits the memory.
-    cut = ("history",) if "history" in f"{job.plan} {about['plan']}" else ()
-    free = (*OF_THE_MACHINE, *OF_THE_FILE, *cut)
-    difference = difference_from(job, theirs, their_arrays=about["inputs"], free=free)
-    if difference is not None:
-        raise InputError(
-            f"{path} belongs to a run with {difference}: give the same, or another checkpoint"
-        )
-    kept = {name: theirs["config"][name] for name in (*OF_THE_MACHINE, "history")}
-    job = replace(job, config=replace(job.config, **kept), plan=about["plan"])
+    content = None if checkpoint is None else _content(checkpoint.path, _is_shared(job))
+    if checkpoint is None or content is None:
+        return RunState(job, 0, Level(job, 0).start())
+    about, arrays = content
+    record = parse_record(about["record"])
+    job = _as_begun(job, checkpoint.path, about, record)
     *losses, values = about["losses"]
-    begun = Begun(job, about["level"], None, losses, about["seconds"])
-    _tell(checkpoint, _going_on(job, path, theirs, begun, len(values)))
+    line = f"goes on at level {about['level'] + 1} of {len(job.sizes)} after step {len(values)}"
+    _say(checkpoint, f"{checkpoint.path}: {line}{_other_versions(job, record)}")
     if "image" in arrays:
-        return begun._replace(image=np.array(arrays["image"]))
-    width, height = job.sizes[begun.level]
-    snapshot = Snapshot(arrays, values, about["level_seconds"], about["stalled"])
-    return begun._replace(image=np.zeros((height, width, 3), np.float32), resume=snapshot)
+        image, snapshot = np.array(arrays["image"]), None
+    else:
+        width, height = job.sizes[about["level"]]
+        image = np.zeros((height, width, 3), np.float32)
+        state = {name: array for name, array in arrays.items() if not name.startswith(FILES)}
+        snapshot = Snapshot(state, values, about["level_seconds"], about["stalled"])
+    return RunState(job, about["level"], image, losses, about["seconds"], snapshot)
+
+
+def files_in(arrays: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+    """The ``Checkpoint.files`` among the arrays of a checkpoint that has been read."""
+    return {
+        name.removeprefix(FILES): array.tobytes()
+        for name, array in arrays.items()
+        if name.startswith(FILES)
+    }
 
 
 class Keeper:
@@ -129,28 +133,30 @@ class Keeper:
         begun: where the run began.
     """
 
-    def __init__(self, checkpoint: Checkpoint, begun: Begun) -> None:
+    def __init__(self, checkpoint: Checkpoint, begun: RunState) -> None:
         self.checkpoint = checkpoint
         self.shared = _is_shared(begun.job)
         self.inputs = digest_of_arrays(begun.job)
-        steps = sum(map(len, begun.losses)) + len(begun.resume.values if begun.resume else ())
+        steps = begun.steps + len(begun.resume.values if begun.resume else ())
         self.next_step = steps + (checkpoint.every_steps or 0)
         self.next_time = time.monotonic() + checkpoint.every_seconds
         self.warned = False
 
-    def before_level(self, at: Begun) -> None:
+    def before_level(self, state: RunState) -> None:
         """Keep the start of a level, where nothing else can be kept."""
-        if at.job.config.optimizer == "scipy" and at.level > 0 and at.image is not None:
-            self._write(at, {"image": at.image})
+        if state.job.config.optimizer == "scipy" and state.level > 0:
+            self._write(state, {"image": state.image})
 
-    def after_step(self, at: Begun, progress: Progress, *, ends: bool = False) -> None:
+    def after_step(self, state: RunState, progress: Progress, *, ends: bool = False) -> None:
         """Keep a step, if it is time to.
 
         Args:
-            at: the level that the run is in.
+            state: how the level began.
             ends: whether the callback has ended the run with this step.
         """
-        if progress.snapshot is None or not self._is_due(at, progress, ends):
+        ends |= progress.interrupted()
+        steps = state.steps + progress.step
+        if progress.snapshot is None or not self._is_due(steps, ends):
             return
         started = time.monotonic()
         snapshot = progress.snapshot()
@@ -158,74 +164,103 @@ class Keeper:
         assert arrays is not None
         if self.shared:  # all have to take part, and none may fail in the midst of it
             arrays = {name: on_host(array) for name, array in arrays.items()}
-        written = self._write(at._replace(resume=snapshot), arrays)
+        written = self._write(state._replace(resume=snapshot), arrays)
         now = time.monotonic()
-        self.next_step = _steps(at, progress) + (self.checkpoint.every_steps or 0)
+        self.next_step = steps + (self.checkpoint.every_steps or 0)
         self.next_time = now + max(
             self.checkpoint.every_seconds, LEAST_PAUSE * (now - started) if written else 0.0
         )
         if written and (ends or progress.interrupted()):
             path = self.checkpoint.path
-            _tell(self.checkpoint, f"{path}: holds the run as it is: the same command goes on")
+            _say(self.checkpoint, f"{path}: holds the run as it is: the same command goes on")
 
-    def _is_due(self, at: Begun, progress: Progress, ends: bool) -> bool:
+    def _is_due(self, steps: int, ends: bool) -> bool:
         if self.checkpoint.every_steps is None:
-            due = time.monotonic() >= self.next_time
+            due = ends or time.monotonic() >= self.next_time
         else:
-            due = _steps(at, progress) >= self.next_step
-        due |= ends or progress.interrupted()
+            due = ends or steps >= self.next_step
         return any(gather(due)) if self.shared else due
 
-    def _write(self, at: Begun, arrays: Mapping[str, Any]) -> bool:
+    def _write(self, state: RunState, arrays: Mapping[str, Any]) -> bool:
         if self.shared and not is_first():
             return True
-        inside = at.resume or Snapshot({}, [], 0.0, False)
+        inside = state.resume or Snapshot({}, [], 0.0, False)
         about = {
-            "record": record_of(at.job),
+            "record": record_of(state.job),
             "inputs": self.inputs,
-            "plan": at.job.plan,
-            "level": at.level,
-            "losses": [*at.losses, inside.values],
-            "seconds": at.seconds,
+            "plan": state.job.plan,
+            "level": state.level,
+            "losses": [*state.losses, inside.values],
+            "seconds": state.seconds,
             "level_seconds": inside.seconds,
             "stalled": inside.stalled,
             "note": dict(self.checkpoint.note),
         }
+        files = {
+            FILES + name: np.frombuffer(content, np.uint8)
+            for name, content in self.checkpoint.files.items()
+        }
         try:
-            write_checkpoint(self.checkpoint.path, about, arrays)
+            write_checkpoint(self.checkpoint.path, about, {**arrays, **files})
         except ImageError as error:
             if not self.warned:
                 line = f"{error}: the run goes on, an older checkpoint is kept"
                 if self.checkpoint.say is None:
                     warnings.warn(line, RuntimeWarning, stacklevel=2)
-                _tell(self.checkpoint, line)
+                _say(self.checkpoint, line)
             self.warned = True
             return False
         return True
-
-
-def _steps(at: Begun, progress: Progress) -> int:
-    """Since the start of the run."""
-    return sum(map(len, at.losses)) + progress.step
 
 
 def _is_shared(job: Job) -> bool:
     return job.config.mesh is not None and jax.process_count() > 1
 
 
-def _tell(checkpoint: Checkpoint, line: str) -> None:
+def _say(checkpoint: Checkpoint, line: str) -> None:
     if checkpoint.say is not None and is_first():
         checkpoint.say(line)
 
 
-def _going_on(job: Job, path: Any, theirs: dict[str, Any], begun: Begun, steps: int) -> str:
-    line = f"{path}: goes on at level {begun.level + 1} of {len(job.sizes)} after step {steps}"
+def _content(path: Any, shared: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """What a checkpoint holds; None if there is none yet, but one can be written."""
+    content = read_checkpoint(path)
+    if shared and len(set(gather(content and json.dumps(content[0])))) > 1:
+        raise InputError(f"the processes do not all see the same {path}: put it where all can")
+    if content is None:
+        check_file(path)
+    if is_first():
+        clear_leftovers(path)
+    return content
+
+
+def _as_begun(job: Job, path: Any, about: dict[str, Any], record: dict[str, Any]) -> Job:
+    """A job with the settings that its run began with, where free memory decides them.
+
+    Raises:
+        InputError: it is another job.
+    """
+    # The history may have been cut down to what fits the memory.
+    cut = ("history",) if "history" in f"{job.plan} {about['plan']}" else ()
+    free = (*OF_THE_MACHINE, *OF_THE_FILE, *cut)
+    difference = difference_from(job, record, their_arrays=about["inputs"], free=free)
+    if difference is not None:
+        raise InputError(
+            f"{path} belongs to a run with {difference}: give the same, or another checkpoint"
+        )
+    kept = {name: record["config"][name] for name in (*OF_THE_MACHINE, "history")}
+    return replace(job, config=replace(job.config, **kept), plan=about["plan"])
+
+
+def _other_versions(job: Job, record: dict[str, Any]) -> str:
+    """What a run began with that is another now, in words; empty if nothing is."""
     ours = json.loads(record_of(job))
-    was = [
+    began_with = [
         f"{name} {version}"
-        for name, version in theirs["versions"].items()
+        for name, version in record["versions"].items()
         if ours["versions"].get(name) != version
     ]
-    backend = theirs.get("extra", {}).get("backend")
-    was += [] if backend == ours["extra"]["backend"] else [f"on {backend}"]
-    return line + (f"; it began with {', '.join(was)}: pixels may differ" if was else "")
+    backend = record.get("extra", {}).get("backend")
+    if backend != ours["extra"]["backend"]:
+        began_with.append(f"on {backend}")
+    return f"; it began with {', '.join(began_with)}: pixels may differ" if began_with else ""

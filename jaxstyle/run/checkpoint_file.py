@@ -26,7 +26,14 @@ from jaxstyle.runtime.atomic_files import cannot_write, target_of
 FORMAT = "jaxstyle-checkpoint"
 VERSION = 1
 
-_DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64", "uint32": "U32"}
+_DTYPES = {
+    "float32": "F32",
+    "float64": "F64",
+    "int32": "I32",
+    "int64": "I64",
+    "uint8": "U8",
+    "uint32": "U32",
+}
 _DIGEST = "sha256"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _BLOCK = 2**20

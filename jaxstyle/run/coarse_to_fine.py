@@ -13,16 +13,11 @@ from jaxstyle.display.progress import Callback, LevelProgress
 from jaxstyle.errors import is_out_of_memory
 from jaxstyle.optimize import OutOfMemory, Progress
 from jaxstyle.optimize.loop import is_stop
-from jaxstyle.run.checkpoint import Begun, Checkpoint, Keeper, begin
-from jaxstyle.run.from_config import precision_in_force
-from jaxstyle.run.job import (
-    Job,
-    model_of_job,
-    objective_of_job,
-    weights_of_job,
-)
-from jaxstyle.run.level_pictures import presented
-from jaxstyle.run.level_targets import enlarge, start_of, targets_at
+from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState, begin
+from jaxstyle.run.final_colours import in_final_colours
+from jaxstyle.run.job import Job, precision_in_force
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.minimise import minimise_level
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
@@ -45,93 +40,99 @@ def run(
             damaged, or could not be written.
     """
     with precision_in_force(job.config):
-        return _run(job, callback, checkpoint)
-
-
-def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> Stylized:
-    at = begin(job, checkpoint)
-    keeper = None if checkpoint is None else Keeper(checkpoint, at)
-    job = at.job
-    config, sizes = job.config, job.sizes
-    objective, model = objective_of_job(job), model_of_job(job)
-    image = start_of(job) if at.image is None else at.image
-    seconds, losses = at.seconds, [*at.losses]
-    for level in range(at.level, len(sizes)):
-        resume = at.resume if level == at.level else None
+        # 1. Begin with the coarsest level and its starting picture, or where the checkpoint says.
+        state = begin(job, checkpoint)
+        keeper = None if checkpoint is None else Keeper(checkpoint, state)
+        objective, model = state.job.objective, state.job.model()
         while True:
-            here = Begun(job, level, image, losses, seconds)
+            level = Level(state.job, state.level)
             if keeper is not None:
-                keeper.before_level(here)
+                keeper.before_level(state)
             try:
+                # 2. At the level's size, take features of the content, statistics of the style,
+                # 3. and change the last level's picture, enlarged, until it fits them best.
                 outcome = minimise_level(
-                    job,
                     level,
                     objective,
-                    partial(enlarge, job, image, level),
+                    partial(level.enlarge, state.image),
+                    # Not by name: these must be gone when the next level takes its own.
                     (
                         model,
-                        targets_at(job, objective, model, level),
-                        weights_of_job(job, level),
+                        TargetMaker(level, objective, model).targets(),
+                        level.weights(objective),
                     ),
-                    share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
-                    _level_callback(callback, keeper, here),
-                    resume,
+                    _seconds_for(state),
+                    _step_callback(state, callback, keeper),
+                    state.resume,
                 )
-                break
             except Exception as error:
-                next_job = after_out_of_memory(job, level, error)
-                if next_job is None:
+                # 4. Where the memory does not suffice, go on with this level in smaller parts.
+                smaller_state = in_smaller_parts(state, error)
+                if smaller_state is None:
                     raise
-                job = next_job
-                if isinstance(error, OutOfMemory):  # else the level has hardly begun
-                    image, resume = error.x, error.snapshot
-        image = np.clip(outcome.x, 0, 1)
-        seconds += outcome.seconds
-        losses.append(outcome.values)
-        if outcome.reason.cut_short:
-            break
-    return finished(job, image, outcome, losses, seconds)
+                state = smaller_state
+                continue
+            # 5. Go on to the next level, unless this was the last or something ended the run.
+            state = RunState(
+                state.job,
+                state.level + 1,
+                np.clip(outcome.x, 0, 1),
+                [*state.losses, outcome.values],
+                state.seconds + outcome.seconds,
+            )
+            if outcome.reason.cut_short or state.level == len(job.sizes):
+                break
+        # 6. Give the result its final colours and its record.
+        return finished(state.job, state.image, outcome, state.losses, state.seconds)
 
 
-def after_out_of_memory(job: Job, level: int, error: Exception) -> Job | None:
-    """The job as it needs less memory, if that is what a level failed for; None if not so."""
+def in_smaller_parts(state: RunState, error: Exception) -> RunState | None:
+    """How to go on with less memory, if that is what a level failed for; None if not so."""
     if not is_out_of_memory(error):
         return None
-    architecture = job.network.architecture
-    config = smaller(job.config, architecture, *job.sizes[level])
+    job = state.job
+    config = smaller(job.config, job.network.architecture, *job.sizes[state.level])
     if config is None:
         return None
     plan = f"tiles of {config.tile} px, after running out of memory"
-    return replace(job, config=config, plan=plan)
+    state = state._replace(job=replace(job, config=config, plan=plan))
+    if isinstance(error, OutOfMemory):  # else the level has hardly begun
+        state = state._replace(image=error.x, resume=error.snapshot)
+    return state
 
 
-def _level_callback(
-    callback: Callback | None, keeper: Keeper | None, at: Begun
+def _seconds_for(state: RunState) -> float:
+    """How long the level may take."""
+    remaining = (state.job.config.max_seconds or math.inf) - state.seconds
+    return share_of_time(state.job.sizes, state.level, remaining)
+
+
+def _step_callback(
+    state: RunState, callback: Callback | None, keeper: Keeper | None
 ) -> Callable[[Progress], bool | None] | None:
+    """Tell of each step of a level, and keep it."""
     if callback is None and keeper is None:
         return None
-    levels, (width, height) = len(at.job.sizes), at.job.sizes[at.level]
-    before = sum(map(len, at.losses))
+    job, level = state.job, Level(state.job, state.level)
 
-    def tell(progress: Progress) -> bool | None:
-        step = progress.step
-        shown = progress._replace(current=lambda: presented(at.job, progress.current(), at.level))
+    def after_step(progress: Progress) -> bool | None:
+        shown = progress._replace(current=lambda: in_final_colours(level, progress.current()))
         event = LevelProgress(
-            at.level + 1,
-            levels,
-            width,
-            height,
-            step,
-            before + step,
-            shown,
-            at.job.config.steps,
-            at.job.plan,
-            tuple(at.job.sizes),
+            level=level.index + 1,
+            levels=len(job.sizes),
+            width=level.size[0],
+            height=level.size[1],
+            step=progress.step,
+            total_step=state.steps + progress.step,
+            progress=shown,
+            steps=job.config.steps,
+            plan=job.plan,
+            sizes=tuple(job.sizes),
         )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.
         if keeper is not None:
-            keeper.after_step(at, progress, ends=is_stop(answer))
+            keeper.after_step(state, progress, ends=is_stop(answer))
         return answer
 
-    return tell
+    return after_step

@@ -11,8 +11,6 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import Mask, read_mask
@@ -24,7 +22,7 @@ Image = Any
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Style:
     """One style among several, or of a part of the picture.
 
@@ -100,19 +98,19 @@ def read_styles(style: Any) -> tuple[Style, ...]:
         InputError: an option that makes no sense, a pattern without pictures, or a picture that
             cannot be read.
     """
-    found = listed_styles(style)
-    if not found:
+    styles = listed_styles(style)
+    if not styles:
         raise InputError("no style picture is given")
-    if sum(one.weight for one in found) <= 0:
+    if sum(one.weight for one in styles) <= 0:
         raise InputError("all styles have weight 0: give one a weight above 0")
-    several = len(found) > 1
+    several = len(styles) > 1
     return tuple(
         replace(
             one,
             image=_image(one, f"style image {i + 1}" if several else "style image"),
             mask=None if one.mask is None else _mask(one.mask, f"mask of style {i + 1}"),
         )
-        for i, one in enumerate(found)
+        for i, one in enumerate(styles)
     )
 
 
@@ -135,14 +133,16 @@ def read_contents(content: Any) -> tuple[Weighted, ...]:
         InputError: a weight that makes no sense, or a picture that cannot be read.
     """
     entries = content if isinstance(content, list) else [content]
-    found = []
+    contents = []
     for index, entry in enumerate(entries):
         source, weight = entry if isinstance(entry, tuple) else weighted(entry)
         name = f"content image {index + 1}" if len(entries) > 1 else "content image"
-        found.append(Weighted(as_picture(source, name=name), _number(weight, f"weight of {name}")))
-    if not found or sum(one.weight for one in found) <= 0:
+        contents.append(
+            Weighted(as_picture(source, name=name), _number(weight, f"weight of {name}"))
+        )
+    if not contents or sum(one.weight for one in contents) <= 0:
         raise InputError("no content picture has a weight above 0")
-    return tuple(found)
+    return tuple(contents)
 
 
 def read_regions(masks: Any) -> tuple[Region, ...]:
@@ -156,7 +156,7 @@ def read_regions(masks: Any) -> tuple[Region, ...]:
         InputError: as ``masks.read_mask``; also a weight that makes no sense, or a black mask.
     """
     entries = enumerate(masks_listed(masks), 1)
-    return tuple(read_region(entry, f"mask {place}") for place, entry in entries)
+    return tuple(read_region(entry, f"mask {number}") for number, entry in entries)
 
 
 def read_region(entry: Any, name: str) -> Region:
@@ -176,22 +176,15 @@ def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
     ``**`` stands for any folders. A pattern that does not say itself which ending is meant gets the
     files that a folder would give, by their endings.
     """
-    text, place = os.fsdecode(path), Path(path)
-    if place.is_dir():
-        found, any_kind = list(place.iterdir()), False
-    elif glob.has_magic(text) and not place.exists():
-        found = [Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file()]
-        any_kind = place.suffix != "" and not glob.has_magic(place.suffix)
+    text, folder = os.fsdecode(path), Path(path)
+    if folder.is_dir():
+        files, any_kind = list(folder.iterdir()), False
+    elif glob.has_magic(text) and not folder.exists():
+        files = [Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file()]
+        any_kind = folder.suffix != "" and not glob.has_magic(folder.suffix)
     else:
         return None
-    return [str(one) for one in sorted(found) if any_kind or one.suffix.lower() in PICTURE_ENDINGS]
-
-
-def cropped(picture: np.ndarray, fraction: float) -> np.ndarray:
-    """The middle of an array (height, width, ...)."""
-    height, width = (max(1, round(fraction * side)) for side in picture.shape[:2])
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return picture[top : top + height, left : left + width]
+    return [str(one) for one in sorted(files) if any_kind or one.suffix.lower() in PICTURE_ENDINGS]
 
 
 def _image(style: Style, name: str) -> Picture | SavedStyle:

@@ -1,22 +1,25 @@
-"""What each level of a job works on: where it starts, targets at its size, guides."""
+"""What the picture of a level is compared with: features, statistics, and where they count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images.masks import resize_mask
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.objective.guides import guides
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.partitioned.device_mesh import content_targets_sharded, know_style_sharded
-from jaxstyle.objective.partitioned.tiled_objective import content_targets_tiled, know_style_tiled
-from jaxstyle.objective.pytrees import Guides, Model, Targets
+from jaxstyle.objective.partitioned.tiled_objective import (
+    TiledObjective,
+    content_targets_tiled,
+    know_style_tiled,
+)
+from jaxstyle.objective.pytrees import Features, Guides, Model, Targets
 from jaxstyle.objective.targets import (
     Known,
     blended_known,
@@ -24,209 +27,171 @@ from jaxstyle.objective.targets import (
     know_style,
     targets_of_styles,
 )
-from jaxstyle.run.from_config import mesh_of
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.job import Goal, Job, goals_of, is_tiled, tiled_of
-from jaxstyle.run.level_pictures import (
-    RGB,
-    alpha_at,
-    content_at,
-    contents_at,
-    freeze_at,
-    regions_at,
-    resized,
-    style_at,
-    style_share,
-)
-from jaxstyle.run.start import initial_picture
+from jaxstyle.run.job import mesh_of
+from jaxstyle.run.level import RGB, Level
 from jaxstyle.run.style_file import SavedStyle
+from jaxstyle.run.style_pictures import style_share
 
 
-def start_of(job: Job) -> RGB:
-    """The picture that the coarsest level starts from."""
-    if job.previous is not None:
-        return enlarge(job, job.previous[0], 0)
-    content = content_at(job, 0)
-    start = initial_picture(job.config.init, content, style_at(job, 0), job.config.seed)
-    return _frozen(job, 0, start)
+def tiled_of(level: Level, objective: Objective) -> TiledObjective:
+    """The objective, computed tile by tile as the job's settings say."""
+    return TiledObjective(objective, level.job.config.tile, level.job.config.offload)
 
 
-def enlarge(job: Job, image: np.ndarray, level: int) -> RGB:
-    """A result at the size of another level."""
-    return _frozen(job, level, resized(job, image, level))
+@dataclass(frozen=True, eq=False)
+class TargetMaker:
+    """Makes the targets of one level.
 
+    Attributes:
+        level: gives the pictures.
+        objective: its taps are what is needed.
+        model: the network's arrays.
+    """
 
-def targets_at(job: Job, objective: Objective, model: Model, level: int) -> Targets:
-    """What the picture of a level is compared with, for all taps of ``objective``."""
-    goals = [known_of_goal(job, objective, model, level, goal) for goal in goals_of(job)]
-    shift = jnp.asarray(job.config.style_shift, jnp.float32)
-    style = targets_of_styles(objective, goals, shift) if objective.style_layers else {}
-    guides = guides_at(job, objective, level)
-    if is_tiled(job, level) and job.config.recompute_content and objective.content_layers:
-        return Targets({}, style, guides, tuple(contents_at(job, level)))
-    return Targets(_content_targets(job, objective, model, level), style, guides)
+    level: Level
+    objective: Objective
+    model: Model
 
+    def targets(self) -> Targets:
+        """All that the picture is compared with."""
+        level, objective, config = self.level, self.objective, self.level.job.config
+        goals = [self.known(goal.styles) for goal in level.job.goals]
+        shift = jnp.asarray(config.style_shift, jnp.float32)
+        style = targets_of_styles(objective, goals, shift) if objective.style_layers else {}
+        guides = self.guides()
+        if level.is_tiled and config.recompute_content and objective.content_layers:
+            return Targets({}, style, guides, tuple(level.contents()))
+        return Targets(self.content(), style, guides)
 
-def known_of_goal(job: Job, objective: Objective, model: Model, level: int, goal: Goal) -> Known:
-    """What is known of the styles of a goal, blended."""
-    parts = [_known(job, objective, model, level, style) for style, _ in goal.styles]
-    return blended_known(objective, parts, [share for _, share in goal.styles])
+    def content(self) -> Features:
+        """Features of the content; of several contents the mean.
 
+        The squared errors to several, added up, are the one to their mean and a constant.
+        """
+        if not self.objective.content_layers:
+            return {}
+        mean: Features = {}
+        for picture, share in self.level.contents():
+            features = self._features(picture)
+            if len(self.level.job.contents) == 1:
+                return features
+            for tap, feature in features.items():
+                part = feature * share.astype(feature.dtype)
+                mean[tap] = part if tap not in mean else mean[tap] + part
+        return mean
 
-def guides_at(job: Job, objective: Objective, level: int) -> Guides:
-    """Where the picture of a level is compared, and where it may change."""
-    alpha, freeze = alpha_at(job, level), freeze_at(job, level)
-    width, height = job.sizes[level]
-    content, style, pixels = {}, {}, {}
-    if alpha is not None:
-        content = _first_of(
-            guides(
-                alpha[None],
-                objective.content_layers,
-                padding=objective.padding,
-                architecture=job.network.architecture,
-            )
-        )
-        pixels["inside"] = jnp.asarray(alpha[..., None])
-    if job.regions or alpha is not None:
-        stacked = np.stack(regions_at(job, level) or [np.ones((height, width), np.float32)])
+    def known(self, styles: Sequence[tuple[Style, float]]) -> Known:
+        """What is known of some styles, blended by their shares."""
+        parts = [self._known_of(style) for style, _ in styles]
+        return blended_known(self.objective, parts, [share for _, share in styles])
+
+    def guides(self) -> Guides:
+        """Where the picture is compared, and where it may change."""
+        level, objective, job = self.level, self.objective, self.level.job
+        alpha, fixed, regions = level.alpha(), level.fixed(), level.regions()
+        width, height = level.size
+        content, style, pixels = {}, {}, {}
         if alpha is not None:
-            stacked = stacked * alpha
-        found = guides(
-            stacked,
-            objective.style_layers,
-            job.config.guide,
-            padding=objective.padding,
-            architecture=job.network.architecture,
+            content = _guides_of_one(self._guides(alpha[None], objective.content_layers, "simple"))
+            pixels["inside"] = jnp.asarray(alpha[..., None])
+        if regions or alpha is not None:
+            masks = np.stack(regions or [np.ones((height, width), np.float32)])
+            masks = masks if alpha is None else masks * alpha
+            by_tap = self._guides(masks, objective.style_layers, job.config.guide)
+            style = {tap: jnp.asarray(np.moveaxis(guide, 0, -1)) for tap, guide in by_tap.items()}
+        if fixed is not None:
+            pixels["free"] = jnp.asarray(~fixed[..., None], jnp.float32)
+        if job.previous is not None and "temporal" in objective.regularisers:
+            picture, trust = job.previous
+            pixels["previous"] = jnp.asarray(level.resized(picture))
+            pixels["trust"] = jnp.asarray(resize_mask(trust, width, height)[..., None])
+        return Guides(content, style, pixels)
+
+    def _features(self, content: RGB) -> Features:
+        if self.level.is_tiled:
+            tiled = tiled_of(self.level, self.objective)
+            return content_targets_tiled(tiled, self.model, content)
+        if (mesh := mesh_of(self.level.job.config)) is not None:
+            return content_targets_sharded(self.objective, self.model, content, mesh)
+        return content_targets(self.objective, self.model, jnp.asarray(content))
+
+    def _known_of(self, style: Style) -> Known:
+        """What is known of one style: from its file, from an earlier job, or from its picture."""
+        job, side = self.level.job, max(self.level.size)
+        if isinstance(style.image, SavedStyle):
+            return style.image.known_at(side, self.objective)
+        if job.kept is None or job.config.color in ("luminance", "match-before"):
+            return self._known_of_picture(style)
+        looks = id(style.image), style.scale, style.crop, id(style.mask)
+        asked = self.objective.style_layers, self.objective.statistics
+        key = side, looks, (*asked, job.config.tile, self.level.is_tiled)
+        if key not in job.kept.known:
+            job.kept.known[key] = self._known_of_picture(style)
+        return job.kept.known[key]
+
+    def _known_of_picture(self, style: Style) -> Known:
+        """What is known of one style, averaged over the sizes that it is seen at."""
+        # The style does not wrap where the result does: its borders would be seams in its
+        # statistics.
+        padding = style_padding(self.objective.padding)
+        sizes = []
+        for passes in self._passes():
+            moments, values = {}, {}
+            for factor, taps in passes.items():
+                objective = replace(self.objective, padding=padding, style_layers=tuple(taps))
+                picture = self.level.style(style, factor)
+                known = replace(self, objective=objective)._seen_in(style, picture)
+                moments |= known.moments
+                values |= known.values
+            sizes.append(Known(moments, values))
+        return blended_known(self.objective, sizes, [1.0] * len(sizes))
+
+    def _passes(self) -> Iterator[Mapping[float, list[str]]]:
+        """For each size that a style is averaged over: scale -> the layers that see it so."""
+        config = self.level.job.config
+        for size in config.multiscale:
+            passes: dict[float, list[str]] = {}
+            for tap in self.objective.style_layers:
+                passes.setdefault(size * config.layer_scales.get(tap, 1.0), []).append(tap)
+            yield passes
+
+    def _seen_in(self, style: Style, picture: RGB) -> Known:
+        """What is known of a style from its picture at one size."""
+        objective, model = self.objective, self.model
+        style_guides = self._style_guides(style, picture)
+        if self.level.is_tiled:
+            tiled = tiled_of(self.level, objective)
+            return know_style_tiled(tiled, model, picture, style_guides)
+        if (mesh := mesh_of(self.level.job.config)) is not None:
+            on_host = {tap: np.asarray(guide) for tap, guide in style_guides.items()}
+            return know_style_sharded(objective, model, picture, mesh, on_host)
+        return know_style(objective, model, jnp.asarray(picture), style_guides)
+
+    def _style_guides(self, style: Style, picture: RGB) -> dict[str, Array]:
+        """Where a style picture counts; nothing where all of it does.
+
+        Layers of which a mask leaves no position in the mode asked for take it by area.
+        """
+        config, layers = self.level.job.config, self.objective.style_layers
+        mask = style_share(config, style, picture.shape[1::-1])
+        if mask is None:
+            return {}
+        strict, by_area = (
+            self._guides(mask[None], layers, mode) for mode in (config.guide, "simple")
         )
-        style = {tap: jnp.asarray(np.moveaxis(guide, 0, -1)) for tap, guide in found.items()}
-    if freeze is not None or alpha is not None:
-        free = np.ones((height, width), bool) if freeze is None else freeze < 0.5
-        free = free if alpha is None else free & (alpha > 0)
-        pixels["free"] = jnp.asarray(free[..., None], jnp.float32)
-    if job.previous is not None and "temporal" in objective.regularisers:
-        picture, trust = job.previous
-        pixels["previous"] = jnp.asarray(resized(job, picture, level))
-        pixels["trust"] = jnp.asarray(resize_mask(trust, width, height)[..., None])
-    return Guides(content, style, pixels)
+        return _guides_of_one(
+            {tap: strict[tap] if strict[tap].any() else by_area[tap] for tap in strict}
+        )
+
+    def _guides(
+        self, masks: np.ndarray, layers: tuple[str, ...], mode: str
+    ) -> dict[str, np.ndarray]:
+        architecture = self.level.job.network.architecture
+        padding = self.objective.padding
+        return guides(masks, layers, mode, padding=padding, architecture=architecture)
 
 
-def _frozen(job: Job, level: int, image: RGB) -> RGB:
-    """With the content's pixels where the picture is not to change."""
-    kept = freeze_at(job, level)
-    alpha = alpha_at(job, level)
-    if kept is None and alpha is None:
-        return image
-    still = np.zeros(image.shape[:2], bool) if kept is None else kept >= 0.5
-    still = still if alpha is None else still | (alpha == 0)
-    return np.where(still[..., None], content_at(job, level), image)
-
-
-def _first_of(found: dict[str, np.ndarray]) -> dict[str, jnp.ndarray]:
-    return {tap: jnp.asarray(guide[0][..., None]) for tap, guide in found.items()}
-
-
-def _content_targets(job: Job, objective: Objective, model: Model, level: int) -> dict:
-    """Features of the content; of several contents the mean.
-
-    The squared errors to several, added up, are the one to their mean and a constant.
-    """
-    if not objective.content_layers:
-        return {}
-    blend: dict = {}
-    for seen, share in contents_at(job, level):
-        found = _features(job, objective, model, level, seen)
-        if len(job.contents) == 1:
-            return found
-        for tap, feature in found.items():
-            part = feature * share.astype(feature.dtype)
-            blend[tap] = part if tap not in blend else blend[tap] + part
-    return blend
-
-
-def _features(job: Job, objective: Objective, model: Model, level: int, content: RGB) -> dict:
-    if is_tiled(job, level):
-        return content_targets_tiled(tiled_of(job, objective), model, content)
-    if (mesh := mesh_of(job.config)) is not None:
-        return content_targets_sharded(objective, model, content, mesh)
-    return content_targets(objective, model, jnp.asarray(content))
-
-
-class _Pass(NamedTuple):
-    """Layers of a style that are seen at one scale."""
-
-    factor: float
-    taps: tuple[str, ...]
-
-
-def _passes(config: StylizeConfig, objective: Objective) -> Iterator[tuple[float, list[_Pass]]]:
-    """For each size that the style is averaged over, the passes that it takes."""
-    scales = config.layer_scales
-    for size in config.multiscale:
-        by_scale: dict[float, list[str]] = {}
-        for tap in objective.style_layers:
-            by_scale.setdefault(size * scales.get(tap, 1.0), []).append(tap)
-        yield size, [_Pass(factor, tuple(taps)) for factor, taps in by_scale.items()]
-
-
-def _known(job: Job, objective: Objective, model: Model, level: int, style: Style) -> Known:
-    """What is known of one style, averaged over its sizes."""
-    side = max(job.sizes[level])
-    if isinstance(style.image, SavedStyle):
-        return style.image.known_at(side, objective)
-    if job.kept is None or job.config.color in ("luminance", "match-before"):
-        return _averaged(job, objective, model, level, style)
-    looks = id(style.image), style.scale, style.crop, id(style.mask)
-    asked = objective.style_layers, objective.statistics, job.config.tile, is_tiled(job, level)
-    key = side, looks, asked
-    if key not in job.kept.known:
-        job.kept.known[key] = _averaged(job, objective, model, level, style)
-    return job.kept.known[key]
-
-
-def _averaged(job: Job, objective: Objective, model: Model, level: int, style: Style) -> Known:
-    # The style does not wrap where the result does: its borders would be seams in its statistics.
-    plain = replace(objective, padding=style_padding(objective.padding))
-    sizes = []
-    for _, passes in _passes(job.config, objective):
-        moments, values = {}, {}
-        for factor, taps in passes:
-            picture = style_at(job, level, style, factor)
-            known = _seen(job, replace(plain, style_layers=taps), model, level, style, picture)
-            moments |= known.moments
-            values |= known.values
-        sizes.append(Known(moments, values))
-    return blended_known(objective, sizes, [1.0] * len(sizes))
-
-
-def _seen(
-    job: Job, objective: Objective, model: Model, level: int, style: Style, picture: RGB
-) -> Known:
-    at = _style_guides(job, objective, style, picture.shape[:2])
-    if is_tiled(job, level):
-        return know_style_tiled(tiled_of(job, objective), model, picture, at)
-    if (mesh := mesh_of(job.config)) is not None:
-        host = {tap: np.asarray(guide) for tap, guide in at.items()}
-        return know_style_sharded(objective, model, picture, mesh, host)
-    return know_style(objective, model, jnp.asarray(picture), at)
-
-
-def _style_guides(
-    job: Job, objective: Objective, style: Style, shape: tuple[int, ...]
-) -> dict[str, jnp.ndarray]:
-    """Where a style picture of a height and width counts; nothing where all of it does.
-
-    Layers of which a mask leaves no position in the mode asked for take it by area.
-    """
-    mask = style_share(job.config, style, (shape[1], shape[0]))
-    if mask is None:
-        return {}
-    padding, architecture = objective.padding, job.network.architecture
-
-    def found(mode: str) -> dict[str, np.ndarray]:
-        layers = objective.style_layers
-        return guides(mask[None], layers, mode, padding=padding, architecture=architecture)
-
-    strict, by_area = found(job.config.guide), found("simple")
-    chosen = {tap: strict[tap] if strict[tap].any() else by_area[tap] for tap in strict}
-    return _first_of(chosen)
+def _guides_of_one(guides_of_masks: dict[str, np.ndarray]) -> dict[str, Array]:
+    """Guides of a single mask, as the objective takes them."""
+    return {tap: jnp.asarray(guide[0][..., None]) for tap, guide in guides_of_masks.items()}

@@ -21,17 +21,13 @@ from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import DEFAULTS, Algorithm, LoopOptions
 from jaxstyle.optimize.snapshot import Snapshot
-from jaxstyle.run.from_config import algorithm_of, mesh_of, steps_per_call
-from jaxstyle.run.job import (
-    Job,
-    is_tiled,
-    tiled_of,
-)
+from jaxstyle.run.job import algorithm_of, mesh_of, steps_per_call
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import tiled_of
 
 
 def minimise_level(
-    job: Job,
-    level: int,
+    level: Level,
     objective: Objective,
     start: Callable[[], np.ndarray],
     arguments: tuple[Model, Targets, Weights],
@@ -46,11 +42,11 @@ def minimise_level(
         arguments: what ``objective`` takes after the picture.
         seconds: at most.
     """
-    config = job.config
+    config = level.job.config
     mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
     options = LoopOptions(callback, steps_per_call(config), resume=resume)
-    if is_tiled(job, level):
-        tiled = tiled_of(job, objective)
+    if level.is_tiled:
+        tiled = tiled_of(level, objective)
         return minimise_stepwise(
             tiled,
             start(),  # nothing here holds it on: a picture that fills the memory
@@ -117,13 +113,13 @@ class Spread:
         return self.algorithm.stalled(state)
 
     def _placed(self, state: Any) -> Any:
-        def place(leaf: Array) -> Array:
+        def constrained(leaf: Array) -> Array:
             picture = leaf.ndim > 2 and leaf.shape[-3:-1] == self.size
             spec = (*[None] * (leaf.ndim - 3), *AXES) if picture else ()
-            there = NamedSharding(self.mesh, PartitionSpec(*spec))
-            return jax.lax.with_sharding_constraint(leaf, there)
+            sharding = NamedSharding(self.mesh, PartitionSpec(*spec))
+            return jax.lax.with_sharding_constraint(leaf, sharding)
 
-        return jax.tree.map(place, state)
+        return jax.tree.map(constrained, state)
 
 
 def minimise_sharded(

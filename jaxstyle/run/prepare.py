@@ -17,7 +17,6 @@ from jaxstyle.network.network import Network
 from jaxstyle.network.vgg import check_depth, check_size
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.statistics import additive
-from jaxstyle.run.from_config import mesh_of
 from jaxstyle.run.inputs import (
     Image,
     Style,
@@ -26,11 +25,12 @@ from jaxstyle.run.inputs import (
     read_regions,
     read_styles,
 )
-from jaxstyle.run.job import Job, goals_of, is_masked, opaque_share, style_size
+from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.pyramid import level_sizes
 from jaxstyle.run.start import initial_picture
 from jaxstyle.run.strategy import choose
 from jaxstyle.run.style_file import SavedStyle, check_saved_style
+from jaxstyle.run.style_pictures import style_size
 
 CIRCULAR_MULTIPLE = 16
 """Sides of a picture that wraps are multiples of this: then pooling wraps too."""
@@ -140,11 +140,11 @@ def _check_parts(job: Job) -> None:
     if job.content is None and (job.regions or job.freeze is not None):
         raise InputError("masks are of a content picture, and there is none")
     _check_masks(job)
-    if opaque_share(job) <= 0:
+    if job.opaque_share <= 0:
         raise InputError("the content image is transparent all over: there is nothing to paint")
-    if job.styles and not goals_of(job):
+    if job.styles and not job.goals:
         raise InputError("no region has a style: check the regions that the styles are for")
-    if is_masked(job) and not additive(job.config.statistics):
+    if job.is_masked and not additive(job.config.statistics):
         raise InputError(
             f"statistic {job.config.statistic} is of the whole picture: it cannot be used with "
             "masks or transparency"
@@ -153,15 +153,17 @@ def _check_parts(job: Job) -> None:
 
 def _check_masks(job: Job) -> None:
     """Whether masks have the shapes of their pictures, and it is plain whose regions they are."""
-    found = [(f"mask {place}", region.mask) for place, region in enumerate(job.regions, 1)]
+    masks_of_content = [
+        (f"mask {number}", region.mask) for number, region in enumerate(job.regions, 1)
+    ]
     if job.freeze is not None:
-        found.append(("the freeze mask", job.freeze))
-    for name, mask in found:
+        masks_of_content.append(("the freeze mask", job.freeze))
+    for name, mask in masks_of_content:
         assert job.content is not None
         check_aspect(mask, name, job.content.size, "the content image")
-    for place, style in enumerate(job.styles, 1):
+    for number, style in enumerate(job.styles, 1):
         if style.mask is not None:
-            check_aspect(style.mask, f"mask of style {place}", style.picture.size, "the style")
+            check_aspect(style.mask, f"mask of style {number}", style.picture.size, "the style")
     styles, masks = len(job.styles), len(job.regions)
     if masks and styles not in (1, masks) and all(style.region is None for style in job.styles):
         raise InputError(

@@ -24,18 +24,19 @@ from jaxstyle.run.start import initial_files
 FORMAT = "jaxstyle-record"
 SHEET_FORMAT = "jaxstyle-sheet"
 VERSION = 1
+STYLE_OPTIONS = ("weight", "scale", "crop", "region")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow")
 
 
 def versions() -> dict[str, str]:
     """The versions of what makes the pixels; packages that are not installed are left out."""
-    found = {"jaxstyle": __version__, "python": platform.python_version()}
+    installed = {"jaxstyle": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def make_record(config: dict[str, Any], inputs: dict[str, Any], extra: dict[str, Any]) -> str:
@@ -144,11 +145,11 @@ def record_of(job: Job) -> str:
 
 def record_of_style(style: Style) -> dict[str, Any]:
     """What a record says of a style; what is as usual is left out."""
-    found: dict[str, Any] = {"path": style.image.source, "sha256": style.image.sha256}
+    entry: dict[str, Any] = {"path": style.image.source, "sha256": style.image.sha256}
     plain = Style(None)
-    for name in ("weight", "scale", "crop", "region"):
+    for name in STYLE_OPTIONS:
         if getattr(style, name) != getattr(plain, name):
-            found[name] = getattr(style, name)
+            entry[name] = getattr(style, name)
     if style.mask is not None:
-        found["mask"] = {"path": style.mask.source, "sha256": style.mask.sha256}
-    return found
+        entry["mask"] = {"path": style.mask.source, "sha256": style.mask.sha256}
+    return entry

@@ -17,15 +17,15 @@ from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
 from jaxstyle.optimize.ending import Ending
+from jaxstyle.run.final_colours import in_final_colours
 from jaxstyle.run.job import Job
-from jaxstyle.run.level_pictures import presented
-from jaxstyle.run.level_targets import enlarge
+from jaxstyle.run.level import Level
 from jaxstyle.run.record import record_of
 
 _LONGEST_SHOWN = 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stylized:
     """The result of ``stylize``.
 
@@ -96,13 +96,10 @@ def finished(
         losses: of each level, at every step.
         seconds: over all levels.
     """
-    width, height = job.sizes[-1]
-    content = job.content
-    last = len(job.sizes) - 1
-    image = presented(job, enlarge(job, image, last), last)
+    last, content = Level(job, len(job.sizes) - 1), job.content
     return Stylized(
-        image=image,
-        alpha=None if content is None else resize_picture(content, width, height).alpha,
+        image=in_final_colours(last, last.enlarge(image)),
+        alpha=None if content is None else resize_picture(content, *last.size).alpha,
         config=job.config,
         terms=plain_terms(outcome.terms),
         loss=outcome.value,

@@ -14,9 +14,9 @@ from jaxstyle.errors import InputError
 from jaxstyle.network.network import Network
 from jaxstyle.objective.statistics.histogram import COUNT, quantiles
 from jaxstyle.objective.targets import Known
-from jaxstyle.run.from_config import precision_in_force
-from jaxstyle.run.job import Job, goals_of, model_of_job, objective_of_job
-from jaxstyle.run.level_targets import known_of_goal
+from jaxstyle.run.job import Job, precision_in_force
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import CIRCULAR_MULTIPLE, prepare, replace_settings
 from jaxstyle.run.record import record_of_style
 from jaxstyle.run.style_file import (
@@ -60,14 +60,14 @@ def save_targets(
     """
     check_ending(path)
     job = _prepared(style, config, network, max_memory, settings)
-    objective, model = objective_of_job(job), model_of_job(job)
-    (goal,) = goals_of(job)
-    known = {}
+    objective, model = job.objective, job.model()
+    (goal,) = job.goals
+    known_by_side = {}
     with precision_in_force(job.config):
         for level, size in enumerate(job.sizes):
-            found = known_of_goal(job, objective, model, level, goal)
-            values = {tap: _quantiles(ordered) for tap, ordered in found.values.items()}
-            known[max(size)] = Known(found.moments, values)
+            known_at_level = TargetMaker(Level(job, level), objective, model).known(goal.styles)
+            values = {tap: _quantiles(ordered) for tap, ordered in known_at_level.values.items()}
+            known_by_side[max(size)] = Known(known_at_level.moments, values)
     matters = settings_that_matter(job.config)
     matters["scales"] = {
         tap: job.config.layer_scales.get(tap, 1.0) for tap in job.config.style_loss_layers
@@ -75,7 +75,7 @@ def save_targets(
     if any(one.mask is not None for one in job.styles):
         matters["guide"] = job.config.guide
     inputs = [record_of_style(one) for one in job.styles]
-    write_saved_style(path, job.network.sha256, matters, inputs, known)
+    write_saved_style(path, job.network.sha256, matters, inputs, known_by_side)
     return read_saved_style(path)
 
 

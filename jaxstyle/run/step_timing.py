@@ -17,8 +17,7 @@ from jaxstyle.display.figures import write_json
 from jaxstyle.errors import InputError
 from jaxstyle.objective.pytrees import Targets
 from jaxstyle.objective.targets import content_targets, style_targets
-from jaxstyle.run.from_config import objective_of, precision_in_force, weights_of
-from jaxstyle.run.job import Job, model_of_job
+from jaxstyle.run.job import Job, objective_of, precision_in_force, weights_of
 from jaxstyle.run.strategy import evaluated_pixels
 from jaxstyle.runtime.compilation_cache import cache_folder
 from jaxstyle.runtime.compiler_options import MemoryFirst
@@ -38,11 +37,11 @@ def seconds_per_pixel(job: Job) -> float:
     """
     key = _key(job)
     path = _file()
-    known = _read(path)
-    if key not in known:
-        known[key] = _measure(job)
-        _write(path, known)
-    return known[key]
+    timings = _read(path)
+    if key not in timings:
+        timings[key] = _measure(job)
+        _write(path, timings)
+    return timings[key]
 
 
 def step_seconds(
@@ -55,14 +54,14 @@ def step_seconds(
 
 
 def _measure(job: Job) -> float:
-    objective, model = objective_of(job.config), model_of_job(job)
+    objective, model = objective_of(job.config), job.model()
     side = SIDE_ON_CPU if jax.default_backend() == "cpu" else SIDE
     picture = jnp.asarray(np.random.default_rng(0).random((side, side, 3), np.float32))
     with precision_in_force(job.config):
         targets = Targets(
             content_targets(objective, model, picture), style_targets(objective, model, picture)
         )
-        arguments = picture, model, targets, weights_of(job.config)
+        arguments = picture, model, targets, weights_of(job.config, objective)
         step = MemoryFirst(objective).lower(*arguments).compile()
     times = []
     for _ in range(REPEATS):
@@ -93,14 +92,14 @@ def _file() -> Path | None:
 
 def _read(path: Path | None) -> dict[str, float]:
     try:
-        found = json.loads(path.read_text()) if path else {}
+        timings = json.loads(path.read_text()) if path else {}
     except (OSError, ValueError):
         return {}
-    return {k: v for k, v in found.items() if isinstance(v, float) and v > 0}
+    return {k: v for k, v in timings.items() if isinstance(v, float) and v > 0}
 
 
-def _write(path: Path | None, known: dict[str, float]) -> None:
+def _write(path: Path | None, timings: dict[str, float]) -> None:
     if path is None:
         return
     with suppress(InputError):  # then it is measured again
-        write_json(path, known)
+        write_json(path, timings)

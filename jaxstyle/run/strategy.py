@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import product, repeat
+from itertools import product
 from typing import NamedTuple
 
 import jax
@@ -70,44 +70,44 @@ def ways(config: StylizeConfig, architecture: Architecture, width: int, height: 
     whole = memory_estimate.whole_bytes(architecture, *layers, pixels, *state)
     if config.mesh is not None:
         whole *= DIVIDED_OVERHEAD / math.prod(mesh_shape(config.mesh))
-    found = [Way("whole", 0, False, whole)]
+    candidates = [Way("whole", 0, False, whole)]
     if not config.tileable:
-        return found
-    least = least_tile((*layers[0], *layers[1]), architecture)
+        return candidates
+    on_host, again = jax.default_backend() == "cpu", config.recompute_content
+    taps = (*layers[0], *layers[1])
+    tiles = _tiles(config, least_tile(taps, architecture))
+
+    def tiled(pixels: int, tile: int, again: bool = again) -> float:
+        return memory_estimate.tiled_bytes(architecture, *layers, pixels, *state, tile, again)
+
+    def time(way: Way) -> float:
+        return evaluated_pixels(architecture, taps, width, height, way.tile, way.recompute_content)
+
+    if config.mesh is None:
+        agains = {again, again or (on_host and bool(layers[0]))}
+        kept = [
+            Way("tiled", tile, False, tiled(pixels, tile, again), again)
+            for tile, again in product(tiles, sorted(agains))
+        ]
+        candidates += sorted(kept, key=time)
+    if config.mesh is not None or not on_host:
+        parts = _in_one_memory(config)
+        for tile in tiles:
+            needed = tiled(tile**2, tile)
+            if on_host:
+                # The host's memory is the devices': each has a share of what is kept there.
+                needed += max(0, tiled(pixels, tile) - needed) / parts
+                needed -= memory_estimate.PROCESS - memory_estimate.PROCESS / parts
+            candidates.append(Way("tiled", tile, True, needed, again))
+    return candidates
+
+
+def _tiles(config: StylizeConfig, least: int) -> list[int]:
+    """The sides of tiles that come into question: the one asked for, halved and halved."""
     tiles = [max(config.tile, least)]
     while tiles[-1] // 2 >= max(least, LEAST_USEFUL_TILE):
         tiles.append(tiles[-1] // 2)
-
-    def tiled(pixels: int, tile: int, again: bool) -> float:
-        return memory_estimate.tiled_bytes(architecture, *layers, pixels, *state, tile, again)
-
-    on_host = jax.default_backend() == "cpu"
-    agains = [config.recompute_content]
-    if config.mesh is None and on_host and layers[0] and not config.recompute_content:
-        agains.append(True)
-    if config.mesh is None:
-        taps = (*layers[0], *layers[1])
-
-        def time(way: Way) -> float:
-            tile, again = way.tile, way.recompute_content
-            return evaluated_pixels(architecture, taps, width, height, tile, again)
-
-        kept = [
-            Way("tiled", tile, False, tiled(pixels, tile, again), again)
-            for tile, again in product(tiles, agains)
-        ]
-        found += sorted(kept, key=time)
-    if config.mesh is not None or not on_host:
-        again = config.recompute_content
-        alone = [tiled(tile**2, tile, again) for tile in tiles]
-        if on_host:
-            # The host's memory is the devices': each has a share of what is kept there.
-            beside, parts = [tiled(pixels, t, again) for t in tiles], _in_one_memory(config)
-            alone = [a + max(0, b - a) / parts for a, b in zip(alone, beside, strict=True)]
-            once = memory_estimate.PROCESS - memory_estimate.PROCESS / parts
-            alone = [a - once for a in alone]
-        found += [Way("tiled", *way) for way in zip(tiles, repeat(True), alone, repeat(again))]
-    return found
+    return tiles
 
 
 def evaluated_pixels(
@@ -148,40 +148,28 @@ def choose(
     Raises:
         InputError: no way fits into ``max_memory``, or the strategy asked for is not possible.
     """
-    found = ways(config, architecture, width, height)
-    each = ""
+    candidates = ways(config, architecture, width, height)
+    each = "" if config.mesh is None else " on each device"
     if config.mesh is not None:
         _check_mesh(config)
-        each = " on each device"
     if config.strategy != "auto":
-        offload = config.strategy == "tiled" and (
-            config.mesh is not None or (config.offload and jax.default_backend() != "cpu")
-        )
-        mine = [way for way in found if (way.strategy, way.offload) == (config.strategy, offload)]
-        if not mine:
-            raise InputError(
-                f"strategy tiled is not possible where {_whole_for(config)}: take whole"
-            )
+        candidates = _of_strategy(config, candidates)
         if max_memory is None:
-            as_asked = (w for w in mine if w.recompute_content == config.recompute_content)
+            as_asked = (w for w in candidates if w.recompute_content == config.recompute_content)
             first = max(as_asked, key=lambda way: way.tile)
             words = config.strategy if config.mesh is None else _words(first, config.mesh)
             return _taking(config, first), f"{words}: about {format_bytes(first.needed)}{each}"
-        found = mine
     limit = (max_memory or free_memory()) // _in_one_memory(config)
-    fits = next((way for way in found if way.needed <= limit), None)
-    told = f"of {format_bytes(limit)} {'allowed' if max_memory else 'free'}"
-    if fits is not None:
-        told = f"{_words(fits, config.mesh)}: about {format_bytes(fits.needed)}{each} {told}"
-        return _taking(config, fits), told
-    if (
-        shorter := _with_less_history(config, architecture, width * height, limit, found)
-    ) is not None:
+    memory = f"of {format_bytes(limit)} {'allowed' if max_memory else 'free'}"
+    if way := next((way for way in candidates if way.needed <= limit), None):
+        words = f"{_words(way, config.mesh)}: about {format_bytes(way.needed)}{each}"
+        return _taking(config, way), f"{words} {memory}"
+    if shorter := _with_less_history(config, architecture, width * height, limit, candidates):
         way, config = shorter
-        taken = way_of(config, architecture, width, height)
+        needed = way_of(config, architecture, width, height).needed
         words = f"{_words(way, None)}, history {config.history}"
-        return config, f"{words}: about {format_bytes(taken.needed)} {told}"
-    last = min(found, key=lambda way: way.needed)
+        return config, f"{words}: about {format_bytes(needed)} {memory}"
+    last = min(candidates, key=lambda way: way.needed)
     words = _words(last, config.mesh)
     if last.strategy == "tiled" and config.optimizer == "lbfgs" and config.mesh is None:
         config = replace(_taking(config, last), history=LEAST_HISTORY)
@@ -191,7 +179,7 @@ def choose(
     if config.strategy == "whole" and config.tileable:
         advice = "--strategy tiled"
     message = (
-        f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {told}: "
+        f"{width}x{height} needs about {format_bytes(last.needed)}{each}, even {words}, {memory}: "
         f"try {advice}"
     )
     if max_memory:
@@ -200,8 +188,24 @@ def choose(
     return _taking(config, last), message
 
 
+def _of_strategy(config: StylizeConfig, candidates: list[Way]) -> list[Way]:
+    """Those of the strategy that is asked for."""
+    offload = config.strategy == "tiled" and (
+        config.mesh is not None or (config.offload and jax.default_backend() != "cpu")
+    )
+    asked = config.strategy, offload
+    of_strategy = [way for way in candidates if (way.strategy, way.offload) == asked]
+    if not of_strategy:
+        raise InputError(f"strategy tiled is not possible where {_whole_for(config)}: take whole")
+    return of_strategy
+
+
 def _with_less_history(
-    config: StylizeConfig, architecture: Architecture, pixels: int, limit: float, found: list[Way]
+    config: StylizeConfig,
+    architecture: Architecture,
+    pixels: int,
+    limit: float,
+    candidates: list[Way],
 ) -> tuple[Way, StylizeConfig] | None:
     """L-BFGS in the largest tiles that leave room for a useful history, or for any; None if none.
 
@@ -211,7 +215,7 @@ def _with_less_history(
         return None
     layers = tuple(config.content_loss_layers), tuple(config.style_loss_layers)
     for least in (USEFUL_HISTORY, LEAST_HISTORY):
-        for way in found:
+        for way in candidates:
             if way.strategy != "tiled" or way.offload:
                 continue
             history = memory_estimate.history_that_fits(
@@ -274,8 +278,8 @@ def smaller(
 
 def way_of(config: StylizeConfig, architecture: Architecture, width: int, height: int) -> Way:
     """The one of ``ways`` that settings take whose ``strategy`` is decided."""
-    found = ways(config, architecture, width, height)
-    return next(way for way in found if _taking(config, way) == config)
+    candidates = ways(config, architecture, width, height)
+    return next(way for way in candidates if _taking(config, way) == config)
 
 
 def _taking(config: StylizeConfig, way: Way) -> StylizeConfig:

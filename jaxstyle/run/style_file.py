@@ -200,45 +200,40 @@ def check_saved_style(
     Raises:
         InputError: its message says what to do.
     """
-    name = saved.source
+    _check_no_picture_is_needed(saved.source, config, first, used)
+    if saved.network != network.sha256:
+        raise InputError(
+            f"{saved.source} was made with another network than {network.source}: {AGAIN} and the "
+            "--weights in use"
+        )
+    _check_extent(saved, config, sides)
+    _check_settings(saved, config)
+    widths = {tap: network.architecture.width(tap) for tap in config.style_loss_layers}
+    for taps in saved.known.values():
+        if any(len(taps[tap]["total"]) != width for tap, width in widths.items()):
+            raise InputError(f"{saved.source} does not fit the network that it names: {AGAIN}")
+
+
+def _check_no_picture_is_needed(name: str, config: StylizeConfig, first: bool, used: bool) -> None:
     if config.color in ("luminance", "match-before"):
         raise InputError(
             f"--color {config.color} changes the style by the content, which {name} knows nothing "
             "of: give the style picture, or another --color"
         )
-    by = "--match-histogram" if config.match_histogram else f"--init {config.init}"
     starts = first and "style" in config.init.replace("+", ":").split(":")
     if starts or (used and config.match_histogram):
+        by = "--match-histogram" if config.match_histogram else f"--init {config.init}"
         raise InputError(f"{by} needs the style picture: {name} holds its targets alone")
-    if saved.network != network.sha256:
-        raise InputError(
-            f"{name} was made with another network than {network.source}: {AGAIN} and the "
-            "--weights in use"
-        )
-    taps = config.style_loss_layers
+
+
+def _check_extent(saved: SavedStyle, config: StylizeConfig, sides: Sequence[int]) -> None:
+    """Refuse a file that lacks layers, ranks or sizes."""
+    name, taps = saved.source, config.style_loss_layers
     if missing := [tap for tap in taps if tap not in saved.taps]:
         raise InputError(
             f"{name} has targets for {','.join(saved.taps)} and none for {','.join(missing)}: "
             f"{AGAIN} and --style-layers {','.join(taps)}"
         )
-    for setting, value in settings_that_matter(config).items():
-        if saved.settings.get(setting) != value:
-            raise InputError(
-                f"{name} was made with {setting} {saved.settings.get(setting)}, not {value}: "
-                f"{AGAIN}, or use the same here"
-            )
-    if saved.settings.get("guide", config.guide) != config.guide:
-        raise InputError(
-            f"{name} was made of masked pictures with guide {saved.settings['guide']}, not "
-            f"{config.guide}: {AGAIN}, or use the same here"
-        )
-    ours, theirs = config.layer_scales, saved.settings["scales"]
-    for tap in taps:
-        if ours.get(tap, 1.0) != theirs.get(tap, 1.0):
-            raise InputError(
-                f"{name} was made with style_scales {theirs.get(tap, 1.0):g} for {tap}, not "
-                f"{ours.get(tap, 1.0):g}: {AGAIN}, or use the same here"
-            )
     if not additive(config.statistics) and not saved.has_quantiles:
         raise InputError(
             f"{name} has none of the ranks that statistic {config.statistic} compares: {AGAIN} "
@@ -249,10 +244,30 @@ def check_saved_style(
             f"{name} has targets for results of {', '.join(map(str, saved.known))} px on the "
             f"longest side, and none for {missing[-1]} px: {AGAIN} and --size {max(sides)}"
         )
-    widths = {tap: network.architecture.width(tap) for tap in taps}
-    if any(len(of[tap]["total"]) != width for of in saved.known.values()
-           for tap, width in widths.items()):  # fmt: skip
-        raise InputError(f"{name} does not fit the network that it names: {AGAIN}")
+
+
+def _check_settings(saved: SavedStyle, config: StylizeConfig) -> None:
+    """Refuse a file that was made with other settings, where they matter."""
+    compared = [
+        (f"made with {name}", saved.settings.get(name), value)
+        for name, value in settings_that_matter(config).items()
+    ]
+    guide = saved.settings.get("guide", config.guide)
+    compared.append(("made of masked pictures with guide", guide, config.guide))
+    for words, made_with, asked in compared:
+        if made_with != asked:
+            raise InputError(
+                f"{saved.source} was {words} {made_with}, not {asked}: {AGAIN}, or use the same "
+                "here"
+            )
+    for tap in config.style_loss_layers:
+        ours = config.layer_scales.get(tap, 1.0)
+        theirs = saved.settings["scales"].get(tap, 1.0)
+        if ours != theirs:
+            raise InputError(
+                f"{saved.source} was made with style_scales {theirs:g} for {tap}, not {ours:g}: "
+                f"{AGAIN}, or use the same here"
+            )
 
 
 def _arrays(data: bytes) -> dict[str, np.ndarray]:
@@ -265,20 +280,23 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _by_side(arrays: dict[str, np.ndarray], sides: Any, taps: Any) -> dict[int, Any]:
-    known: dict[int, dict[str, dict[str, np.ndarray]]] = {}
-    for side in sorted(int(side) for side in sides):
-        known[side] = {}
-        for tap in taps:
-            total = arrays[f"{side}/{tap}/total"]
-            of = {"products": arrays[f"{side}/{tap}/products"], "total": total}
-            shapes = {"products": total.shape * 2, "total": total.shape}
-            if (ranks := arrays.get(f"{side}/{tap}/quantiles")) is not None:
-                of["quantiles"], shapes["quantiles"] = ranks, (COUNT, *total.shape)
-            for part, array in of.items():
-                fits = array.shape == shapes[part] and array.dtype == np.float32
-                if total.ndim != 1 or not fits or not np.isfinite(array).all():
-                    raise ValueError
-            known[side][tap] = of
-    if not known or not known[min(known)]:
+    known = {
+        side: {tap: _of_tap(arrays, f"{side}/{tap}") for tap in taps}
+        for side in sorted(int(side) for side in sides)
+    }
+    if not known or not taps:
         raise ValueError
     return known
+
+
+def _of_tap(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    total = arrays[f"{name}/total"]
+    shapes = {"products": total.shape * 2, "total": total.shape}
+    if f"{name}/quantiles" in arrays:
+        shapes["quantiles"] = (COUNT, *total.shape)
+    parts = {part: arrays[f"{name}/{part}"] for part in shapes}
+    for part, array in parts.items():
+        fits = array.shape == shapes[part] and array.dtype == np.float32
+        if total.ndim != 1 or not fits or not np.isfinite(array).all():
+            raise ValueError
+    return parts

@@ -24,8 +24,8 @@ from samples import landscape, noise, waves
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, load_image, save_image
 from jaxstyle.images.transparency import filled
-from jaxstyle.run.level_pictures import content_at, presented, style_at
-from jaxstyle.run.level_targets import start_of
+from jaxstyle.run.final_colours import in_final_colours
+from jaxstyle.run.level import Level
 
 JUNK = np.asarray(noise(HEIGHT, WIDTH - 20, seed=8)) > 0.5
 """As far from anything as colours can be."""
@@ -60,10 +60,10 @@ def test_transparent_pixels_stay_and_have_no_say(tmp_path):
 
 def test_nor_have_they_at_another_size():
     jobs = [job_of(transparent(hidden), size=40) for hidden in (0.0, JUNK)]
-    one, other = ((start_of(job), targets_of(job).content["relu2_1"]) for job in jobs)
+    one, other = ((Level(job, 0).start(), targets_of(job).content["relu2_1"]) for job in jobs)
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
-    shown = [presented(job, start_of(job), 0) for job in jobs]
+    shown = [in_final_colours(Level(job, 0), Level(job).start(), 0) for job in jobs]
     np.testing.assert_array_equal(shown[0][:, :16], shown[1][:, :16])
     assert np.abs(shown[0] - shown[1])[:, 20:].mean() > 0.3
 
@@ -91,15 +91,15 @@ def test_hidden_colours_are_in_no_histogram_and_no_mean(settings):
     found = []
     for hidden in (0.0, 1.0):
         job = job_of(transparent(hidden), half_hidden_style(hidden), **settings)
-        shown = presented(job, np.asarray(noise(HEIGHT, WIDTH)), 0)[:, :20]
-        found.append((shown, style_at(job, 0)))
+        shown = in_final_colours(Level(job, 0), np.asarray(noise(HEIGHT, WIDTH)))[:, :20]
+        found.append((shown, Level(job, 0).style()))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_histogram_matched_before_is_that_of_what_is_seen():
     settings = {"color": "match-before", "color_method": "histogram"}
-    style = style_at(job_of(transparent(), half_hidden_style(0.0), **settings), 0)
+    style = Level(job_of(transparent(), half_hidden_style(0.0), **settings), 0).style()
     found = np.sort(style[:, :18].reshape(-1, 3), axis=0)
     expected = np.sort(CONTENT[:, :20].reshape(-1, 3), axis=0)
     at = (np.linspace(0, len(rows) - 1, 101).astype(int) for rows in (found, expected))
@@ -135,7 +135,7 @@ def test_hidden_colours_do_not_come_out_where_a_picture_is_made_smaller():
     for hidden in (0.0, 1.0):
         large[:, 41:, :3] = hidden
         jobs.append(job_of(large.astype(np.float32)))
-    one, other = (content_at(job, 0) for job in jobs)
+    one, other = (Level(job, 0).content() for job in jobs)
     np.testing.assert_array_equal(one, other)
 
 
@@ -146,7 +146,7 @@ def test_a_start_that_hides_colours_does_not_begin_with_them(tmp_path):
         rgb = np.asarray(waves(HEIGHT, WIDTH)).copy()
         rgb[30:] = hidden
         save_image(tmp_path / "start.png", rgb, alpha=alpha)
-        starts.append(start_of(job_of(init=str(tmp_path / "start.png"))))
+        starts.append(Level(job_of(init=str(tmp_path / "start.png")), 0).start())
     np.testing.assert_array_equal(starts[0], starts[1])
 
 

@@ -16,7 +16,7 @@ from jaxstyle.network.convolution import convolve3x3
 from jaxstyle.network.network import Network
 from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.vgg import features, random_params
-from jaxstyle.run.from_config import model_in_force
+from jaxstyle.run.job import model_in_force
 
 
 def drawn(*shape: int) -> np.ndarray:

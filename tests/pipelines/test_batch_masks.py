@@ -16,7 +16,7 @@ from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import batch
 from jaxstyle.images import save_image
 from jaxstyle.pipelines.batch import prepare_many, stylize_many
-from jaxstyle.pipelines.batch_masks import with_masks
+from jaxstyle.pipelines.batch_masks import read_again
 from jaxstyle.pipelines.chunks import Limits
 from jaxstyle.pipelines.grouping import Cell, grouped, guide_key
 from jaxstyle.pipelines.video import stylize_video
@@ -84,13 +84,13 @@ def test_masks_of_one_picture_are_put_away_until_it_runs(folder):
     for seed, light in enumerate(jobs):
         away = [light.regions[0].mask, light.freeze]
         assert [mask.values.strides for mask in away] == [(0, 0), (0, 0)]
-        job: Any = with_masks(light)
+        job: Any = read_again(light)
         np.testing.assert_array_equal(job.regions[0].mask.values, half(8 + 4 * seed))
         np.testing.assert_array_equal(job.freeze.values, half(8 + 4 * seed, right=True))
         assert job.regions[1].mask is jobs[0].regions[1].mask
     save_image(folder / "left" / "p0.png", np.ones((24, 32, 3), np.float32))
     with pytest.raises(InputError, match=r"left/p0\.png has changed since the batch began"):
-        with_masks(jobs[0])
+        read_again(jobs[0])
 
 
 def test_a_picture_without_its_mask_fails_alone(folder):

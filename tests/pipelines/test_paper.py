@@ -29,8 +29,9 @@ from jaxstyle.pipelines.paper import (
     set_label,
     texture,
 )
-from jaxstyle.run.from_config import objective_of, weights_of
-from jaxstyle.run.level_targets import targets_at
+from jaxstyle.run.job import objective_of, weights_of
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 
 SMALL = {"size": 64, "steps": 6, "levels": 1}
 
@@ -122,7 +123,11 @@ def test_nothing_marks_the_border_of_a_seamless_texture(style):
     for seamless in (True, False):
         job = prepare_texture(style, 48, 64, seamless=seamless)
         objective, model = objective_of(job.config), model_of(job.network)
-        arguments = model, targets_at(job, objective, model, 0), weights_of(job.config)
+        arguments = (
+            model,
+            TargetMaker(Level(job, 0), objective, model).targets(),
+            weights_of(job.config, objective),
+        )
         image = np.random.default_rng(0).random((64, 48, 3), np.float32)
         rolled = np.roll(image, (16, 32), (0, 1))
         evaluate = jax.jit(objective)

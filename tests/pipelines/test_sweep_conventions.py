@@ -11,9 +11,9 @@ from grids import CONTENT, SMALL, STYLE, results, small
 from jaxstyle.objective.conventions import CONVENTIONS
 from jaxstyle.objective.pytrees import Terms, model_of
 from jaxstyle.pipelines.axes import Axis
-from jaxstyle.run.from_config import objective_of, weights_of
-from jaxstyle.run.job import Job
-from jaxstyle.run.level_targets import start_of, targets_at
+from jaxstyle.run.job import Job, objective_of, weights_of
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import prepare
 
 
@@ -42,7 +42,7 @@ def loss_of_start(job: Job) -> tuple[float, Terms]:
     """By nothing but the job's own objective."""
     objective, model = objective_of(job.config), model_of(job.network)
     with jax.disable_jit():
-        targets = targets_at(job, objective, model, 0)
-        start = jnp.asarray(start_of(job))
-        loss, terms = objective.loss(start, model, targets, weights_of(job.config))
+        targets = TargetMaker(Level(job, 0), objective, model).targets()
+        start = jnp.asarray(Level(job, 0).start())
+        loss, terms = objective.loss(start, model, targets, weights_of(job.config, objective))
     return float(loss), terms

@@ -20,10 +20,11 @@ from jaxstyle.images import save_image
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.run import checkpoint as module
-from jaxstyle.run.checkpoint import Begun, Checkpoint, Keeper
+from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState, files_in
 from jaxstyle.run.checkpoint_file import read_checkpoint, write_checkpoint
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.job import Job
+from jaxstyle.run.level import Level
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 
@@ -244,10 +245,10 @@ def test_a_level_that_ran_out_of_memory_is_kept_as_it_went_on(path, monkeypatch)
 
     plain = coarse_to_fine.minimise_level
 
-    def exhausted(job: Job, *rest: Any) -> Any:
-        if job.config.strategy == "whole":
+    def exhausted(level: Level, *rest: Any) -> Any:
+        if level.job.config.strategy == "whole":
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
-        return plain(job, *rest)
+        return plain(level, *rest)
 
     monkeypatch.setattr(coarse_to_fine, "minimise_level", exhausted)
     job = job_of(tile=32, strategy="whole")
@@ -320,7 +321,7 @@ def test_writing_takes_a_tenth_of_the_time_at_most(path, monkeypatch):
         now[0] += 4
 
     monkeypatch.setattr(module, "write_checkpoint", write)
-    start = Begun(job_of())
+    start = RunState(job_of(), 0, CONTENT)
     keeper = Keeper(Checkpoint(path, every_seconds=10), start)
     for step in range(1, 100):
         now[0] += 1
@@ -329,3 +330,12 @@ def test_writing_takes_a_tenth_of_the_time_at_most(path, monkeypatch):
             start, Progress(step, 1.0, None, 1.0, 0.0, lambda: CONTENT, lambda taken=taken: taken)
         )
     assert written == [10, 50, 90]
+
+
+def test_files_are_kept_beside_the_state(path, expected):
+    files = {"frame-00002.png": b"\x89PNG\r\n", "empty": b""}
+    run_until(6, job_of(), Checkpoint(path, 1, files=files))
+    content = read_checkpoint(path)
+    assert content is not None
+    assert files_in(content[1]) == files
+    same(run(job_of(), None, Checkpoint(path)), expected)

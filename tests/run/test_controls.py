@@ -30,7 +30,8 @@ from jaxstyle.images import save_image
 from jaxstyle.objective.statistics import STATISTICS
 from jaxstyle.pipelines.sweep import sweep
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.job import goals_of, objective_of_job, weights_of_job
+from jaxstyle.run.job import Job
+from jaxstyle.run.level import Level
 from jaxstyle.run.record import record_of
 
 
@@ -62,8 +63,8 @@ def test_a_gram_blend_lies_between_and_blended_losses_add_up():
     blend = targets_of(job_of(style=both)).style
     assert_alike(blend, jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, *grams))
     job = job_of(style=both, blend="losses")
-    assert objective_of_job(job).regions == (0, 0)
-    assert [goal.weight for goal in goals_of(job)] == pytest.approx([0.75, 0.25])
+    assert job.objective.regions == (0, 0)
+    assert [goal.weight for goal in job.goals] == pytest.approx([0.75, 0.25])
     _, terms, gradient = evaluated(job)
     for tap, term in terms.style_layers.items():
         shares = 0.75 * first[1].style_layers[tap] + 0.25 * second[1].style_layers[tap]
@@ -95,16 +96,20 @@ def test_layers_see_the_style_at_their_own_scale():
     )
 
 
+def first_weights(job: Job) -> Weights:
+    return Level(job, 0).weights(job.objective)
+
+
 def test_layers_change_their_factor_from_the_coarsest_level_to_the_last():
     job = job_of(size=72, levels=3, coarse_layers="relu1_1:0,relu2_1:3")
-    plain = weights_of_job(job_of(size=72, levels=3), 0)
+    plain = first_weights(job_of(size=72, levels=3))
     for level, factors in enumerate(((0, 3), (0.5, 2), (1, 1))):
-        found = weights_of_job(job, level)
+        found = Level(job, level).weights(job.objective)
         assert [found.style_factors[tap] for tap in ("relu1_1", "relu2_1")] == list(factors)
         assert found.content_factors == {"relu2_1": factors[1]}
         assert found.style_layers == plain.style_layers
     alone = job_of(levels=1, coarse_layers="relu1_1:0")
-    assert_alike(weights_of_job(alone, 0), weights_of_job(job_of(levels=1), 0), most=0)
+    assert_alike(first_weights(alone), first_weights(job_of(levels=1)), most=0)
 
 
 @pytest.mark.parametrize("convention", ["jaxstyle", "johnson"])

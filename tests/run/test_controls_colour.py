@@ -9,9 +9,9 @@ from samples import noise
 
 from jaxstyle.images.color_matching import COLOR_MAPS, match_histograms
 from jaxstyle.images.luminance import luminance
+from jaxstyle.run.final_colours import in_final_colours
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.level_pictures import presented, style_at
-from jaxstyle.run.level_targets import start_of
+from jaxstyle.run.level import Level
 
 NOISE = np.asarray(noise(HEIGHT, WIDTH))
 
@@ -48,15 +48,15 @@ PALE = 0.4 + 0.2 * CONTENT
 @pytest.mark.parametrize("method", COLOR_MAPS)
 def test_matched_before_the_style_has_the_contents_mean_and_covariance(method):
     job = job_of(PALE, color="match-before", color_method=method)
-    for found, expected in zip(moments_of(style_at(job, 0)), moments_of(PALE), strict=True):
+    for found, expected in zip(moments_of(Level(job, 0).style()), moments_of(PALE), strict=True):
         np.testing.assert_allclose(found, expected, atol=2e-5)
-    plain = moments_of(style_at(job_of(PALE), 0))
+    plain = moments_of(Level(job_of(PALE), 0).style())
     assert np.abs(plain[0] - moments_of(PALE)[0]).max() > 0.05
 
 
 def test_matched_before_luminance_has_the_contents_mean_and_variance():
     job = job_of(PALE, color="luminance")
-    style = style_at(job, 0)
+    style = Level(job, 0).style()
     assert (np.ptp(style, axis=-1) == 0).all()
     found, expected = style[..., 0], luminance(PALE)
     assert found.mean() == pytest.approx(float(expected.mean()), abs=1e-4)
@@ -81,7 +81,7 @@ def test_a_saturation_of_0_is_grey_and_of_1_nothing():
 def test_matched_before_no_colour_is_cut_off(method):
     """Of a content in strong colours too, the moments are its very own."""
     strong = np.clip(3 * CONTENT - 1, 0, 1)
-    style = style_at(job_of(strong, color="match-before", color_method=method), 0)
+    style = Level(job_of(strong, color="match-before", color_method=method), 0).style()
     assert style.min() < 0 or style.max() > 1
     for found, expected in zip(moments_of(style), moments_of(strong), strict=True):
         np.testing.assert_allclose(found, expected, atol=2e-5)
@@ -91,7 +91,7 @@ def test_matched_before_no_colour_is_cut_off(method):
 def test_what_a_mask_leaves_of_a_style_has_the_contents_colours(color):
     mask = np.zeros(STYLE.shape[:2], np.float32)
     mask[:, :12] = 1
-    style = style_at(job_of(PALE, Style(STYLE, mask=mask), color=color), 0)
+    style = Level(job_of(PALE, Style(STYLE, mask=mask), color=color), 0).style()
     expected = PALE if color == "match-before" else np.repeat(luminance(PALE)[..., None], 3, -1)
     for found, wanted in zip(moments_of(style[:, :12]), moments_of(expected), strict=True):
         np.testing.assert_allclose(found, wanted, atol=2e-5)
@@ -101,29 +101,31 @@ def test_a_style_of_one_region_takes_the_colours_of_that_region():
     masks = [columns(0, 20), columns(20, 40)]
     job = job_of(PALE, [STYLE, OTHER], masks=masks, color="match-before")
     for style, part in zip(job.styles, (PALE[:, :20], PALE[:, 20:]), strict=True):
-        found = style_at(job, 0, style)
+        found = Level(job, 0).style(style)
         for one, wanted in zip(moments_of(found), moments_of(part), strict=True):
             np.testing.assert_allclose(one, wanted, atol=2e-5)
     everywhere = job_of(PALE, STYLE, masks=masks, color="match-before")
-    found = moments_of(style_at(everywhere, 0))
+    found = moments_of(Level(everywhere, 0).style())
     np.testing.assert_allclose(found[0], moments_of(PALE)[0], atol=2e-5)
 
 
 def test_with_a_freeze_the_whole_has_the_contents_mean_and_covariance():
     job = job_of(PALE, color="match-after", freeze=columns(25, 40))
-    shown = presented(job, 0.3 + 0.1 * NOISE, 0)
+    shown = in_final_colours(Level(job, 0), 0.3 + 0.1 * NOISE)
     np.testing.assert_array_equal(shown[:, 25:], PALE[:, 25:])
     for found, expected in zip(moments_of(shown), moments_of(PALE), strict=True):
         np.testing.assert_allclose(found, expected, atol=2e-5)
     all_frozen = job_of(PALE, color="match-after", freeze=columns(0, 40))
-    np.testing.assert_array_equal(presented(all_frozen, NOISE, 0), PALE)
+    np.testing.assert_array_equal(in_final_colours(Level(all_frozen, 0), NOISE), PALE)
 
 
 def test_a_style_of_weight_0_gives_neither_histogram_nor_start():
     styles = [Style(OTHER, 0), STYLE]
     job, alone = (job_of(style=style, match_histogram=True) for style in (styles, STYLE))
-    np.testing.assert_array_equal(presented(job, NOISE, 0), presented(alone, NOISE, 0))
-    starts = [start_of(job_of(style=style, init="style")) for style in (styles, STYLE)]
+    np.testing.assert_array_equal(
+        in_final_colours(Level(job, 0), NOISE), in_final_colours(Level(alone, 0), NOISE)
+    )
+    starts = [Level(job_of(style=style, init="style"), 0).start() for style in (styles, STYLE)]
     np.testing.assert_array_equal(starts[0], starts[1])
 
 
@@ -134,10 +136,10 @@ def ordered(picture: np.ndarray, count: int = 64) -> np.ndarray:
 
 def test_the_histogram_of_several_styles_lies_between_theirs():
     styles = [Style(STYLE, 3), Style(OTHER, 1)]
-    shown = presented(job_of(style=styles, match_histogram=True), NOISE, 0)
+    shown = in_final_colours(Level(job_of(style=styles, match_histogram=True), 0), NOISE)
     between = 0.75 * ordered(STYLE) + 0.25 * ordered(OTHER)
     np.testing.assert_allclose(ordered(shown), between, atol=0.02)
-    twice = presented(job_of(style=[STYLE, STYLE], match_histogram=True), NOISE, 0)
+    twice = in_final_colours(Level(job_of(style=[STYLE, STYLE], match_histogram=True), 0), NOISE)
     once = match_histograms(NOISE, STYLE)
     np.testing.assert_allclose(twice, once, atol=1e-5)
 
@@ -145,7 +147,7 @@ def test_the_histogram_of_several_styles_lies_between_theirs():
 def test_each_region_has_the_histogram_of_its_style():
     masks = [columns(0, 16), columns(16, 30)]
     job = job_of(style=[STYLE, OTHER], masks=masks, match_histogram=True)
-    shown = presented(job, NOISE, 0)
+    shown = in_final_colours(Level(job, 0), NOISE)
     np.testing.assert_allclose(ordered(shown[:, :16]), ordered(STYLE), atol=0.02)
     np.testing.assert_allclose(ordered(shown[:, 16:30]), ordered(OTHER), atol=0.02)
     np.testing.assert_array_equal(shown[:, 30:], NOISE[:, 30:])

@@ -26,7 +26,6 @@ from jaxstyle import stylize
 from jaxstyle.errors import InputError
 from jaxstyle.images import resize
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.job import goals_of
 
 REACH = 6
 """How far a gradient of relu2_1 goes beyond the pixels that its positions cover."""
@@ -88,7 +87,7 @@ def test_regions_count_by_their_area_and_weight():
 def test_which_style_goes_to_which_region():
     def told(style, count, **settings):
         masks = [columns(8 * k, 8 * k + 8) for k in range(count)]
-        goals = goals_of(job_of(style=style, masks=masks, **settings))
+        goals = job_of(style=style, masks=masks, **settings).goals
         names = {STYLE.shape: "s", OTHER.shape: "o"}
         return [(g.region, "".join(names[s.picture.rgb.shape] for s, _ in g.styles)) for g in goals]
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture, save_image
-from jaxstyle.run.inputs import Style, cropped, read_contents, read_regions, read_styles
+from jaxstyle.run.inputs import Style, read_contents, read_regions, read_styles
+from jaxstyle.run.style_pictures import cropped
 
 
 @pytest.fixture
@@ -233,3 +234,11 @@ def test_pairs_and_a_lone_mask_are_what_they_look_like(tmp_path):
     assert [style.weight for style in read_styles((picture, 0.4))] == [0.4]
     save_image(tmp_path / "mask.png", np.ones((8, 8, 3), np.float32))
     assert len(read_regions(str(tmp_path / "mask.png"))) == 1
+
+
+def test_what_holds_arrays_is_compared_by_identity():
+    """By fields there would be no single truth value, or a second one on another Python."""
+    one, other = (read_styles((np.zeros((8, 8, 3)), 1.0))[0] for _ in range(2))
+    assert one == one and one != other
+    assert one.picture != other.picture
+    assert len({one, other}) == 2

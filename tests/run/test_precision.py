@@ -10,8 +10,9 @@ from jax.extend.core import jaxprs_in_params
 
 from jaxstyle import StylizeConfig, stylize
 from jaxstyle.objective.pytrees import model_of
-from jaxstyle.run.from_config import objective_of, precision_in_force, weights_of
-from jaxstyle.run.level_targets import targets_at
+from jaxstyle.run.job import objective_of, precision_in_force, weights_of
+from jaxstyle.run.level import Level
+from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import prepare
 
 SETTINGS = {"size": 64, "levels": 1, "steps": 4}
@@ -27,7 +28,11 @@ def convolutions(precision: str, pictures) -> set[tuple[str, str]]:
     """(precision, dtype) of every convolution in the program, as JAX hands it to XLA."""
     job = prepare(*pictures, precision=precision, **SETTINGS)
     objective, model = objective_of(job.config), model_of(job.network)
-    arguments = model, targets_at(job, objective, model, 0), weights_of(job.config)
+    arguments = (
+        model,
+        TargetMaker(Level(job, 0), objective, model).targets(),
+        weights_of(job.config, objective),
+    )
     with precision_in_force(job.config):
         program = jax.make_jaxpr(objective)(jnp.zeros((48, 64, 3)), *arguments)
     found = set()
@@ -62,7 +67,10 @@ def test_gradients_against_float64(pictures):
     """float32 to 1e-5; bfloat16 to a few per cent, and a run with it is as good."""
     job = prepare(*pictures, **SETTINGS)
     objective, model = objective_of(job.config), model_of(job.network)
-    targets, weights = targets_at(job, objective, model, 0), weights_of(job.config)
+    targets, weights = (
+        TargetMaker(Level(job, 0), objective, model).targets(),
+        weights_of(job.config, objective),
+    )
     picture = np.random.default_rng(1).random((48, 64, 3), np.float32)
     with jax.enable_x64(True):
         wide = jax.tree.map(

@@ -21,7 +21,7 @@ from jaxstyle.optimize.loop import _advance
 from jaxstyle.pipelines.chunks import Limits
 from jaxstyle.pipelines.sweep import sweep
 from jaxstyle.run import minimise
-from jaxstyle.run.from_config import algorithm_of, objective_of, weights_of
+from jaxstyle.run.job import algorithm_of, objective_of, weights_of
 from jaxstyle.run.memory_estimate import (
     HOST_PICTURES_WHOLE,
     PICTURE,
@@ -59,7 +59,7 @@ def test_the_estimate_is_what_xla_plans(pictures, side, optimizer):
         )
     )
     state = jax.eval_shape(algorithm.init, picture)
-    arguments = model, targets, weights_of(job.config)
+    arguments = model, targets, weights_of(job.config, objective)
     program = _advance.lower(
         state, arguments, evaluate=objective, algorithm=algorithm, fused=1
     ).compile()

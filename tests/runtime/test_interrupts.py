@@ -62,7 +62,7 @@ def test_before_the_first_step_is_one_line_too(tmp_path, monkeypatch, capsys):
     def pressed(*_given, **_options):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("jaxstyle.run.coarse_to_fine.start_of", pressed)
+    monkeypatch.setattr("jaxstyle.run.level.Level.start", pressed)
     command = ["stylize", "c.png", "c.png", "-o", "out.png", "--size", "32", "--weights", "slim"]
     assert main([*command, "--quiet"]) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -78,13 +78,14 @@ def checkpoint_from(
     output: Path,
     say: Callable[[str], None],
     note: Mapping[str, Any] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Checkpoint | None:
     """Where the run is kept; None where that is not asked for, or the command has no such option.
 
     Args:
         output: where the result will be, for ``jaxstyle resume``.
         say: told where a run goes on, and when the file cannot be written.
-        note: JSON values to keep in it as they are when it is written.
+        note, files: JSON values and bytes to keep in it as they are when it is written.
 
     Raises:
         InputError: an option makes no sense.
@@ -99,22 +100,24 @@ def checkpoint_from(
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
     note = {"output": os.path.abspath(output), **(note or {})}
-    return Checkpoint(path, steps, seconds, note, say)
+    return Checkpoint(path, steps, seconds, note, say, {} if files is None else files)
 
 
-def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
-    """What a checkpoint holds of what ``Recorder`` has kept, and the steps that were made by then.
+def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, bytes], int]:
+    """What ``Recorder.go_on`` takes from a checkpoint: note, files and the steps made by then.
 
     Raises:
         InputError: it is damaged.
     """
+    from jaxstyle.run.checkpoint import files_in
     from jaxstyle.run.checkpoint_file import read_checkpoint
 
     found = read_checkpoint(path)
     if found is None:
-        return {}, 0
-    about, _ = found
-    return about["note"].get("recording", {}), sum(map(len, about["losses"]))
+        return {}, {}, 0
+    about, arrays = found
+    recording = about["note"].get("recording", {})
+    return recording, files_in(arrays), sum(map(len, about["losses"]))
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:

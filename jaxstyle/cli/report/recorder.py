@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import io
 import itertools
 import os
@@ -98,7 +97,8 @@ class Recorder:
         writes: False in all but one of several processes: they keep pace, and write nothing.
 
     Attributes:
-        note: JSON values, always up to date, from which another recorder can go on.
+        note: JSON values, always up to date, from which another recorder can go on,
+        files: and the frames that go with them, as PNG.
         problems: why files could not be written.
 
     Raises:
@@ -127,17 +127,17 @@ class Recorder:
         options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
         self.note: dict[str, Any] = {
             "options": options,
-            "frames": [],
             "curves": self.curves,
             "breaks": self.breaks,
         }
+        self.files: dict[str, bytes] = {}
         self._check()
 
-    def go_on(self, kept: Mapping[str, Any], done: int) -> str:
+    def go_on(self, kept: Mapping[str, Any], files: Mapping[str, bytes], done: int) -> str:
         """Take over what a run has recorded that was cut off.
 
         Args:
-            kept: its ``note``, empty if there is none.
+            kept, files: its ``note`` and ``files``, empty if there are none.
             done: steps that it had made.
 
         Returns:
@@ -149,10 +149,11 @@ class Recorder:
         self.breaks.extend(kept.get("breaks", []))
         missing = ["--loss-plot"] if self.loss_plot and len(self.curves["total"]) < done else []
         if self.strip or self.animation:
-            there = {step: text for step, text in kept.get("frames", []) if step in self.shown}
-            self.frames += [(step, _picture(text)) for step, text in there.items()]
-            self.note["frames"] += [[step, text] for step, text in there.items()]
-            if any(step <= done and step not in there for step in self.shown):
+            for step in sorted(self.shown):
+                if (content := files.get(_frame_name(step))) is not None:
+                    self.files[_frame_name(step)] = content
+                    self.frames.append((step, _picture(content)))
+            if any(step <= done and _frame_name(step) not in files for step in self.shown):
                 missing += [f"--{name}" for name in FILES[:2] if getattr(self, name)]
         if not missing:
             return ""
@@ -176,7 +177,7 @@ class Recorder:
             self._write(step, picture)
         if step in self.shown and (self.strip or self.animation):
             self.frames.append((step, picture))
-            self.note["frames"].append([step, _text(picture)])
+            self.files[_frame_name(step)] = _png(picture)
 
     def finish(self, image: np.ndarray, caption: str) -> list[Path]:
         """Write strip, animation and plot.
@@ -246,16 +247,20 @@ class Recorder:
         return True
 
 
-def _text(picture: np.ndarray) -> str:
-    """A picture in 8 bits as text: that of a PNG."""
+def _frame_name(step: int) -> str:
+    return f"frame-{step:05d}.png"
+
+
+def _png(picture: np.ndarray) -> bytes:
+    """A picture in 8 bits."""
     file = io.BytesIO()
     pixels = np.rint(picture * 255).astype(np.uint8)
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return file.getvalue()
 
 
-def _picture(text: str) -> np.ndarray:
+def _picture(png: bytes) -> np.ndarray:
     from jaxstyle.images.pillow import open_image
 
-    with open_image(io.BytesIO(base64.b64decode(text))) as image:
+    with open_image(io.BytesIO(png)) as image:
         return np.asarray(image, np.float32) / np.float32(255)
