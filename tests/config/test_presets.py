@@ -16,8 +16,9 @@ from samples import landscape
 
 from jaxstyle.cli.main import build_parser, main
 from jaxstyle.cli.options.settings import add_settings, settings_from
-from jaxstyle.config.presets import PRESETS, johnson_tv_weight, preset_settings
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
+from jaxstyle.config.presets import PRESETS, johnson_tv_weight, preset_settings, with_preset
+from jaxstyle.config.settings_file import read_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, order_taps
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxstyle.config.fields import kind_of
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings
+from jaxstyle.config.settings_file import read_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.conventions import CONVENTIONS

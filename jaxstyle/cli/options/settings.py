@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxstyle.config.fields import kind_of
-from jaxstyle.config.presets import PRESETS
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
+from jaxstyle.config.presets import PRESETS, with_preset
+from jaxstyle.config.settings_file import read_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 
 
 def add_settings(
