@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from jaxstyle.errors import InputError
 
 HEADROOM = 0.8
@@ -142,6 +140,8 @@ def memory_in_use(
         devices: by default all of this process.
         statm: where Linux says how many pages are resident.
     """
+    import jax  # late: the command line reads amounts of memory, and its --help should be quick
+
     host, peak = _resident(statm)
     found = [device.memory_stats() for device in devices or jax.local_devices()]
     told = [statistics for statistics in found if statistics and "bytes_in_use" in statistics]

@@ -16,7 +16,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "figure3",
-        help="the paper's Figure 3: style layers against content over style",
         description="Figure 3 of Gatys et al. 2015 for any pair: growing sets of style layers "
         "down, content over style across, all in one vmapped program.",
         epilog="Example: jaxstyle figure3 photo.jpg painting.jpg -o figure3.png",

@@ -77,13 +77,13 @@ def checkpoint_from(
     arguments: argparse.Namespace,
     output: Path,
     say: Callable[[str], None],
-    note: Mapping[str, Any] | None = None,
+    note: Mapping[str, Any],
 ) -> Checkpoint | None:
     """Where the run is kept; None where that is not asked for, or the command has no such option.
 
     Args:
         output: where the result will be, for ``jaxstyle resume``.
-        say: told where a run goes on, and when the file cannot be written.
+        say: shows where a run goes on, and why the file cannot be written.
         note: JSON values to keep in it as they are when it is written.
 
     Raises:
@@ -98,7 +98,7 @@ def checkpoint_from(
     from jaxstyle.run.checkpoint import Checkpoint
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
-    note = {"output": os.path.abspath(output), **(note or {})}
+    note = {"output": os.path.abspath(output), **note}
     return Checkpoint(path, steps, seconds, note, say)
 
 
@@ -110,19 +110,15 @@ def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], int]:
     """
     from jaxstyle.run.checkpoint_file import read_checkpoint
 
-    found = read_checkpoint(path)
-    if found is None:
+    checkpoint = read_checkpoint(path)
+    if checkpoint is None:
         return {}, 0
-    about, _ = found
+    about, _ = checkpoint
     return about["note"].get("recording", {}), sum(map(len, about["losses"]))
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:
-    """Do as ``--deterministic`` says; before anything that uses devices.
-
-    Raises:
-        InputError: JAX has started already.
-    """
+    """Do as ``--deterministic`` says; before anything that uses devices, else an InputError."""
     if getattr(arguments, "deterministic", False):
         from jaxstyle.runtime.deterministic import set_flags
 
