@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -75,17 +76,39 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         set_deterministic(arguments)
         return arguments.run(arguments)
-    except InputError as error:
-        message = " ".join(str(error).split())
     except KeyboardInterrupt:
         print(LINE, file=sys.stderr)
         return EXIT_CODE
     except Exception as error:
-        if not is_out_of_memory(error):
+        message = _explained(error)
+        if not message:
             raise
-        message = "out of memory: use a smaller --size, fewer --history steps or --optimizer adam"
     print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
     return 2
+
+
+def _explained(error: Exception) -> str:
+    """What an error means to who gave the command, in one line; empty for one of our own making."""
+    alone = isinstance(error, InputError) and error.__context__ is None
+    if not alone and (platforms := os.environ.get("JAX_PLATFORMS")) and not _has_devices():
+        return (
+            f"JAX_PLATFORMS is {platforms!r}, and JAX finds no such devices here: unset it, or "
+            "install JAX for them"
+        )
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
+    if is_out_of_memory(error):
+        return "out of memory: use a smaller --size, fewer --history steps or --optimizer adam"
+    return ""
+
+
+def _has_devices() -> bool:
+    import jax
+
+    try:
+        return bool(jax.local_devices())
+    except Exception:  # a RuntimeError, or an AssertionError where a plugin is missing
+        return False
 
 
 if __name__ == "__main__":

@@ -357,3 +357,16 @@ def test_time_limit(pictures, capsys):
     assert stylize(*options) == 0
     assert json.loads(capsys.readouterr().out)["reason"] == "max_seconds"
     assert time.perf_counter() - started < 60
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "banana"])
+def test_platforms_that_are_not_there_are_one_line_that_names_the_variable(pictures, platforms):
+    command = [sys.executable, "-m", "jaxstyle", "stylize", "content.png", "style.png", *FAST]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": platforms}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        pytest.skip("they are there")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"jaxstyle stylize: error: JAX_PLATFORMS is '{platforms}', and JAX")
+    assert "Traceback" not in done.stderr
