@@ -7,12 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
-from jaxstyle.cli.options.outputs import (
-    add_sheet_options,
-    check_folder,
-    command_line,
-    ready_folder,
-)
+from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings
 from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS, NESTED

@@ -74,10 +74,7 @@ def parse_every(text: str) -> tuple[int | None, float]:
 
 
 def checkpoint_from(
-    arguments: argparse.Namespace,
-    output: Path,
-    say: Callable[[str], None],
-    note: Mapping[str, Any],
+    arguments: argparse.Namespace, output: Path, say: Callable[[str], None], note: Mapping[str, Any]
 ) -> Checkpoint | None:
     """Where the run is kept; None where that is not asked for, or the command has no such option.
 
