@@ -52,8 +52,7 @@ def run_grid(
     keep_compiled_programs()
     command = command_line()
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         grid = make(
             limits=limits, folder=folder, note={"command": command}, callback=reporter, **settings
         )

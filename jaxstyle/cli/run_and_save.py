@@ -75,8 +75,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
     for line in [*_introduction(job), *notes, *idle_settings(job.config, is_masked(job))]:
-        if line:
-            reporter.say(line)
+        reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None
 

@@ -103,8 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     batch.check(arguments)
     finished = batch.keep_finished() if arguments.resume else frozenset()
     with GridReporter(quiet=arguments.quiet or not batch.writes) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         if finished:
             reporter.say(f"{len(finished)} of {len(entries)} are there already")
         interrupted = batch.paint(limits, reporter, finished)

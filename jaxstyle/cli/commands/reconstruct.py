@@ -7,10 +7,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
+from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
 from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings
-from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS, NESTED
+from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import parse_layers
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -37,11 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=",".join(LAYERS),
         help="layers of the content, one panel each (default: %(default)s)",
     )
-    parser.add_argument(
-        "--layer-sets",
-        default="|".join(NESTED),
-        help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
-    )
+    add_layer_sets(parser)
     add_sheet_options(parser, "figure1.png")
     add_deterministic_option(parser)
     add_settings(parser, CONTENT_RECONSTRUCTION)
@@ -54,9 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("there is nothing to reconstruct: give --content, --style or both")
     settings = given_settings(arguments)
     layers = list(parse_layers(arguments.layers))
-    layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
-    for layer_set in layer_sets:
-        parse_layers(layer_set)
+    layer_sets = layer_sets_from(arguments)
     from jaxstyle.cli.report.reporters import PanelReporter
     from jaxstyle.images import check_writable, load_image
     from jaxstyle.pipelines.paper import reconstruct_content, reconstruct_style
@@ -75,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_compiled_programs()
     rows: dict[str, list[Panel]] = {}
     with PanelReporter(quiet=arguments.quiet) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         options: dict[str, Any] = {
             "callback": reporter.panel_step,
             "note": {"command": command_line()},

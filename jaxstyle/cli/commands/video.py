@@ -113,8 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     film.check([("the video", arguments.frames), *inputs_of(arguments, settings.get("init", ""))])
     keep_compiled_programs()
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         if opencv() is None:
             reporter.say(
                 "no optical flow without OpenCV: each frame starts from the last one as it is "

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jaxstyle.config.command_defaults import NESTED
 from jaxstyle.errors import InputError
+from jaxstyle.network.architecture import parse_layers
 
 
 def add_input_options(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +107,23 @@ def default_output(arguments: argparse.Namespace) -> Path:
     content, _ = without_options(arguments.content)
     stem = "style" if any(mark in style for mark in "*?[") else Path(style).stem
     return Path(f"{Path(content).stem}-{stem}.png")
+
+
+def add_layer_sets(parser: argparse.ArgumentParser) -> None:
+    """``--layer-sets``, which ``layer_sets_from`` reads."""
+    parser.add_argument(
+        "--layer-sets",
+        default="|".join(NESTED),
+        help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
+    )
+
+
+def layer_sets_from(arguments: argparse.Namespace) -> list[str]:
+    """The sets of style layers; an InputError for a layer that does not exist."""
+    layer_sets = [text.strip() for text in arguments.layer_sets.split("|")]
+    for layer_set in layer_sets:
+        parse_layers(layer_set)
+    return layer_sets
 
 
 def add_moved_options(parser: argparse.ArgumentParser) -> None:

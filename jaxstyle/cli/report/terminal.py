@@ -75,8 +75,8 @@ class Display(AbstractContextManager["Display"]):
         return self.bar is None or self.console.width >= ROOMY
 
     def say(self, line: str) -> None:
-        """Print one line, above the live display where there is one."""
-        if self.quiet:
+        """Print one line, above the live display where there is one; nothing for an empty one."""
+        if self.quiet or not line:
             return
         if self.console.is_terminal:
             self.console.print(line, markup=False)
