@@ -51,8 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(output, bits=config.bits)
     if arguments.distributed and config.mesh is None:
         raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
-    if arguments.distributed and arguments.preview is not None:
-        raise InputError("--preview shows a run of one process: leave it out with --distributed")
     join_if_asked(arguments)
     note, memory = {"command": command_line()}, memory_from(arguments)
     job = prepare(**inputs, config=config, note=note, max_memory=memory)

@@ -46,9 +46,11 @@ def join_if_asked(arguments: argparse.Namespace) -> None:
     """Join the other processes if ``--distributed`` says so; before anything that uses devices.
 
     Raises:
-        InputError: they do not find each other.
+        InputError: they do not find each other, or the run is to be watched.
     """
     if arguments.distributed:
+        if getattr(arguments, "preview", None) is not None or getattr(arguments, "open", False):
+            raise InputError("--preview shows the run of one process: leave out --distributed")
         from jaxstyle.runtime.processes import join
 
         join(arguments.coordinator, arguments.processes, arguments.process)

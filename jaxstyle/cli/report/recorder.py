@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import itertools
 import os
 from collections.abc import Callable, Mapping
@@ -118,15 +116,10 @@ class Recorder:
         self.problems: list[str] = []
         options = {name: getattr(arguments, name) for name in OPTIONS}
         options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
-        self.note: dict[str, Any] = {
-            "options": options,
-            "frames": [],
-            "curves": self.curves,
-            "breaks": self.breaks,
-        }
+        self.note = {"options": options, "curves": self.curves, "breaks": self.breaks}
 
     def go_on(self, kept: Mapping[str, Any], done: int) -> str:
-        """Take over what a run has recorded that was cut off.
+        """Take over the curves of a run that was cut off; its snapshots are not kept.
 
         Args:
             kept: its ``note``, empty if there is none.
@@ -141,12 +134,8 @@ class Recorder:
         self.breaks.extend(kept.get("breaks", []))
         cut_curves = self.options.loss_plot and len(self.curves["total"]) < done
         missing = ["--loss-plot"] if cut_curves else []
-        if self.keeps_frames:
-            frames = {step: text for step, text in kept.get("frames", []) if step in self.shown}
-            self.frames += [(step, _picture(text)) for step, text in frames.items()]
-            self.note["frames"] += [[step, text] for step, text in frames.items()]
-            if any(step <= done and step not in frames for step in self.shown):
-                missing += [f"--{name}" for name in FILES[:2] if getattr(self.options, name)]
+        if any(step <= done for step in self.shown):
+            missing += [f"--{name}" for name in FILES[:2] if getattr(self.options, name)]
         if not missing:
             return ""
         return f"{' and '.join(missing)}: what was before step {done} was not kept, and is missing"
@@ -170,7 +159,6 @@ class Recorder:
             self._write(step, picture)
         if step in self.shown and self.keeps_frames:
             self.frames.append((step, picture))
-            self.note["frames"].append([step, _text(picture)])
 
     def finish(self, image: np.ndarray, caption: str) -> list[Path]:
         """Write strip, animation and plot.
@@ -231,22 +219,3 @@ def _check(arguments: argparse.Namespace) -> None:
     for name, check in zip(FILES, checks, strict=True):
         if getattr(arguments, name) is not None:
             check(getattr(arguments, name))
-
-
-def _text(picture: np.ndarray) -> str:
-    """A picture in 8 bits as text: that of a PNG."""
-    import numpy as np
-    from PIL import Image
-
-    file = io.BytesIO()
-    pixels = np.rint(picture * 255).astype(np.uint8)
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _picture(text: str) -> np.ndarray:
-    import numpy as np
-    from PIL import Image
-
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-        return np.asarray(image, np.float32) / np.float32(255)
