@@ -44,7 +44,7 @@ def command_line() -> str:
 
     name, *rest = sys.argv
     program = Path(name).stem
-    if program in ("__main__", "cli"):
+    if program in ("__main__", "main"):  # python -m jaxstyle, or jaxstyle.cli.main
         program = "jaxstyle"
     return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
 
