@@ -133,7 +133,6 @@ class Batch:
     Attributes:
         jobs: of the entries that have one, by their index.
         rows: one per picture; ``message`` is empty once it is finished.
-        problem: why the manifest could not be written the last time; empty if it could.
     """
 
     WAITING = "not finished"
@@ -141,7 +140,7 @@ class Batch:
     def __init__(self, folder: Path, entries: Sequence[Entry], ending: str, writes: bool) -> None:
         from jaxstyle.run.record import record_of
 
-        self.entries, self.writes, self.problem = entries, writes, ""
+        self.entries, self.writes = entries, writes
         self.path = folder / "manifest.json"
         self.outputs = [folder / f"{entry.name}.{ending}" for entry in entries]
         self.jobs = {
@@ -154,16 +153,17 @@ class Batch:
         self.rows = [self._row(index) for index in range(len(entries))]
 
     def _row(self, index: int) -> dict[str, Any]:
-        entry = self.entries[index]
-        row = {"input": str(entry.source), "sha256": "", "output": "", "message": str(entry.job)}
-        job = self.jobs.get(index)
+        entry, job = self.entries[index], self.jobs.get(index)
+        row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": ""}
         if job is None:
-            return row
-        sha256 = job.contents[0].picture.sha256
-        row |= {"sha256": sha256, "output": self.outputs[index].name, "message": self.WAITING}
-        masks = [_file_of(region.mask) for region in job.regions]
-        frozen = {} if job.freeze is None else {"freeze": _file_of(job.freeze)}
-        return {**row, **({"masks": masks} if masks else {}), **frozen}
+            return {**row, "message": str(entry.job)}
+        row["sha256"] = job.contents[0].picture.sha256
+        row |= {"output": self.outputs[index].name, "message": self.WAITING}
+        if job.regions:
+            row["masks"] = [_file_of(region.mask) for region in job.regions]
+        if job.freeze is not None:
+            row["freeze"] = _file_of(job.freeze)
+        return row
 
     def check(self, arguments: argparse.Namespace) -> None:
         """Refuse to write over what is read, and make the folder.
@@ -195,11 +195,10 @@ class Batch:
         finished = frozenset(gather(made)[0])
         for index in finished:
             row = self.rows[index]
-            old = earlier.get(row["output"], {})
-            same = old.get("sha256") == row["sha256"] and old.get("message") == ""
-            output_sha256 = sha256_of(self.outputs[index])
-            kept = {**(old if same else {}), **row, "message": "", "output_sha256": output_sha256}
-            self.rows[index] = kept
+            row |= {"message": "", "output_sha256": sha256_of(self.outputs[index])}
+            figures = earlier.get(row["output"], {})
+            if figures.get("sha256") == row["sha256"] and figures.get("message") == "":
+                self.rows[index] = {**figures, **row}
         return finished
 
     def paint(self, limits: Limits, reporter: GridReporter, finished: frozenset[int]) -> bool:
@@ -216,7 +215,7 @@ class Batch:
                 for index, result in results.items():
                     interrupted |= self._take(index, result)
                 if self.writes:
-                    self.problem = write_manifest(self.path, self.manifest())
+                    write_manifest(self.path, self.manifest())  # if it fails, so will the last
         except KeyboardInterrupt:  # while a program was compiled, or the second one
             interrupted = True
         return interrupted
@@ -256,13 +255,13 @@ class Batch:
         """Write the manifest; a line for every picture that has failed, and for the manifest."""
         if not self.writes:
             return []
-        self.problem = write_manifest(self.path, self.manifest())
+        problem = write_manifest(self.path, self.manifest())
         failures = [
             f"{row['input']}: {' '.join(row['message'].split())}"
             for row in self.rows
             if row["message"] not in ("", self.WAITING)
         ]
-        return [*failures, *([self.problem] if self.problem else [])]
+        return [*failures, *filter(None, [problem])]
 
     def manifest(self) -> dict[str, Any]:
         """What the file holds."""
