@@ -1,15 +1,14 @@
 """Neural style transfer in JAX and Flax: Gatys, Ecker and Bethge (2015).
 
-``stylize`` does the main job; the modules hold its parts:
+``stylize`` does the main job. The packages, each of which imports only from those before it:
 
-- ``layers``, ``vgg``, ``network``, ``formats``: the feature network and its weight files
-- ``losses``, ``statistics``, ``regularisers``, ``conventions``: Gram matrices and their kin, what
-  weights mean
-- ``quantities``, ``objective``, ``targets``, ``tiling``, ``sharding``: loss and gradient, whole or
-  in parts
-- ``optimize``, ``pyramid``: L-BFGS, Adam, scipy; coarse to fine
-- ``config``, ``styles``, ``masks``, ``job``, ``levels``, ``api``: settings, inputs, the main job
-- ``grid``, ``batch``, ``video``, ``checkpoint``, ``replay``, ``cli``: many runs, long runs, again
+- ``runtime``: memory, processes, atomic files, Ctrl-C
+- ``network``: VGG in Flax, and its weight files
+- ``images``, ``optimize``, ``objective``: pictures in and out; L-BFGS, Adam, scipy; the loss
+- ``config``, ``display``: every setting; progress, sheets, the preview
+- ``run``: one picture, coarse to fine; checkpoints and replay
+- ``pipelines``: many pictures: sweeps, batches, videos, the paper's figures
+- ``cli``: the commands
 """
 
 from __future__ import annotations
@@ -66,27 +65,21 @@ __all__ = [
     "texture",
 ]
 
-_HOME = {
-    "Axis": "jaxstyle.pipelines.axes",
-    "Grid": "jaxstyle.pipelines.sweep",
-    "InputError": "jaxstyle.errors",
-    "LevelProgress": "jaxstyle.display.progress",
-    "NotebookProgress": "jaxstyle.display.notebook",
-    "Style": "jaxstyle.run.inputs",
-    "Stylized": "jaxstyle.run.result",
-    "StylizeConfig": "jaxstyle.config.stylize_config",
-    "axis": "jaxstyle.pipelines.axes",
-    "save_targets": "jaxstyle.run.save_style",
-    "stylize": "jaxstyle.run.stylize",
-    "stylize_many": "jaxstyle.pipelines.batch",
-    "stylize_video": "jaxstyle.pipelines.video",
-    "sweep": "jaxstyle.pipelines.sweep",
-    "compare_scales": "jaxstyle.pipelines.paper",
-    "compare_starts": "jaxstyle.pipelines.paper",
-    "figure3": "jaxstyle.pipelines.paper",
-    "reconstruct_content": "jaxstyle.pipelines.paper",
-    "reconstruct_style": "jaxstyle.pipelines.paper",
-    "texture": "jaxstyle.pipelines.paper",
+_HOMES = {
+    "config.stylize_config": "StylizeConfig",
+    "display.notebook": "NotebookProgress",
+    "display.progress": "LevelProgress",
+    "errors": "InputError",
+    "pipelines.axes": "Axis axis",
+    "pipelines.batch": "stylize_many",
+    "pipelines.paper": "compare_scales compare_starts figure3 reconstruct_content "
+    "reconstruct_style texture",
+    "pipelines.sweep": "Grid sweep",
+    "pipelines.video": "stylize_video",
+    "run.inputs": "Style",
+    "run.result": "Stylized",
+    "run.save_style": "save_targets",
+    "run.stylize": "stylize",
 }
 
 
@@ -95,6 +88,7 @@ avoid_wrong_reductions()
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: `jaxstyle --help` should not wait for Flax.
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    for module, names in _HOMES.items():
+        if name in names.split():
+            return getattr(import_module(f"jaxstyle.{module}"), name)
     raise AttributeError(f"module 'jaxstyle' has no attribute {name!r}")

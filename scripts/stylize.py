@@ -3,7 +3,7 @@
     python scripts/stylize.py examples/content.jpg examples/style.jpg -o out.png
 
 gives out.png, 512 px on its longest side, in one to two minutes on two CPU cores, offline.
-``--help`` lists all settings; ``jaxstyle stylize`` is the same program.
+``--help-all`` lists all settings; ``jaxstyle stylize`` is the same program.
 """
 
 import sys

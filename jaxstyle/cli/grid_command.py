@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import deterministic_note
 from jaxstyle.cli.options.limits import limits_from
-from jaxstyle.cli.options.outputs import check_folder, check_output, command_line
+from jaxstyle.cli.options.outputs import check_folder, command_line
 from jaxstyle.cli.options.overwrite_guard import CELL, Series, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import given_settings
-from jaxstyle.cli.report.sheets import failures, save_sheet, sheet_of
-from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
@@ -24,28 +22,29 @@ if TYPE_CHECKING:
 
 def run_grid(
     arguments: argparse.Namespace,
+    settings: dict[str, Any],
     make: Callable[..., Grid],
-    write: Callable[[Grid, str, dict[str, Any]], str],
+    write: Callable[[Grid, str], str],
     folder: Path | None,
 ) -> int:
     """Run ``make`` with the settings given, show its progress, and write what it gives.
 
     Args:
+        settings: see ``given_settings``.
         make: takes settings and ``limits``, ``folder``, ``note`` and ``callback``.
-        write: is called by the first process, with the grid, the command line and the settings
-            given; returns what to say of it.
+        write: is called by the first process, with the grid and the command line; returns what to
+            say of it.
         folder: of the cells' own files, if any.
 
     Returns:
         The exit code: 0; 1 if a cell has failed, or something could not be written; 130 if
         interrupted.
     """
-    settings = given_settings(arguments)
-    config_from(settings)  # a wrong setting is refused at once
     limits = limits_from(arguments)
     check_folder(folder)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.cli.report.reporters import GridReporter
+    from jaxstyle.cli.report.sheets import failures
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 
@@ -53,22 +52,21 @@ def run_grid(
     keep_compiled_programs()
     command = command_line()
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         grid = make(
             limits=limits, folder=folder, note={"command": command}, callback=reporter, **settings
         )
-    failed = bool(failures(grid))
+    failed = failures(grid)
     if is_first():
-        for line in failures(grid):
+        for line in failed:
             # What Ctrl-C has left is no surprise.
             show = reporter.say if grid.interrupted else _complain
             show(line)
         try:
-            reporter.say(write(grid, command, settings))
+            reporter.say(write(grid, command))
         except InputError as error:  # a full disk; the cells may be there all the same
             _complain(str(error))
-            failed = True
+            failed = [*failed, str(error)]
     if grid.interrupted:
         return EXIT_CODE
     return 1 if failed else 0
@@ -81,22 +79,22 @@ def _complain(line: str) -> None:
 
 def run_sheet(arguments: argparse.Namespace, make: Callable[..., Grid], *, title: str) -> int:
     """``run_grid`` for a command that leaves one sheet; see there."""
-    check_output(arguments.output)
-    init = given_settings(arguments).get("init", "")
-    series = [Series("--cells", arguments.cells, CELL)] if arguments.cells else []
-    check_overwriting(inputs_of(arguments, init), [("-o", arguments.output)], series)
+    settings = given_settings(arguments)
+    from jaxstyle.cli.report.sheets import save_sheet, sheet_of
+    from jaxstyle.images import check_writable
 
-    def write(grid: Grid, command: str, settings: dict[str, Any]) -> str:
-        record = {
-            "command": command,
-            "settings": settings,
-            "cells": [
-                {"labels": cell.labels, "loss": cell.result and cell.result.loss}
-                for cell in grid.cells
-            ],
-        }
+    check_writable(arguments.output)
+    series = [Series("--cells", arguments.cells, CELL)] if arguments.cells else []
+    inputs = inputs_of(arguments, settings.get("init", ""))
+    check_overwriting(inputs, [("-o", arguments.output)], series)
+
+    def write(grid: Grid, command: str) -> str:
+        cells = [
+            {"labels": cell.labels, "loss": cell.result and cell.result.loss} for cell in grid.cells
+        ]
         sheet = sheet_of(grid, title=title, caption=command, side=arguments.cell_size)
+        record = {"command": command, "settings": settings, "cells": cells}
         save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
         return f"{arguments.output}: {len(grid.cells)} cells"
 
-    return run_grid(arguments, make, write, arguments.cells)
+    return run_grid(arguments, settings, make, write, arguments.cells)

@@ -3,65 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from importlib import import_module
 
 from jaxstyle._version import __version__
+from jaxstyle.cli.options.parser import FullHelpParser, Parser
 from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.runtime.interrupts import EXIT_CODE, LINE, until_begun
 
+COMMANDS = {
+    "stylize": "paint a content picture in the style of another",
+    "convert-weights": "download or convert VGG weights, and verify them",
+    "plan": "memory and time of a run, before it runs",
+    "batch": "many pictures in the same style",
+    "video": "the frames of a video, each from the last",
+    "targets": "save what the network sees in a style, for many runs",
+    "sweep": "many runs at once, along any settings",
+    "figure3": "the paper's Figure 3: style layers against content over style",
+    "reconstruct": "the paper's Figure 1: pictures from single layers, and from their statistics",
+    "texture": "a picture of any size with the texture of another",
+    "compare": "one pair from several starts, or at several style scales",
+    "replay": "run again what is recorded in a picture",
+    "resume": "go on with a run that was cut off",
+}
+"""What each command does, for the help."""
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    # Imported late: they load JAX, and Ctrl-C should be in good hands by then.
-    from jaxstyle.cli.commands import (
-        batch,
-        compare,
-        figure3,
-        plan,
-        reconstruct,
-        replay,
-        resume,
-        stylize,
-        sweep,
-        targets,
-        texture,
-        video,
-    )
-    from jaxstyle.cli.commands.convert_weights import command as convert_weights
-
-    parser = Parser(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
+def build_parser(argv: Sequence[str]) -> Parser:
+    """The parser of a command line: whole for its command, of which alone the module is loaded."""
+    kind = FullHelpParser if "--help-all" in argv else Parser
+    parser = kind(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (
-        stylize,
-        convert_weights,
-        plan,
-        batch,
-        video,
-        targets,
-        sweep,
-        figure3,
-        reconstruct,
-        texture,
-        compare,
-        replay,
-        resume,
-    ):
-        command.add_parser(subparsers)
+    given = next((word for word in argv if word in COMMANDS), None)
+    for name, summary in COMMANDS.items():
+        if name == given:
+            module = {"convert-weights": "convert_weights.command"}.get(name, name)
+            import_module(f"jaxstyle.cli.commands.{module}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary)
     return parser
 
 
-def _parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     """As ``parse_args``, but styles may also follow after options."""
+    parser = build_parser(argv)
     arguments, rest = parser.parse_known_args(argv)
     late_styles = "more_styles" in arguments and not any(text.startswith("-") for text in rest)
     if rest and not late_styles:
@@ -79,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Ctrl-C (one line too, if there is nothing to save).
     """
     with until_begun():
-        return _run(_parsed(build_parser(), argv))
+        return _run(_parsed(sys.argv[1:] if argv is None else argv))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -88,17 +76,39 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         set_deterministic(arguments)
         return arguments.run(arguments)
-    except InputError as error:
-        message = " ".join(str(error).split())
     except KeyboardInterrupt:
         print(LINE, file=sys.stderr)
         return EXIT_CODE
     except Exception as error:
-        if not is_out_of_memory(error):
+        message = _explained(error)
+        if not message:
             raise
-        message = "out of memory: use a smaller --size, fewer --history steps or --optimizer adam"
     print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
     return 2
+
+
+def _explained(error: Exception) -> str:
+    """What an error means to who gave the command, in one line; empty for one of our own making."""
+    alone = isinstance(error, InputError) and error.__context__ is None
+    if not alone and (platforms := os.environ.get("JAX_PLATFORMS")) and not _has_devices():
+        return (
+            f"JAX_PLATFORMS is {platforms!r}, and JAX finds no such devices here: unset it, or "
+            "install JAX for them"
+        )
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
+    if is_out_of_memory(error):
+        return "out of memory: use a smaller --size, fewer --history steps or --optimizer adam"
+    return ""
+
+
+def _has_devices() -> bool:
+    import jax
+
+    try:
+        return bool(jax.local_devices())
+    except Exception:  # a RuntimeError, or an AssertionError where a plugin is missing
+        return False
 
 
 if __name__ == "__main__":

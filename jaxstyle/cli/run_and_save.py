@@ -11,11 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxstyle.cli.options.checkpoint import (
-    checkpoint_from,
-    deterministic_note,
-    recorded_in,
-)
+from jaxstyle.cli.options.checkpoint import checkpoint_from, deterministic_note, recorded_in
 from jaxstyle.cli.options.outputs import command_line, preset_note
 from jaxstyle.cli.options.overwrite_guard import (
     Named,
@@ -69,29 +65,28 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.runtime.processes import is_first
 
     first = is_first()
-    outputs, series = written_by(arguments, output)
-    check_overwriting([*inputs_of_job(job), *_more_inputs(arguments)], outputs, series)
+    inputs = [*inputs_of_job(job), *_more_inputs(arguments)]
+    check_overwriting(inputs, *_written_by(arguments, output))
     recorder = Recorder(arguments, output, job.config.steps * len(job.sizes), writes=first)
     keep_compiled_programs()
     reporter = Reporter(quiet=arguments.quiet or not first, steps=job.config.steps)
     record = {"recording": recorder.note}
     checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
-    _introduce(reporter, job)
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
-    for line in filter(None, [*notes, *idle_settings(job.config, job.is_masked)]):
+    for line in [*_introduction(job), *notes, *idle_settings(job.config, job.is_masked)]:
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None
 
-    def tell(event: LevelProgress) -> bool:
+    def show(event: LevelProgress) -> bool:
         recorder(event)
         reporter(event)
         return preview is not None and preview(event)
 
     with preview or nullcontext():
         with reporter:
-            result = run(job, tell, checkpoint)
+            result = run(job, show, checkpoint)
         if first:
             save_or_rescue(result.save, output, checkpoint)
         if checkpoint is not None and not result.reason.cut_short:
@@ -112,17 +107,16 @@ def _more_inputs(arguments: argparse.Namespace) -> Iterator[Named]:
         yield "the picture that is replayed", arguments.picture
 
 
-def written_by(arguments: argparse.Namespace, output: Path) -> tuple[list[Named], list[Series]]:
-    """The files that a run of one picture leaves."""
-    outputs: list[Named] = [("-o", output)]
-    for name in (*FILES, "checkpoint"):
-        path = getattr(arguments, name, None)
-        if path is not None:
-            outputs.append((f"--{name.replace('_', '-')}", path))
-    asked = [name for name in ("snapshots", "save_every") if getattr(arguments, name)]
+def _written_by(arguments: argparse.Namespace, output: Path) -> tuple[list[Named], list[Series]]:
+    """The files that a run of one picture leaves, alone and in series."""
+    options = {
+        f"--{name.replace('_', '-')}": getattr(arguments, name, None)
+        for name in (*FILES, "checkpoint", "snapshots", "save_every")
+    }
     pattern = rf"{re.escape(output.stem)}-\d{{5,}}{re.escape(output.suffix)}"
-    option = [f"--{name.replace('_', '-')}" for name in asked]
-    return outputs, [Series(one, output.parent, pattern) for one in option]
+    series = [name for name in ("--snapshots", "--save-every") if options.pop(name)]
+    files = [(name, path) for name, path in options.items() if path is not None]
+    return [("-o", output), *files], [Series(name, output.parent, pattern) for name in series]
 
 
 def _leave_and_say(
@@ -166,22 +160,23 @@ def summary(result: Stylized, output: Path) -> dict:
     }
 
 
-def _introduce(reporter: Reporter, job: Job) -> None:
-    config, network = job.config, job.network
+def _introduction(job: Job) -> Iterator[str]:
+    """What a run says of itself before it begins."""
+    config, source = job.config, job.network.source
     assert config.content_weight is not None and config.style_weight is not None
-    reporter.say(f"network: {network.source}")
-    if network.source.startswith("vgg19-slim"):
-        reporter.say(
+    yield f"network: {source}"
+    if source.startswith("vgg19-slim"):
+        yield (
             "  the small network that comes with jaxstyle; `jaxstyle convert-weights` gets the "
             "real VGG-19"
         )
-    reporter.say(
+    yield (
         f"convention {config.convention}: content weight {config.content_weight:g}, "
         f"style weight {config.style_weight:g}, tv weight {config.tv_weight:g}"
     )
-    reporter.say(f"strategy {job.plan}")
+    yield f"strategy {job.plan}"
     if config.convention == "paper" and config.content_weight >= 1e-6 * config.style_weight:
-        reporter.say(
+        yield (
             "  in the paper's printed formulas a ratio like 1e-3 leaves the content nearly as it "
             "was; what it calls 1e-3 is about 2.4e-10 here (see the README)"
         )

@@ -49,13 +49,7 @@ STYLE_RECONSTRUCTION = MappingProxyType(
 TEXTURE = MappingProxyType({"content_layers": "", "init": "noise", "tv_weight": 1.0, "steps": 100})
 
 FIGURE3 = MappingProxyType(
-    {
-        "size": 256,
-        "content_layers": "relu4_2",
-        "init": "noise",
-        "tv_weight": 2.0,
-        "steps": 100,
-    }
+    {"size": 256, "content_layers": "relu4_2", "init": "noise", "tv_weight": 2.0, "steps": 100}
 )
 
 STARTS = MappingProxyType({"size": 256, "levels": 1, "steps": 200})

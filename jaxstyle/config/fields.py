@@ -1,33 +1,63 @@
-"""What a field of a config is: its default, its help, and what values fit."""
+"""A field of a config: its default, its help, the values that fit, and what it matters to."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from jaxstyle.errors import InputError
 
+KINDS = {
+    "common": "shown by --help, where --help-all shows every setting",
+    "convention": "left open, it is the convention's own",
+    "machine": "free memory decides it: a run goes on with what it began with",
+    "file": "only the result's file depends on it",
+    "painting": "what the network sees in a style does not depend on it",
+    "style-file": "a file of style targets holds for one value of it",
+    "targets": "cells of a sweep that differ in it have other style targets",
+}
+"""What a setting matters to; ``stylize_config.names_of`` lists the settings of a kind."""
+
+Needs = tuple[str, Callable[[Any, bool], bool]]
+"""What a setting has no effect without; whether a config, with masks or not, gives it one."""
+
 
 def setting(
     default: Any,
-    help: str,
+    help: str | Callable[[], str],
     *,
+    of: str = "",
     choices: tuple[str, ...] | None = None,
+    needs: Needs | None = None,
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A field with what the command line and the checks need to know of it."""
+    """A field with all that the command line and the checks need to know of it.
+
+    Args:
+        help: a function where the text is known only once JAX is loaded.
+        of: its ``KINDS``, separated by spaces.
+        least, above, most, below: bounds of a number.
+    """
+    kinds = frozenset(of.split())
+    assert kinds <= KINDS.keys()
     limits = {"least": least, "above": above, "most": most, "below": below}
-    return field(default=default, metadata={"help": help, "choices": choices, **limits})
+    about = {"help": help, "kinds": kinds, "choices": choices, "needs": needs}
+    return field(default=default, metadata={**about, **limits})
 
 
 def checked(entry: Any, value: Any) -> Any:
+    """A field's value in the field's own type.
+
+    Raises:
+        InputError: it is of a wrong type, out of its range, or not among its choices.
+    """
     name, limits = entry.name, entry.metadata
     kind, optional = kind_of(entry)
     if value is None and optional:

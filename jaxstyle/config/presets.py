@@ -239,3 +239,19 @@ def preset_settings(name: Any) -> dict[str, Any]:
     if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"there is no preset {name!r}: choose one of {', '.join(PRESETS)}")
     return dict(PRESETS[name].settings)
+
+
+def with_preset(values: Mapping[str, Any], where: str = "the settings") -> dict[str, Any]:
+    """``values`` with ``preset`` replaced by its settings, which the other values go over.
+
+    Raises:
+        InputError: there is no preset of that name.
+    """
+    values = dict(values)
+    name = values.pop("preset", None)
+    if name is None:
+        return values
+    try:
+        return {**preset_settings(name), **values}
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None

@@ -1,26 +1,22 @@
 """Every setting of a run, with its default and its help: the one place of both.
 
 The command line is generated from ``StylizeConfig``, the API takes its fields as keywords, and
-it is what gets recorded in a picture and read from ``--config`` files.
+it is what gets recorded in a picture and read from ``--config`` files. Loading this module loads
+no JAX, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 from jaxstyle.config.fields import checked, setting
-from jaxstyle.config.presets import preset_settings
+from jaxstyle.config.presets import with_preset
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import PADDINGS, POOLINGS, parse_layers
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention
-from jaxstyle.objective.regularisers import VARIATIONS
-from jaxstyle.objective.statistics import STATISTICS, additive, parse_statistics
 
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 PRECISIONS = ("highest", "high", "default", "bf16")
@@ -30,14 +26,14 @@ COLORS = ("style", "keep", "luminance", "match-before", "match-after")
 COLOR_METHODS = ("cholesky", "pca", "symmetric", "histogram")
 COLOR_SPACES = ("yiq", "linear")
 GUIDES = ("simple", "inside", "all")
-LEFT_TO_CONVENTION = (
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "content_layers",
-    "style_layers",
-)
-"""Settings whose default is the convention's own."""
+VARIATIONS = ("l1", "l2", "power")
+
+
+def _statistics_help() -> str:
+    from jaxstyle.objective.statistics import STATISTICS  # late: it loads JAX
+
+    summaries = "; ".join(f"{name}: {entry.summary}" for name, entry in STATISTICS.items())
+    return f"what of the style is compared, several joined by +: {summaries}"
 
 
 @dataclass(frozen=True)
@@ -48,66 +44,89 @@ class StylizeConfig:
         InputError: a value that is out of its range, of a wrong type, or not among its choices.
     """
 
-    size: int = setting(512, "longest side of the result in pixels", least=1)
+    size: int = setting(512, "longest side of the result in pixels", of="common", least=1)
     style_scale: float = setting(
-        1.0, "longest side of the style picture, as a multiple of --size", above=0, most=16
+        1.0,
+        "longest side of the style picture, as a multiple of --size",
+        of="common style-file targets",
+        above=0,
+        most=16,
     )
     style_crop: float = setting(
         1.0,
         "use only the middle of the style picture: this fraction of its width and height, "
         "enlarged to the size that the whole would have",
+        of="style-file targets",
         above=0,
         most=1,
     )
     style_multiscale: str = setting(
-        "1", "average the style over these sizes, as multiples of its size, such as 0.5,0.7,1"
+        "1",
+        "average the style over these sizes, as multiples of its size, such as 0.5,0.7,1",
+        of="style-file targets",
     )
     style_scales: str = setting(
         "",
         "scale of the style by layer, over --style-scale: relu1_1:0.5,relu4_1:2 takes fine strokes "
         "from a smaller and large forms from a larger style picture",
+        of="targets",
     )
     blend: str = setting(
         "gram",
         "several styles: average their statistics, or add up the losses of each",
         choices=BLENDS,
     )
-    statistic: str = setting(
-        "gram",
-        "what of the style is compared, several joined by +: "
-        + "; ".join(f"{name}: {entry.summary}" for name, entry in STATISTICS.items()),
-    )
+    statistic: str = setting("gram", _statistics_help)
     style_shift: float = setting(
-        -1.0, "shifted-gram: what is added to activations, as a multiple of the style's mean"
+        -1.0,
+        "shifted-gram: what is added to activations, as a multiple of the style's mean",
+        of="targets",
+        needs=("--statistic shifted-gram", lambda config, _: "shifted-gram" in config.statistics),
     )
     guide: str = setting(
         "simple",
         "masks in deep layers: by the area that a position covers, or only positions that see "
         "nothing outside (inside), or all that see something inside (all)",
+        of="targets",
         choices=GUIDES,
+        needs=("masks or transparency", lambda _, masked: masked),
     )
     color: str = setting(
         "style",
         "colours of the style; or keep those of the content: keep takes the luminance of the "
         "result, luminance transfers the luminance alone, match-before gives the style the "
         "content's colours first, match-after gives the result the content's",
+        of="common targets",
         choices=COLORS,
     )
     color_method: str = setting(
-        "cholesky", "how match-before and match-after match colours", choices=COLOR_METHODS
+        "cholesky",
+        "how match-before and match-after match colours",
+        of="targets",
+        choices=COLOR_METHODS,
+        needs=(
+            "--color match-before or match-after",
+            lambda config, _: config.color in ("match-before", "match-after"),
+        ),
     )
     color_space: str = setting(
         "yiq",
         "luminance of keep and luminance: Y of the coded values, or that of linear light",
+        of="targets",
         choices=COLOR_SPACES,
+        needs=(
+            "--color keep or luminance, or --saturation",
+            lambda config, _: config.color in ("keep", "luminance") or config.saturation != 1,
+        ),
     )
     saturation: float = setting(
-        1.0, "of the result's colours: 0 grey, 1 as they are", least=0, most=8
+        1.0, "of the result's colours: 0 grey, 1 as they are", of="painting", least=0, most=8
     )
     weights: str | None = setting(
         None,
         "the network: slim (comes with jaxstyle), vgg19 (converted), or a jaxstyle .h5 file "
         "(default: vgg19 if it has been converted, else slim)",
+        of="common",
     )
     convention: str = setting(
         "jaxstyle",
@@ -116,21 +135,21 @@ class StylizeConfig:
         choices=tuple(CONVENTIONS),
     )
     content_weight: float | None = setting(
-        None, "weight of the content loss (default: the convention's own)", least=0
+        None, "weight of the content loss", of="convention painting common", least=0
     )
     style_weight: float | None = setting(
-        None, "weight of the style loss (default: the convention's own)", least=0
+        None, "weight of the style loss", of="convention painting common", least=0
     )
     tv_weight: float | None = setting(
-        None, "weight of the total variation (default: the convention's own)", least=0
+        None, "weight of the total variation", of="convention painting", least=0
     )
     content_layers: str | None = setting(
         None,
-        "content layers, each with a weight after a colon if that is not 1 (default: the "
-        "convention's own)",
+        "content layers, each with a weight after a colon if that is not 1",
+        of="convention painting",
     )
     style_layers: str | None = setting(
-        None, "style layers, such as conv1_1:1,conv3_1:0.5 (default: the convention's own)"
+        None, "style layers, such as conv1_1:1,conv3_1:0.5", of="convention"
     )
     coarse_layers: str = setting(
         "",
@@ -143,12 +162,21 @@ class StylizeConfig:
         "total variation: absolute or squared differences, or their length to a power",
         choices=VARIATIONS,
     )
-    tv_power: float = setting(2.0, "the power of --tv power", above=0, most=8)
+    tv_power: float = setting(
+        2.0,
+        "the power of --tv power",
+        above=0,
+        most=8,
+        needs=("--tv power", lambda config, _: config.tv == "power"),
+    )
     wavelet_weight: float = setting(
         0.0, "weight of checkerboards, the diagonal detail of the finest wavelets", least=0
     )
     range_weight: float = setting(
-        0.0, "weight of values below black or above white; for --no-clamp", least=0
+        0.0,
+        "weight of values below black or above white; for --no-clamp",
+        least=0,
+        needs=("--no-clamp: no value leaves the range", lambda config, _: not config.clamp),
     )
     temporal_weight: float = setting(
         0.0,
@@ -167,7 +195,9 @@ class StylizeConfig:
         "scale the gradient of each loss layer to an L1 norm of its weight, as neural-style's "
         "-normalize_gradients does; needs --optimizer adam",
     )
-    pooling: str = setting("avg", "pooling of the network: Gatys' or as trained", choices=POOLINGS)
+    pooling: str = setting(
+        "avg", "pooling of the network: Gatys' or as trained", of="style-file", choices=POOLINGS
+    )
     padding: str = setting(
         "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS
     )
@@ -176,26 +206,25 @@ class StylizeConfig:
         "of convolutions: highest is float32 throughout; high is three passes of bfloat16 on TPU "
         "and TF32 on NVIDIA GPUs, default one pass, both float32 on CPU; bf16 also keeps features "
         "in bfloat16. Gram sums, losses and pixels are float32 in any case",
+        of="style-file",
         choices=PRECISIONS,
     )
     init: str = setting(
         "content",
         "where to start: content, style, noise, a picture's path, or a blend such as "
         "content+noise:0.3 (30 % noise)",
+        of="common painting",
     )
-    seed: int = setting(0, "seed of the noise", least=0, most=2**32 - 1)
+    seed: int = setting(0, "seed of the noise", of="common painting", least=0, most=2**32 - 1)
     levels: int = setting(
         0, "sizes to work through, coarse to fine: 1 for the final size alone, 0 for all", least=0
     )
-    steps: int = setting(100, "evaluations of the loss at each level", least=1)
-    optimizer: str = setting("lbfgs", "the optimiser", choices=OPTIMIZERS)
+    steps: int = setting(100, "evaluations of the loss at each level", of="common", least=1)
+    optimizer: str = setting("lbfgs", "the optimiser", of="common", choices=OPTIMIZERS)
     history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
     learning_rate: float = setting(0.05, "Adam's, in units of the pixels' range 0 to 1", above=0)
     average: float = setting(
-        0.9,
-        "Adam: decay of the mean over iterates that is returned; 0: the last",
-        least=0,
-        below=1,
+        0.9, "Adam: decay of the mean over iterates that is returned; 0: the last", least=0, below=1
     )
     clamp: bool = setting(True, "keep every pixel between black and white during the run")
     tolerance: float = setting(
@@ -208,20 +237,26 @@ class StylizeConfig:
         "auto",
         "how the gradient is computed: of the whole picture at once, or tile by tile, which is "
         "the same up to rounding and needs memory for a tile only; auto: whole if it fits",
+        of="machine",
         choices=STRATEGIES,
     )
     tile: int = setting(
-        1024, "longest side of a tile in pixels; auto halves it where memory is short", least=32
+        1024,
+        "longest side of a tile in pixels; auto halves it where memory is short",
+        of="machine",
+        least=32,
     )
     offload: bool = setting(
         False,
         "tiled, on an accelerator: keep picture and optimiser state in the host's memory, not the "
         "device's; auto does so where memory is short",
+        of="machine",
     )
     recompute_content: bool = setting(
         False,
         "tiled: compute the content's features again at each step, which takes less memory than "
         "to keep them; auto does so where memory is short",
+        of="machine",
     )
     mesh: str | None = setting(
         None,
@@ -235,9 +270,10 @@ class StylizeConfig:
         False,
         "in the end give each colour channel the very histogram of the style picture; of several "
         "the one between theirs by weight, of each region that of its own",
+        of="painting",
     )
-    bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF")
-    quality: int = setting(95, "quality of JPEG and WebP", least=1, most=100)
+    bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF", of="file")
+    quality: int = setting(95, "quality of JPEG and WebP", of="file", least=1, most=100)
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -262,6 +298,8 @@ class StylizeConfig:
     @property
     def statistics(self) -> tuple[str, ...]:
         """Names of ``statistics.STATISTICS``."""
+        from jaxstyle.objective.statistics import parse_statistics  # late: it loads JAX
+
         return parse_statistics(self.statistic)
 
     @property
@@ -274,14 +312,16 @@ class StylizeConfig:
         """Style tap -> factor of the style's size, where one is given."""
         return parse_layers(self.style_scales)
 
-    def layer_factors(self, place: float) -> dict[str, float]:
-        """Tap -> factor of its term at a level: ``place`` is 0 at the coarsest, 1 at the last."""
+    def layer_factors(self, share: float) -> dict[str, float]:
+        """Tap -> factor of its term at a level: ``share`` is 0 at the coarsest, 1 at the last."""
         coarse = parse_layers(self.coarse_layers)
-        return {tap: factor + (1 - factor) * place for tap, factor in coarse.items()}
+        return {tap: factor + (1 - factor) * share for tap, factor in coarse.items()}
 
     @property
     def tileable(self) -> bool:
         """Whether the gradient can be computed in parts."""
+        from jaxstyle.objective.statistics import additive
+
         summed = additive(self.statistics) and not self.normalise_gradients
         return summed and self.padding != "circular" and self.optimizer != "scipy"
 
@@ -308,7 +348,7 @@ class StylizeConfig:
 
     def resolved(self) -> StylizeConfig:
         """The same with nothing left to the convention, so that a record says it all."""
-        return replace(self, **{name: self._or_own(name) for name in LEFT_TO_CONVENTION})
+        return replace(self, **{name: self._or_own(name) for name in names_of("convention")})
 
     def _or_own(self, name: str) -> Any:
         value = getattr(self, name)
@@ -317,6 +357,15 @@ class StylizeConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def names_of(*kinds: str) -> tuple[str, ...]:
+    """The settings of some kinds, such as ``names_of("machine", "file")``; see ``fields.KINDS``."""
+    return tuple(
+        entry.name
+        for entry in fields(StylizeConfig)
+        if not set(kinds).isdisjoint(entry.metadata["kinds"])
+    )
 
 
 def _factors(text: str) -> tuple[float, ...]:
@@ -340,48 +389,10 @@ def config_from(values: Mapping[str, Any], where: str = "the settings") -> Styli
         InputError: an unknown name or an unfit value.
     """
     values = with_preset(values, where)
-    known = [entry.name for entry in fields(StylizeConfig)]
+    settings = [entry.name for entry in fields(StylizeConfig)]
     for name in values:
-        if name not in known:
-            near = difflib.get_close_matches(name, [*known, "preset"], n=1)
+        if name not in settings:
+            near = difflib.get_close_matches(name, [*settings, "preset"], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"{where}: there is no setting {name!r}{hint}")
     return StylizeConfig(**values)
-
-
-def with_preset(values: Mapping[str, Any], where: str = "the settings") -> dict[str, Any]:
-    """``values`` with ``preset`` replaced by its settings, which the other values go over.
-
-    Raises:
-        InputError: there is no preset of that name.
-    """
-    values = dict(values)
-    name = values.pop("preset", None)
-    if name is None:
-        return values
-    try:
-        return {**preset_settings(name), **values}
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def read_settings(path: str | Path) -> dict[str, Any]:
-    """The settings in a ``.json`` or ``.toml`` file, with - and _ alike in their names.
-
-    Raises:
-        InputError: no such file, or it is not valid.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
-    except OSError as error:
-        raise InputError(f"cannot read settings from {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path} must hold one table of settings")
-    names = [name.replace("-", "_") for name in values]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"{path}: {twice[0]} is given twice, with - and with _")
-    return dict(zip(names, values.values(), strict=True))

@@ -26,14 +26,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from typing import TYPE_CHECKING, Any
 
 from jaxstyle.errors import InputError
 
-Factor = Callable[[int, Any, Float[Array, ""]], Float[Array, ""] | float]
+if TYPE_CHECKING:  # JAX is imported late: --help names the conventions, and should be quick
+    from jax import Array
+    from jaxtyping import Float
+
+Factor = Callable[[int, Any, Any], Any]
 """(channels N, positions M, energy of the target) -> what a sum of squares is multiplied by."""
 
 
@@ -67,18 +68,24 @@ class Convention:
         self, channels: int, positions: int | Array, energy: Float[Array, ""]
     ) -> Float[Array, ""]:
         """What the squared error of one content layer is multiplied by."""
+        import jax.numpy as jnp
+
         return jnp.asarray(self.content_factor(channels, positions, energy), energy.dtype)
 
     def style_scale(
         self, channels: int, positions: int | Array, energy: Float[Array, ""]
     ) -> Float[Array, ""]:
         """What the squared error of one mean Gram matrix is multiplied by."""
+        import jax.numpy as jnp
+
         return jnp.asarray(self.style_factor(channels, positions, energy), energy.dtype)
 
     def layer_weights(self, weights: Float[Array, " layers"]) -> Float[Array, " layers"]:
         """The w_l in force, given those that the user asked for."""
         if not self.averaged:
             return weights
+        import jax.numpy as jnp
+
         return weights / jnp.maximum(jnp.sum(weights), jnp.finfo(weights.dtype).tiny)
 
 
@@ -93,6 +100,8 @@ few hundredths of its target while the features of the content stay at a distanc
 
 
 def _relative(_channels: int, _positions: Any, energy: Float[Array, ""]) -> Float[Array, ""]:
+    import jax.numpy as jnp
+
     # A target without energy (a black picture through a network without biases) has no scale of
     # its own; the floor keeps its term finite.
     return 1.0 / jnp.maximum(energy, jnp.asarray(1e-12, energy.dtype))

@@ -61,7 +61,7 @@ class Objective:
         content_layers, style_layers: the taps.
         convention: a name of ``conventions.CONVENTIONS``.
         pooling, padding: as in ``vgg.features``.
-        tv: kind of total variation, see ``regularisers.VARIATIONS``.
+        tv: kind of total variation, see ``regularisers.picture_sum``.
         dtype: what the network computes in, ``float32`` or ``bfloat16``; Gram sums, losses and
             pixels are float32 in any case.
         statistics: names of ``statistics.STATISTICS``; their errors are averaged.

@@ -13,7 +13,6 @@ from jaxtyping import Array, Float
 
 from jaxstyle.objective.losses import wide
 
-VARIATIONS = ("l1", "l2", "power")
 REGULARISERS = ("tv", "wavelet", "range", "temporal")
 
 SMALLEST = 1e-8

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 
+from jaxstyle.config.stylize_config import names_of
 from jaxstyle.errors import InputError
 from jaxstyle.images.masks import full
 from jaxstyle.run.job import Job, algorithm_of, steps_per_call
@@ -22,19 +23,6 @@ class Cell(NamedTuple):
     name: str
     job: Job | InputError
 
-
-STYLE_SETTINGS = (
-    "style_scale",
-    "style_crop",
-    "style_multiscale",
-    "style_scales",
-    "style_shift",
-    "color",
-    "color_method",
-    "color_space",
-    "guide",
-)
-"""Those that change the style's targets."""
 
 Group = Sequence[tuple[int, Job]]
 """Cells that share programs, each with its index in the grid."""
@@ -83,7 +71,7 @@ def style_key(job: Job) -> Hashable:
     matched = None
     if job.config.color in ("luminance", "match-before"):
         matched = content_key(job), tuple(id(region.mask) for region in job.regions)
-    return styles, matched, tuple(getattr(job.config, name) for name in STYLE_SETTINGS)
+    return styles, matched, tuple(getattr(job.config, name) for name in names_of("targets"))
 
 
 def guide_key(job: Job) -> Hashable:

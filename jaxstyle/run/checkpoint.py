@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxstyle.config.stylize_config import names_of
 from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError
 from jaxstyle.optimize import Progress
@@ -22,7 +23,7 @@ from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write
 from jaxstyle.run.job import Job
 from jaxstyle.run.level import Level
 from jaxstyle.run.record import parse_record, record_of
-from jaxstyle.run.same_run import OF_THE_FILE, OF_THE_MACHINE, difference_from, digest_of_arrays
+from jaxstyle.run.same_run import difference_from, digest_of_arrays
 from jaxstyle.runtime.atomic_files import check_file
 from jaxstyle.runtime.processes import gather, is_first
 
@@ -242,13 +243,13 @@ def _as_begun(job: Job, path: Any, about: dict[str, Any], record: dict[str, Any]
     """
     # The history may have been cut down to what fits the memory.
     cut = ("history",) if "history" in f"{job.plan} {about['plan']}" else ()
-    free = (*OF_THE_MACHINE, *OF_THE_FILE, *cut)
+    free = (*names_of("machine", "file"), *cut)
     difference = difference_from(job, record, their_arrays=about["inputs"], free=free)
     if difference is not None:
         raise InputError(
             f"{path} belongs to a run with {difference}: give the same, or another checkpoint"
         )
-    kept = {name: record["config"][name] for name in (*OF_THE_MACHINE, "history")}
+    kept = {name: record["config"][name] for name in (*names_of("machine"), "history")}
     return replace(job, config=replace(job.config, **kept), plan=about["plan"])
 
 

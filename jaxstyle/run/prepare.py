@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, with_preset
+from jaxstyle.config.presets import with_preset
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import fit_longest_side
 from jaxstyle.images.masks import Mask, check_aspect, read_mask

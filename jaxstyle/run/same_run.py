@@ -12,14 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxstyle.config.stylize_config import names_of
 from jaxstyle.images import read_record
 from jaxstyle.run.job import Job
 from jaxstyle.run.record import record_of
-
-OF_THE_MACHINE = ("strategy", "tile", "offload", "recompute_content")
-"""Settings that free memory decides: a run goes on with those that it began with."""
-OF_THE_FILE = ("bits", "quality")
-"""Settings that only the result's file depends on."""
 
 _NAMES = ("path", "source")
 
@@ -29,7 +25,7 @@ def difference_from(
     theirs: Mapping[str, Any],
     *,
     their_arrays: str | None,
-    free: Sequence[str] = (*OF_THE_MACHINE, *OF_THE_FILE),
+    free: Sequence[str] = names_of("machine", "file"),
 ) -> str | None:
     """What makes a recorded run another than a job, in words; None if they are the same.
 

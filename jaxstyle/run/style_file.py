@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig, names_of
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.network.network import Network
@@ -79,10 +79,7 @@ class SavedStyle:
 
 def settings_that_matter(config: StylizeConfig) -> dict[str, Any]:
     """The settings that decide what is known of a style."""
-    settings = {
-        name: getattr(config, name)
-        for name in ("pooling", "precision", "style_scale", "style_crop", "style_multiscale")
-    }
+    settings = {name: getattr(config, name) for name in names_of("style-file")}
     return {**settings, "padding": style_padding(config.padding), "color": "style"}
 
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from jaxstyle.errors import InputError
 
 HEADROOM = 0.8
@@ -138,6 +136,8 @@ def memory_in_use(
         devices: by default all of this process.
         statm: where Linux says how many pages are resident.
     """
+    import jax  # late: the command line reads amounts of memory, and its --help should be quick
+
     host, peak = _resident(statm)
     every = [device.memory_stats() or {} for device in devices or jax.local_devices()]
     used = [statistics["bytes_in_use"] for statistics in every if "bytes_in_use" in statistics]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import batch
+from jaxstyle.cli.options.parser import Parser
 from jaxstyle.images import load_image, save_image
 from jaxstyle.pipelines.batch import listed, names_of, stylize_many
 from jaxstyle.pipelines.chunks import Limits
@@ -37,7 +37,7 @@ def folder(tmp_path) -> Path:
 
 
 def command(folder: Path, *options: str, output: str = "out") -> int:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     batch.add_parser(parser.add_subparsers())
     settings = [
         text

@@ -165,5 +165,5 @@ def test_intervals_that_make_no_sense(text):
 def test_commands_without_the_option_keep_nothing():
     from jaxstyle.cli.options.checkpoint import checkpoint_from, deterministic_note
 
-    assert checkpoint_from(argparse.Namespace(), Path("out.png"), print) is None
+    assert checkpoint_from(argparse.Namespace(), Path("out.png"), print, {}) is None
     assert deterministic_note(argparse.Namespace()) == ""

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaxstyle import images
-from jaxstyle.cli.main import main
+from jaxstyle.cli.main import COMMANDS, main
 from jaxstyle.cli.report.reporters import loss_line
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.network.network import Network
@@ -260,13 +260,59 @@ def test_ctrl_c_saves_the_best_so_far(pictures):
     assert images.load_image(pictures / "out.png").size == (64, 48)
 
 
-def test_help_lists_every_setting(capsys):
+def help_of(capsys, *arguments: str) -> str:
     with pytest.raises(SystemExit) as stop:
-        main(["stylize", "--help"])
+        main([*arguments])
     assert stop.value.code == 0
-    text = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def options_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+def test_help_shows_what_people_use_and_help_all_every_setting(capsys):
+    short, whole = help_of(capsys, "stylize", "--help"), help_of(capsys, "stylize", "--help-all")
     for name in StylizeConfig().as_dict():
-        assert f"--{name.replace('_', '-')}" in text
+        assert f"--{name.replace('_', '-')}" in whole
+    assert options_in(short) < options_in(whole)
+    listed = set(re.findall(r"(?m)^  (?:-\w, |-\w \w+, )?(--[a-z-]+)", short))
+    assert listed == set(
+        "--help --help-all --output --quiet --json --masks --freeze --preview --checkpoint "
+        "--config --preset --size --style-weight --content-weight --style-scale --color --init "
+        "--seed --steps --optimizer --weights".split()
+    )
+    assert re.search(r"\n\d+ more options: jaxstyle stylize --help-all\n$", short)
+    assert "more options" not in whole
+    assert len(short.splitlines()) < 100 < len(whole.splitlines())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_line_in_the_help_and_a_help(capsys, command):
+    assert COMMANDS[command] in " ".join(help_of(capsys, "--help").split())
+    assert f"usage: jaxstyle {command}" in help_of(capsys, command, "--help")
+
+
+def test_a_setting_that_decides_what_a_command_does_may_be_rare_and_is_read_all_the_same(capsys):
+    assert "--tile" not in help_of(capsys, "sweep", "--help")
+    assert main(["stylize", "a.png", "b.png", "--tile", "3"]) == 2
+    assert "tile is 3; it must be at least 32" in assert_one_line(capsys)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["stylize", "--help"]])
+def test_help_loads_nothing_heavy(arguments):
+    program = (
+        "import sys\n"
+        "from jaxstyle.cli.main import main\n"
+        "try:\n"
+        f"    main({arguments!r})\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code == 0\n"
+        "print([name for name in ('jax', 'numpy', 'PIL', 'flax', 'rich') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_script_and_installed_command_are_the_same(pictures):
@@ -311,3 +357,16 @@ def test_time_limit(pictures, capsys):
     assert stylize(*options) == 0
     assert json.loads(capsys.readouterr().out)["reason"] == "max_seconds"
     assert time.perf_counter() - started < 60
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "banana"])
+def test_platforms_that_are_not_there_are_one_line_that_names_the_variable(pictures, platforms):
+    command = [sys.executable, "-m", "jaxstyle", "stylize", "content.png", "style.png", *FAST]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": platforms}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        pytest.skip("they are there")
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"jaxstyle stylize: error: JAX_PLATFORMS is '{platforms}', and JAX")
+    assert "Traceback" not in done.stderr

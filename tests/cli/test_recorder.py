@@ -103,24 +103,25 @@ SIDE = ["--strip", "s.png", "--animation", "a.webp", "--save-every", "2"]
 
 
 @pytest.mark.parametrize("again", ["resume", "stylize"])
-def test_what_was_kept_before_a_kill_is_in_the_files(pictures, monkeypatch, capsys, again):
+def test_files_after_a_kill_are_those_of_an_unbroken_run_and_its_snapshots_are_missing(
+    pictures, monkeypatch, capsys, again
+):
     assert stylize(*SIDE) == 0
-    strip, out = images.load_image("s.png").rgb, images.load_image("out.png").rgb
+    out = images.load_image("out.png").rgb
     for path in [*pictures.glob("out*.png"), *map(Path, ("s.png", "a.webp"))]:
         path.unlink()
     cut_off(monkeypatch, *SIDE)
     capsys.readouterr()
     if again == "resume":
         assert main(["resume", "run.ckpt"]) == 0
-        assert "missing" not in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "--strip and --animation: what was before step 4 was not kept" in said
     else:
         assert stylize("--checkpoint", "run.ckpt", *SIDE) == 0
     np.testing.assert_array_equal(images.load_image("out.png").rgb, out)
-    found = images.load_image("s.png").rgb
-    lowest = found.shape[0] - 80  # the caption is another: it is the command
-    assert np.abs(found[:lowest] - strip[:lowest]).mean() < 0.01
     with Image.open("a.webp") as animation:
-        assert animation.n_frames == 4
+        assert getattr(animation, "n_frames", 1) == 2  # 5 and the result
+    assert Path("s.png").is_file()
     names = sorted(path.name for path in pictures.glob("out-*.png"))
     assert names == ["out-00002.png", "out-00004.png", "out-00006.png"]
 

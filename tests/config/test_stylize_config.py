@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxstyle.config.fields import kind_of
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings
+from jaxstyle.config.fields import KINDS, kind_of, setting
+from jaxstyle.config.settings_file import read_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from, names_of
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.conventions import CONVENTIONS
@@ -26,6 +27,18 @@ def test_every_setting_says_what_it_is(entry):
     assert kind in (int, float, str, bool)
     assert entry.metadata["help"]
     assert isinstance(entry.default, kind) or (optional and entry.default is None)
+
+
+def test_what_a_setting_matters_to_is_said_beside_it():
+    assert all(names_of(kind) for kind in KINDS)
+    assert names_of("machine") == ("strategy", "tile", "offload", "recompute_content")
+    assert names_of("file") == ("bits", "quality")
+    assert set(names_of("machine", "file")) == {*names_of("machine"), *names_of("file")}
+    assert set(names_of("style-file")) < {*names_of("targets"), "pooling", "precision"}
+    # What a style's file knows does not depend on what only painting does.
+    assert set(names_of("painting")).isdisjoint(names_of("style-file", "targets"))
+    with pytest.raises(AssertionError):
+        setting(1, "a kind that there is not", of="mashine")
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

@@ -19,6 +19,7 @@ from PIL import Image
 from preview_events import CONTENT, STYLE, ask, event
 
 from jaxstyle import images
+from jaxstyle.cli.options.limits import join_if_asked
 from jaxstyle.cli.options.preview import add_watch_options, preview_from, title_of
 from jaxstyle.display.loss_curves import Curves
 from jaxstyle.display.preview.viewers import Pages
@@ -194,7 +195,7 @@ def test_the_options(monkeypatch, capsys, tmp_path):
     several = arguments_of("a.png", "b.png", "--preview")
     several.distributed = True
     with pytest.raises(InputError, match="leave out --distributed"):
-        preview_from(several, job, Path("out.png"))
+        join_if_asked(several)
 
 
 def test_titles():

@@ -11,8 +11,9 @@ import oracles
 import pytest
 from samples import landscape
 
+from jaxstyle.config.stylize_config import VARIATIONS
 from jaxstyle.objective.losses import energy, gram_matrix, squared_error
-from jaxstyle.objective.regularisers import VARIATIONS, total_variation
+from jaxstyle.objective.regularisers import total_variation
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from samples import landscape, noise
 
+from jaxstyle.config.stylize_config import VARIATIONS
 from jaxstyle.objective.regularisers import (
     REGULARISERS,
     SMALLEST,
-    VARIATIONS,
     picture_sum,
     total_variation,
 )

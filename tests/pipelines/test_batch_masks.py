@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from grids import SMALL, picture, same_run
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import batch
+from jaxstyle.cli.options.parser import Parser
 from jaxstyle.images import save_image
 from jaxstyle.pipelines.batch import prepare_many, stylize_many
 from jaxstyle.pipelines.batch_masks import read_again
@@ -109,7 +109,7 @@ def test_a_picture_without_its_mask_fails_alone(folder):
 
 def test_the_command_takes_masks_and_its_manifest_names_them(folder):
     save_image(folder / "style.png", STYLES[0])
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     batch.add_parser(parser.add_subparsers())
     options = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
     given = ["--style", f"{folder}/style.png", "--masks", f"{folder}/left", "--quiet", *options]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import subprocess
@@ -15,6 +14,7 @@ from conftest import ROOT
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import video as command
+from jaxstyle.cli.options.parser import Parser
 from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.pipelines import video
@@ -147,7 +147,7 @@ def frames(tmp_path) -> Path:
 
 
 def run(source: Path, output: Path, *options: str) -> int:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     command.add_parser(parser.add_subparsers())
     given = {**SETTINGS, "steps": 3, "steps_next": 2}
     settings = [t for n, v in given.items() for t in (f"--{n.replace('_', '-')}", str(v))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import pickle
@@ -16,6 +15,7 @@ from grids import picture
 
 from jaxstyle import InputError, axis, stylize, sweep
 from jaxstyle.cli.commands import targets
+from jaxstyle.cli.options.parser import Parser
 from jaxstyle.images import save_image
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import Style
@@ -235,7 +235,7 @@ def test_what_cannot_be_saved_is_refused(tmp_path, style, file):
 
 
 def test_the_command(tmp_path, capsys):
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     targets.add_parser(parser.add_subparsers())
     output = tmp_path / "style.npz"
     options = ["--size", "48", "--levels", "2", "--style-layers", "relu1_1,relu2_1"]

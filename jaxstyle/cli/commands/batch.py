@@ -15,24 +15,22 @@ from jaxstyle.cli.options.limits import add_limit_options, limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of, inputs_of_job
 from jaxstyle.cli.options.settings import add_settings, given_settings
-from jaxstyle.cli.report.manifests import head_of, sha256_of
-from jaxstyle.config.stylize_config import config_from
+from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
+    from jaxstyle.cli.report.reporters import GridReporter
     from jaxstyle.images.masks import Mask
     from jaxstyle.pipelines.batch import Entry
+    from jaxstyle.pipelines.chunks import Limits
     from jaxstyle.run.result import Stylized
-
-MANIFEST = "manifest.json"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "batch",
-        help="many pictures in the same style",
         description="Paint many pictures in the same style, with the same settings. Pictures of "
         "one shape are one program and run together, spread over all devices. A picture that "
         "cannot be read or used does not stop the others, and is listed at the end. Leaves a "
@@ -81,141 +79,162 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0; 1 if a picture or the manifest has failed; 130 if interrupted.
     """
     settings = given_settings(arguments)
-    config_from(settings)  # a wrong setting is refused at once
     limits = limits_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.cli.report.reporters import GridReporter
-    from jaxstyle.pipelines.batch import prepare_many, run_many
-    from jaxstyle.run.same_run import is_made
+    from jaxstyle.pipelines.batch import prepare_many
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
-    from jaxstyle.runtime.processes import gather, is_first
+    from jaxstyle.runtime.json_and_csv import json_text
+    from jaxstyle.runtime.processes import is_first
 
     begun()
     check_folder(arguments.output)
     keep_compiled_programs()
-    command = command_line()
     entries = prepare_many(
         arguments.contents,
         arguments.styles,
         masks=arguments.masks,
         freeze=arguments.freeze,
-        note={"command": command},
+        note={"command": command_line()},
         max_memory=limits.max_memory,
         **settings,
     )
-    outputs = [arguments.output / f"{entry.name}.{arguments.format}" for entry in entries]
-    _check_inputs(arguments, entries, outputs)
-    ready_folder(arguments.output)
-    _check_writable(entries, outputs[0])
-    manifest = Manifest(arguments.output, entries, outputs, command)
-    made = [
-        index
-        for index, entry in enumerate(entries)
-        if arguments.resume
-        and not isinstance(entry.job, InputError)
-        and is_made(outputs[index], entry.job)
-    ]
-    skip = frozenset(gather(made)[0])
-    for index in skip:
-        manifest.keep(index)
-    interrupted, writes = False, is_first()
-    with GridReporter(quiet=arguments.quiet or not writes) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
-        if skip:
-            reporter.say(f"{len(skip)} of {len(entries)} are there already")
-        try:
-            for results in run_many(entries, limits, reporter, skip):
-                for index, result in results.items():
-                    interrupted |= manifest.take(index, result, writes)
-                if writes:
-                    manifest.write()
-        except KeyboardInterrupt:  # while a program was compiled, or the second one
-            interrupted = True
-    if not writes:
-        return EXIT_CODE if interrupted else 0
-    manifest.write()
-    failures = manifest.failures()
-    lost = manifest.problem
-    for line in [*failures, *filter(None, [lost])]:
+    batch = Batch(arguments.output, entries, arguments.format, writes=is_first())
+    batch.check(arguments)
+    finished = batch.keep_finished() if arguments.resume else frozenset()
+    with GridReporter(quiet=arguments.quiet or not batch.writes) as reporter:
+        reporter.say(deterministic_note(arguments))
+        if finished:
+            reporter.say(f"{len(finished)} of {len(entries)} are there already")
+        interrupted = batch.paint(limits, reporter, finished)
+    failures = batch.end()
+    for line in failures:
         print(line, file=sys.stderr)
-    waiting = sum(row["message"] == Manifest.WAITING for row in manifest.rows)
-    reporter.say(
-        f"{arguments.output}: {len(entries) - len(failures) - waiting} of {len(entries)} pictures"
-        + ("; go on with --resume" if interrupted else "")
-    )
-    if arguments.json:
-        print(manifest.text(), end="")
+    if batch.writes:
+        made = sum(row["message"] == "" for row in batch.rows)
+        reporter.say(
+            f"{arguments.output}: {made} of {len(entries)} pictures"
+            + ("; go on with --resume" if interrupted else "")
+        )
+        if arguments.json:
+            print(json_text(batch.manifest()), end="")
     if interrupted:
         return EXIT_CODE
-    return 1 if failures or lost else 0
+    return 1 if failures else 0
 
 
-class Manifest:
-    """What a batch has made so far, as ``manifest.json``.
+class Batch:
+    """A folder of pictures, and ``manifest.json``, which says what has become of each so far.
+
+    Args:
+        ending: of the pictures, without a dot.
+        writes: whether this process writes the files.
 
     Attributes:
+        jobs: of the entries that have one, by their index.
         rows: one per picture; ``message`` is empty once it is finished.
-        problem: why the file could not be written the last time; empty if it could.
     """
 
     WAITING = "not finished"
 
-    def __init__(
-        self, folder: Path, entries: Sequence[Entry], outputs: Sequence[Path], command: str
-    ) -> None:
+    def __init__(self, folder: Path, entries: Sequence[Entry], ending: str, writes: bool) -> None:
         from jaxstyle.run.record import record_of
 
-        self.problem = ""
-        self.path, self.outputs = folder / MANIFEST, outputs
-        before = _rows_of(self.path)
-        self.before = {row.get("output"): row for row in before if isinstance(row, dict)}
-        self.rows: list[dict[str, Any]] = []
-        job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
-        record = record_of(job)
-        self.head = head_of("batch", command, [record])
-        self.head["settings"] = json.loads(record)["config"]
-        self.head.pop("content", None)  # each row has its own
-        for entry, output in zip(entries, outputs, strict=True):
-            row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": output.name}
-            row["message"] = self.WAITING
-            if isinstance(entry.job, InputError):
-                row |= {"output": "", "message": str(entry.job)}
-            else:
-                row["sha256"] = entry.job.contents[0].picture.sha256
-                if masks := [_told(region.mask) for region in entry.job.regions]:
-                    row["masks"] = masks
-                if entry.job.freeze is not None:
-                    row["freeze"] = _told(entry.job.freeze)
-            self.rows.append(row)
+        self.entries, self.writes = entries, writes
+        self.path = folder / "manifest.json"
+        self.outputs = [folder / f"{entry.name}.{ending}" for entry in entries]
+        self.jobs = {
+            index: entry.job
+            for index, entry in enumerate(entries)
+            if not isinstance(entry.job, InputError)
+        }
+        self.first_job = next(iter(self.jobs.values()))
+        self.head = head_of_many("batch", record_of(self.first_job))
+        self.rows = [self._row(index) for index in range(len(entries))]
 
-    def keep(self, index: int) -> None:
-        """Note a picture that an earlier run has made."""
-        row = self.rows[index]
-        old = self.before.get(row["output"], {})
-        same = old.get("sha256") == row["sha256"] and old.get("message") == ""
-        self.rows[index] = {**(old if same else {}), **row, "message": ""}
-        self.rows[index]["output_sha256"] = sha256_of(self.outputs[index])
+    def _row(self, index: int) -> dict[str, Any]:
+        entry, job = self.entries[index], self.jobs.get(index)
+        row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": ""}
+        if job is None:
+            return {**row, "message": str(entry.job)}
+        row["sha256"] = job.contents[0].picture.sha256
+        row |= {"output": self.outputs[index].name, "message": self.WAITING}
+        if job.regions:
+            row["masks"] = [_file_of(region.mask) for region in job.regions]
+        if job.freeze is not None:
+            row["freeze"] = _file_of(job.freeze)
+        return row
 
-    def take(self, index: int, result: Stylized | InputError, writes: bool) -> bool:
-        """Write what a picture has become.
+    def check(self, arguments: argparse.Namespace) -> None:
+        """Refuse to write over what is read, and make the folder.
+
+        Raises:
+            InputError: an output is an input, or nothing can be written.
+        """
+        from jaxstyle.images import check_writable
+
+        inputs: list[Named] = [
+            ("the content picture", entry.source)
+            for entry in self.entries
+            if isinstance(entry.source, str)
+        ]
+        inputs += inputs_of(arguments)
+        for job in self.jobs.values():
+            inputs += inputs_of_job(job)
+        check_overwriting(inputs, [("-o", output) for output in (*self.outputs, self.path)])
+        ready_folder(self.path.parent)
+        check_writable(self.outputs[0], bits=self.first_job.config.bits)
+
+    def keep_finished(self) -> frozenset[int]:
+        """Keep the pictures that an earlier run has finished, as the first process sees them."""
+        from jaxstyle.run.same_run import is_made
+        from jaxstyle.runtime.processes import gather
+
+        earlier = {row.get("output"): row for row in _rows_of(self.path) if isinstance(row, dict)}
+        made = [index for index, job in self.jobs.items() if is_made(self.outputs[index], job)]
+        finished = frozenset(gather(made)[0])
+        for index in finished:
+            row = self.rows[index]
+            row |= {"message": "", "output_sha256": sha256_of(self.outputs[index])}
+            figures = earlier.get(row["output"], {})
+            if figures.get("sha256") == row["sha256"] and figures.get("message") == "":
+                self.rows[index] = {**figures, **row}
+        return finished
+
+    def paint(self, limits: Limits, reporter: GridReporter, finished: frozenset[int]) -> bool:
+        """Paint the others, and write each with the manifest when it is done.
 
         Returns:
-            Whether it was interrupted, and has nothing to be written.
+            Whether Ctrl-C ended it.
         """
+        from jaxstyle.pipelines.batch import run_many
+
+        interrupted = False
+        try:
+            for results in run_many(self.entries, limits, reporter, finished):
+                for index, result in results.items():
+                    interrupted |= self._take(index, result)
+                if self.writes:
+                    write_manifest(self.path, self.manifest())  # if it fails, so will the last
+        except KeyboardInterrupt:  # while a program was compiled, or the second one
+            interrupted = True
+        return interrupted
+
+    def _take(self, index: int, result: Stylized | InputError) -> bool:
+        """Write what a picture has become; True if it was interrupted, and there is nothing."""
         from jaxstyle.optimize.ending import Ending
 
         row = self.rows[index]
+        if not isinstance(result, InputError):
+            if result.reason is Ending.INTERRUPTED:
+                return True
+            try:
+                if self.writes:
+                    result.save(self.outputs[index])
+            except InputError as error:
+                result = error
         if isinstance(result, InputError):
             row |= {"output": "", "message": str(result)}
-            return False
-        if result.reason is Ending.INTERRUPTED:
-            return True
-        try:
-            if writes:
-                result.save(self.outputs[index])
-        except InputError as error:
-            row |= {"output": "", "message": str(error)}
             return False
         height, width = result.image.shape[:2]
         row |= {
@@ -227,37 +246,29 @@ class Manifest:
             "seconds": round(result.seconds, 3),
             "reason": result.reason,
             "losses": [losses[-1] for losses in result.losses],  # where each level ended
-            "output_sha256": sha256_of(self.outputs[index]) if writes else "",
+            "output_sha256": sha256_of(self.outputs[index]) if self.writes else "",
             "message": "",
         }
         return False
 
-    def write(self) -> None:
-        """Write the file; where that fails the pictures go on, and ``problem`` says so."""
-        from jaxstyle.display.figures import write_json
-
-        try:
-            write_json(self.path, {**self.head, "files": self.rows})
-            self.problem = ""
-        except InputError as error:
-            self.problem = str(error)
-
-    def text(self) -> str:
-        """What the file holds."""
-        from jaxstyle.runtime.json_and_csv import json_text
-
-        return json_text({**self.head, "files": self.rows})
-
-    def failures(self) -> list[str]:
-        """A line for every picture that has failed."""
-        return [
+    def end(self) -> list[str]:
+        """Write the manifest; a line for every picture that has failed, and for the manifest."""
+        if not self.writes:
+            return []
+        problem = write_manifest(self.path, self.manifest())
+        failures = [
             f"{row['input']}: {' '.join(row['message'].split())}"
             for row in self.rows
             if row["message"] not in ("", self.WAITING)
         ]
+        return [*failures, *filter(None, [problem])]
+
+    def manifest(self) -> dict[str, Any]:
+        """What the file holds."""
+        return {**self.head, "files": self.rows}
 
 
-def _told(mask: Mask) -> dict[str, str]:
+def _file_of(mask: Mask) -> dict[str, str]:
     return {"path": mask.source, "sha256": mask.sha256}
 
 
@@ -268,28 +279,3 @@ def _rows_of(path: Path) -> list[Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return rows if isinstance(rows, list) else []
-
-
-def _check_inputs(
-    arguments: argparse.Namespace, entries: Sequence[Entry], outputs: Sequence[Path]
-) -> None:
-    """Refuse to write over what is read."""
-    inputs: list[Named] = [
-        ("the content picture", entry.source) for entry in entries if isinstance(entry.source, str)
-    ]
-    inputs += [(what, path) for what, path in inputs_of(arguments) if "content" not in what]
-    jobs = [entry.job for entry in entries if not isinstance(entry.job, InputError)]
-    inputs += inputs_of_job(jobs[0])
-    for job in jobs:  # masks may be of each picture
-        inputs += [("a mask", region.mask.source) for region in job.regions]
-        inputs += [("the freeze mask", job.freeze.source)] if job.freeze is not None else []
-    manifest = arguments.output / MANIFEST
-    check_overwriting(inputs, [("-o", output) for output in (*outputs, manifest)])
-
-
-def _check_writable(entries: Sequence[Entry], output: Path) -> None:
-    """Find out early whether anything can be written."""
-    from jaxstyle.images import check_writable
-
-    job = next(entry.job for entry in entries if not isinstance(entry.job, InputError))
-    check_writable(output, bits=job.config.bits)

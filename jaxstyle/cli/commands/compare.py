@@ -16,7 +16,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command and its two kinds."""
     parser = subparsers.add_parser(
         "compare",
-        help="one pair from several starts, or at several style scales",
         description="One pair side by side: from several starts, or at several style scales.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="starts|scales", required=True)
@@ -60,10 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--seeds is {arguments.seeds!r}: give whole numbers, as 0,1,2") from None
     from jaxstyle.pipelines.paper import compare_starts
 
+    pair = arguments.content, arguments.style
     return run_sheet(
         arguments,
-        lambda **options: compare_starts(
-            arguments.content, arguments.style, seeds=seeds, **options
-        ),
+        lambda **options: compare_starts(*pair, seeds=seeds, **options),
         title="Where the run starts",
     )

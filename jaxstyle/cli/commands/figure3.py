@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from jaxstyle.cli.grid_command import run_sheet
+from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
 from jaxstyle.cli.options.limits import add_limit_options
 from jaxstyle.cli.options.outputs import add_sheet_options
 from jaxstyle.cli.options.settings import add_settings
-from jaxstyle.config.command_defaults import FIGURE3, NESTED, RATIOS
+from jaxstyle.config.command_defaults import FIGURE3, RATIOS
 from jaxstyle.errors import InputError
 
 
@@ -16,7 +17,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "figure3",
-        help="the paper's Figure 3: style layers against content over style",
         description="Figure 3 of Gatys et al. 2015 for any pair: growing sets of style layers "
         "down, content over style across, all in one vmapped program.",
         epilog="Example: jaxstyle figure3 photo.jpg painting.jpg -o figure3.png",
@@ -29,11 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="content over style in the paper's numbers; 0.001 is the balance of the convention "
         "jaxstyle, in others they are taken literally (default: %(default)s)",
     )
-    parser.add_argument(
-        "--layer-sets",
-        default="|".join(NESTED),
-        help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
-    )
+    add_layer_sets(parser)
     add_sheet_options(parser, "figure3.png")
     add_limit_options(parser)
     add_settings(parser, FIGURE3)
@@ -43,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid and write the sheet."""
     ratios = _numbers(arguments.ratios)
-    layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
+    layer_sets = layer_sets_from(arguments)
     from jaxstyle.pipelines.paper import figure3
 
     return run_sheet(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "plan",
-        help="memory and time of a run, before it runs",
         description="Print what memory and time stylize would need with these settings, in each "
         "way of computing the gradient, and which way it would choose. The time comes from a "
         "short measurement, kept for later.",
@@ -40,32 +38,48 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare, measure, print."""
-    from rich.console import Console
-    from rich.table import Table
-
     from jaxstyle.run.prepare import prepare
-    from jaxstyle.run.step_timing import seconds_per_pixel, step_seconds
-    from jaxstyle.run.strategy import free_memory, way_of
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
     begun()
     keep_compiled_programs()
-    each = seconds_per_pixel(job)
-    last = len(job.sizes) - 1
-    taken = way_of(job.config, job.network.architecture, *job.sizes[last])
+    rows = _rows(config, job)
+    if arguments.json:
+        width, height = job.sizes[-1]
+        summary = {
+            "width": width,
+            "height": height,
+            "levels": [list(size) for size in job.sizes],
+            "history": job.config.history,
+            "plan": job.plan,
+            "ways": rows,
+        }
+        print(json.dumps(summary, indent=2))
+    else:
+        _show(rows, config, job, limit)
+    return 0
+
+
+def _rows(config: StylizeConfig, job: Job) -> list[dict[str, Any]]:
+    """Memory and time of each way of computing the gradient, as measured on this machine."""
+    from jaxstyle.run.step_timing import seconds_per_pixel, step_seconds
+    from jaxstyle.run.strategy import way_of
+
+    pixel_seconds = seconds_per_pixel(job)
+    chosen_way = way_of(job.config, job.network.architecture, *job.sizes[-1])
     rows = []
     for mesh, way in _all_ways(config.resolved(), job):
-        times = [
-            step_seconds(job, level, way.strategy, way.tile, each, way.recompute_content)
-            for level in range(last + 1)
+        computing = 1 if mesh is None else _computing(mesh)
+        times = [  # at best; on CPU the devices share the same cores
+            step_seconds(job, level, way.strategy, way.tile, pixel_seconds, way.recompute_content)
+            / computing
+            for level in range(len(job.sizes))
         ]
-        if mesh is not None:  # at best; on CPU the devices share the same cores
-            times = [seconds / _computing(mesh) for seconds in times]
-        chosen = mesh == job.config.mesh and way[:3] + way[4:] == taken[:3] + taken[4:]
+        chosen = mesh == job.config.mesh and way[:3] + way[4:] == chosen_way[:3] + chosen_way[4:]
         if chosen:  # perhaps with less history than was asked for
-            way = taken
+            way = chosen_way
         rows.append(
             {
                 "strategy": way.strategy,
@@ -75,36 +89,32 @@ def run(arguments: argparse.Namespace) -> int:
                 "recompute_content": way.recompute_content,
                 "history": job.config.history if chosen else config.history,
                 "bytes": round(way.needed),
-                "seconds_per_step": times[last],
+                "seconds_per_step": times[-1],
                 "seconds": sum(times) * job.config.steps,
                 "chosen": chosen,
             }
         )
-    width, height = job.sizes[last]
-    if arguments.json:
-        found = {
-            "width": width,
-            "height": height,
-            "levels": [list(size) for size in job.sizes],
-            "history": job.config.history,
-            "plan": job.plan,
-            "ways": rows,
-        }
-        json.dump(found, sys.stdout, indent=2)
-        print()
-        return 0
+    return rows
+
+
+def _show(rows: list[dict[str, Any]], config: StylizeConfig, job: Job, limit: int | None) -> None:
+    """Print a table of the ways, what the run is, and which way it would take."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaxstyle.run.strategy import free_memory
+
     table = Table("strategy", "memory", "a step", "in all", "")
     for row in rows:
-        name = _name(row)
-        if row["history"] != config.history:
-            name += f", history {row['history']}"
+        less = f", history {row['history']}" if row["history"] != config.history else ""
         table.add_row(
-            name,
+            _name(row) + less,
             format_bytes(row["bytes"]),
             _time(row["seconds_per_step"]),
             _time(row["seconds"]),
             "chosen" if row["chosen"] else "",
         )
+    width, height = job.sizes[-1]
     console = Console(highlight=False)
     console.print(
         f"{width}x{height}, {len(job.sizes)} sizes of {job.config.steps} steps, "
@@ -117,7 +127,6 @@ def run(arguments: argparse.Namespace) -> int:
         f"run {job.plan}. Compilation adds some seconds a size.",
         markup=False,
     )
-    return 0
 
 
 def _all_ways(config: StylizeConfig, job: Job) -> list[tuple[str | None, Way]]:
@@ -147,7 +156,7 @@ def _computing(mesh: str) -> int:
 
 
 def _name(row: dict[str, Any]) -> str:
-    """What a way is called, with the memory that is told: of each device on a mesh."""
+    """What a way is called, with whose memory it is: that of each device on a mesh."""
     name = row["strategy"] if row["mesh"] is None else f"sharded {row['mesh']}"
     name += f", {row['tile']} px tiles" if row["tile"] else ""
     name += ", offloaded" if row["offload"] else ""

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
-from jaxstyle.cli.options.outputs import (
-    add_sheet_options,
-    check_folder,
-    check_output,
-    command_line,
-    ready_folder,
-)
+from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
+from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings
-from jaxstyle.cli.report.sheets import save_sheet
-from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS, NESTED
-from jaxstyle.config.stylize_config import config_from
+from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import parse_layers
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -33,7 +25,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "reconstruct",
-        help="the paper's Figure 1: pictures from single layers, and from their statistics",
         description="Figure 1 of Gatys et al. 2015: from white noise, find pictures that look "
         "like the content to one layer of the network, and pictures whose Gram matrices in "
         "growing sets of layers are the style's. Give either picture or both.",
@@ -47,11 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=",".join(LAYERS),
         help="layers of the content, one panel each (default: %(default)s)",
     )
-    parser.add_argument(
-        "--layer-sets",
-        default="|".join(NESTED),
-        help="sets of style layers, separated by bars (default: relu1_1 | relu1_1,relu2_1 | ...)",
-    )
+    add_layer_sets(parser)
     add_sheet_options(parser, "figure1.png")
     add_deterministic_option(parser)
     add_settings(parser, CONTENT_RECONSTRUCTION)
@@ -63,25 +50,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.content is None and arguments.style is None:
         raise InputError("there is nothing to reconstruct: give --content, --style or both")
     settings = given_settings(arguments)
-    config_from(settings)
     layers = list(parse_layers(arguments.layers))
-    layer_sets = [part.strip() for part in arguments.layer_sets.split("|")]
-    for layer_set in layer_sets:
-        parse_layers(layer_set)
-    check_output(arguments.output)
-    check_folder(arguments.cells)
+    layer_sets = layer_sets_from(arguments)
     from jaxstyle.cli.report.reporters import PanelReporter
-    from jaxstyle.images import load_image
-    from jaxstyle.pipelines.paper import reconstruct_content, reconstruct_style, set_label
+    from jaxstyle.images import check_writable, load_image
+    from jaxstyle.pipelines.paper import reconstruct_content, reconstruct_style
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
+    check_writable(arguments.output)
+    check_folder(arguments.cells)
     begun()
-    outputs: list[Named] = [("-o", arguments.output)]
-    if arguments.cells is not None:
-        labels = [*(("content", layer) for layer in layers)]
-        labels += [("style", set_label(layer_set)) for layer_set in layer_sets]
-        outputs += [("--cells", arguments.cells / f"{row}-{label}.png") for row, label in labels]
-    check_overwriting(inputs_of(arguments, settings.get("init", "")), outputs)
+    _check_inputs(arguments, layers, layer_sets, settings.get("init", ""))
     pictures = {
         name: load_image(getattr(arguments, name), name=f"{name} image")
         for name in ("style", "content")
@@ -90,24 +69,37 @@ def run(arguments: argparse.Namespace) -> int:
     ready_folder(arguments.cells)
     keep_compiled_programs()
     rows: dict[str, list[Panel]] = {}
-    note = {"command": command_line()}
     with PanelReporter(quiet=arguments.quiet) as reporter:
-        if told := deterministic_note(arguments):
-            reporter.say(told)
+        reporter.say(deterministic_note(arguments))
+        options: dict[str, Any] = {
+            "callback": reporter.panel_step,
+            "note": {"command": command_line()},
+            **settings,
+        }
         if "style" in pictures:
-            rows["style"] = reconstruct_style(
-                pictures["style"], layer_sets, callback=reporter, note=note, **settings
-            )
+            rows["style"] = reconstruct_style(pictures["style"], layer_sets, **options)
         if "content" in pictures and not _interrupted(rows):
-            rows["content"] = reconstruct_content(
-                pictures["content"], layers, callback=reporter, note=note, **settings
-            )
+            rows["content"] = reconstruct_content(pictures["content"], layers, **options)
     _write(arguments, rows, pictures, settings)
     for name, panels in rows.items():
         for panel in panels:
-            reporter.say(f"{name} from {_told(panel)}: loss {panel.result.loss:.3g}")
+            reporter.say(f"{name} from {_label(panel)}: loss {panel.result.loss:.3g}")
     reporter.say(str(arguments.output))
     return EXIT_CODE if _interrupted(rows) else 0
+
+
+def _check_inputs(
+    arguments: argparse.Namespace, layers: list[str], layer_sets: list[str], init: str
+) -> None:
+    """Refuse to write over what is read."""
+    from jaxstyle.pipelines.paper import set_label
+
+    outputs: list[Named] = [("-o", arguments.output)]
+    if arguments.cells is not None:
+        labels = [("content", layer) for layer in layers]
+        labels += [("style", set_label(layer_set)) for layer_set in layer_sets]
+        outputs += [("--cells", arguments.cells / f"{row}-{label}.png") for row, label in labels]
+    check_overwriting(inputs_of(arguments, init), outputs)
 
 
 def _interrupted(rows: dict[str, list[Panel]]) -> bool:
@@ -122,43 +114,38 @@ def _write(
     originals: dict[str, Picture],
     settings: dict[str, Any],
 ) -> None:
+    """Write the sheet, a row for each original, and the panels as files of their own if asked."""
+    from jaxstyle.cli.report.sheets import save_sheet
     from jaxstyle.display.figures import strip
 
-    command = command_line()
     pictures: list[Any] = []
     labels: list[str] = []
-    columns = 1 + max(len(panels) for panels in rows.values())
+    columns = 1 + max(map(len, rows.values()))
     for name, panels in rows.items():
-        pictures.append(originals[name].rgb)
-        labels.append(name)
-        for panel in panels:
-            pictures.append(panel.result.image)
-            labels.append(_told(panel))
-            if arguments.cells:
-                panel.result.save(Path(arguments.cells) / f"{name}-{panel.label}.png")
         missing = columns - 1 - len(panels)
+        pictures += [originals[name].rgb, *(panel.result.image for panel in panels)]
         pictures += [None] * missing
-        labels += [""] * missing
+        labels += [name, *map(_label, panels), *[""] * missing]
+        for panel in panels if arguments.cells else ():
+            panel.result.save(arguments.cells / f"{name}-{panel.label}.png")
+    command = command_line()
     sheet = strip(
         pictures,
         labels,
-        title="What the layers know: " + " and ".join(f"{name}" for name in rows),
+        title="What the layers know: " + " and ".join(rows),
         caption=command,
         side=arguments.cell_size,
         columns=columns,
     )
-    record = {
-        "command": command,
-        "settings": settings,
-        "cells": [
-            {"labels": [name, panel.label], "loss": panel.result.loss}
-            for name, panels in rows.items()
-            for panel in panels
-        ],
-    }
+    cells = [
+        {"labels": [name, panel.label], "loss": panel.result.loss}
+        for name, panels in rows.items()
+        for panel in panels
+    ]
+    record = {"command": command, "settings": settings, "cells": cells}
     save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
 
 
-def _told(panel: Panel) -> str:
+def _label(panel: Panel) -> str:
     """A panel's label, with its distance from the original where that means something."""
     return panel.label if math.isnan(panel.psnr) else f"{panel.label} ({panel.psnr:.1f} dB)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from jaxstyle.cli.options.checkpoint import add_deterministic_option
+from jaxstyle.cli.options.inputs import add_moved_options, moved_inputs
 from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.runtime.interrupts import begun
 
@@ -12,19 +13,10 @@ from jaxstyle.runtime.interrupts import begun
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "replay",
-        help="run again what is recorded in a picture",
-        description="Run again what is recorded in a picture made by jaxstyle.",
+        "replay", description="Run again what is recorded in a picture made by jaxstyle."
     )
     parser.add_argument("picture", help="a result of jaxstyle stylize")
-    parser.add_argument("--content", help="the content picture, if it is not where it was")
-    parser.add_argument(
-        "--style", nargs="+", default=[], help="the style pictures that are not where they were"
-    )
-    parser.add_argument(
-        "--masks", nargs="+", default=[], help="the masks that are not where they were"
-    )
-    parser.add_argument("--weights", help="the weight file, if it is not where it was")
+    add_moved_options(parser)
     add_output_options(parser, required=True)
     add_deterministic_option(parser)
     parser.set_defaults(run=run)
@@ -37,17 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     begun()
     record = record_to_replay(arguments.picture)
-    job, changed = prepare_recorded(
-        record,
-        arguments.picture,
-        content=arguments.content,
-        style=arguments.style,
-        masks=arguments.masks,
-        weights=arguments.weights,
-    )
+    job, changed = prepare_recorded(record, arguments.picture, **moved_inputs(arguments))
     check_writable(arguments.output, bits=job.config.bits)
-    was = ", ".join(f"{name} {version}" for name, version in changed.items())
-    notes = [f"made with other versions ({was}): pixels may differ"] if was else []
+    versions = ", ".join(f"{name} {version}" for name, version in changed.items())
+    notes = [f"made with other versions ({versions}): pixels may differ"] if changed else []
     extra = record.get("extra", {})
     if "together" in extra:
         again = extra.get("command", "the command that made it")

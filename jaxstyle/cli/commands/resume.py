@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from jaxstyle.cli.options.checkpoint import add_checkpoint_options
+from jaxstyle.cli.options.inputs import add_moved_options, moved_inputs
 from jaxstyle.cli.options.limits import add_process_options, join_if_asked
 from jaxstyle.cli.report.recorder import take_options
 from jaxstyle.cli.run_and_save import add_output_options, run_and_save
@@ -17,20 +18,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "resume",
-        help="go on with a run that was cut off",
         description="Go on from a file of --checkpoint, and write the picture that the unbroken "
         "run would have written.",
         epilog="Example: jaxstyle resume run.ckpt",
     )
     parser.add_argument("checkpoint", type=Path, help="a file of jaxstyle stylize --checkpoint")
-    parser.add_argument("--content", help="the content picture, if it is not where it was")
-    parser.add_argument(
-        "--style", nargs="+", default=[], help="the style pictures that are not where they were"
-    )
-    parser.add_argument(
-        "--masks", nargs="+", default=[], help="the masks that are not where they were"
-    )
-    parser.add_argument("--weights", help="the weight file, if it is not where it was")
+    add_moved_options(parser)
     add_output_options(parser, required=False, default="where the run was to write it")
     add_checkpoint_options(parser, named=False)
     add_process_options(
@@ -50,18 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     begun()
     path = arguments.checkpoint
-    found = read_checkpoint(path)
-    if found is None:
+    checkpoint = read_checkpoint(path)
+    if checkpoint is None:
         raise InputError(f"there is no checkpoint {path}: give a file of stylize --checkpoint")
-    about, _ = found
-    job, changed = prepare_recorded(
-        parse_record(about["record"]),
-        path,
-        content=arguments.content,
-        style=arguments.style,
-        masks=arguments.masks,
-        weights=arguments.weights,
-    )
+    about, _ = checkpoint
+    job, changed = prepare_recorded(parse_record(about["record"]), path, **moved_inputs(arguments))
     if "mesh" in changed:
         raise InputError(f"{path} needs the devices of its mesh {changed['mesh']}: go on there")
     output = arguments.output or about["note"].get("output")

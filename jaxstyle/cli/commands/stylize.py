@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from jaxstyle.cli.options.checkpoint import (
-    add_checkpoint_options,
-)
+from jaxstyle.cli.options.checkpoint import add_checkpoint_options
 from jaxstyle.cli.options.inputs import add_input_options, default_output, inputs_from
 from jaxstyle.cli.options.limits import (
     add_memory_option,
@@ -21,15 +18,11 @@ from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
 
-if TYPE_CHECKING:
-    pass
-
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "stylize",
-        help="paint a content picture in the style of another",
         description="Paint a content picture in the style of another.",
         epilog="Example: jaxstyle stylize photo.jpg painting.jpg -o out.png --size 512",
     )
@@ -58,10 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(output, bits=config.bits)
     if arguments.distributed and config.mesh is None:
         raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
-    if arguments.distributed and arguments.preview is not None:
-        raise InputError("--preview shows a run of one process: leave it out with --distributed")
     join_if_asked(arguments)
-    note = {"command": command_line()}
-    memory = memory_from(arguments)
+    note, memory = {"command": command_line()}, memory_from(arguments)
     job = prepare(**inputs, config=config, note=note, max_memory=memory)
     return run_and_save(job, output, arguments)

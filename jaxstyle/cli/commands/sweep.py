@@ -18,7 +18,7 @@ from jaxstyle.cli.options.overwrite_guard import (
 )
 from jaxstyle.cli.options.settings import add_settings, given_settings
 from jaxstyle.cli.report.manifests import head_of
-from jaxstyle.cli.report.sheets import picture_of, save_sheet, sheet_of
+from jaxstyle.cli.report.sheets import save_sheet, sheet_of
 from jaxstyle.errors import InputError
 from jaxstyle.pipelines.axes import parse_axis
 
@@ -32,7 +32,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "sweep",
-        help="many runs at once, along any settings",
         description="Run every combination of some settings, as one vmapped program where they "
         "allow it, spread over all devices. Leaves a folder with a labelled sheet (sheet.png), a "
         "page to compare the cells (index.html), every cell as a file of its own, and their "
@@ -77,11 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0; 1 if a cell has failed; 130 if interrupted.
     """
     axes = [parse_axis(text) for text in arguments.axis]
-    inputs = inputs_from(arguments)
-    init = given_settings(arguments).get("init", "")
-    places = [dict(settings) for axis in axes for settings in axis.settings]
+    inputs, settings = inputs_from(arguments), given_settings(arguments)
+    along_axes = [dict(values) for axis in axes for values in axis.settings]
     check_overwriting(
-        [*inputs_of(arguments, init), *axis_inputs(places)],
+        [*inputs_of(arguments, settings.get("init", "")), *axis_inputs(along_axes)],
         [("-o", arguments.output / name) for name in FILES],
         [Series("-o", arguments.output, CELL)],
     )
@@ -91,14 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
 
         return sweep(axes=axes, resume=arguments.resume, **inputs, **options)
 
-    def write(grid: Grid, command: str, settings: dict[str, Any]) -> str:
+    def write(grid: Grid, command: str) -> str:
         write_folder(arguments.output, grid, command, settings, arguments.cell_size)
         return (
             f"{arguments.output}: {len(grid.cells)} cells, {grid.programs} programs compiled, "
             f"{grid.chunks} chunks" + ("; go on with --resume" if grid.interrupted else "")
         )
 
-    return run_grid(arguments, make, write, arguments.output)
+    return run_grid(arguments, settings, make, write, arguments.output)
 
 
 def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_size: int) -> None:
@@ -109,29 +107,27 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
     """
     from jaxstyle.display.figures import PageCell, write_csv, write_json, write_page
 
-    rows = [figures_of(grid, index) for index in range(len(grid.cells))]
+    rows = [_figures(grid, index) for index in range(len(grid.cells))]
     records = [cell.result.record for cell in grid.cells if cell.result is not None]
-    summary = {
-        **head_of("sweep", command, records),
+    names = " x ".join(axis.name for axis in grid.axes)
+    manifest = {
+        **head_of("sweep", records),
         "settings": settings,
         "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in grid.axes],
         "cells": rows,
     }
-    names = " x ".join(axis.name for axis in grid.axes)
     sheet = sheet_of(grid, title=names, caption=command, side=cell_size)
-    record = {name: value for name, value in summary.items() if name != "format"}
-    cells = []
-    for index, cell in enumerate(grid.cells):
-        picture = picture_of(cell)
-        cells.append(
-            PageCell(
-                cell.labels,
-                None if isinstance(picture, str) else picture,
-                cell.message,
-                {k: v for k, v in rows[index].items() if isinstance(v, float)},
-                f"{cell.name}.png" if cell.message == "" else "",
-            )
+    record = {name: value for name, value in manifest.items() if name != "format"}
+    cells = [
+        PageCell(
+            cell.labels,
+            None if cell.result is None else cell.result.image,
+            cell.message,
+            {name: value for name, value in row.items() if isinstance(value, float)},
+            row["file"],
         )
+        for cell, row in zip(grid.cells, rows, strict=True)
+    ]
     page = {
         "title": f"jaxstyle sweep: {names}",
         "command": command,
@@ -142,7 +138,7 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
     errors = []
     for write in (
         lambda: write_csv(folder / "losses.csv", rows),
-        lambda: write_json(folder / "sweep.json", summary),
+        lambda: write_json(folder / "sweep.json", manifest),
         lambda: save_sheet(folder / "sheet.png", sheet, record),
         lambda: write_page(folder / "index.html", **page),
     ):
@@ -154,13 +150,13 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
         raise InputError("; ".join(errors))
 
 
-def figures_of(grid: Grid, index: int) -> dict:
+def _figures(grid: Grid, index: int) -> dict[str, Any]:
     """One cell's labels, losses by term and layer, and how it ended."""
     cell = grid.cells[index]
     row: dict = {axis.name: label for axis, label in zip(grid.axes, cell.labels, strict=True)}
-    if cell.result is None:
-        return {**row, "file": "", "message": cell.message}
     result = cell.result
+    if result is None:
+        return {**row, "file": "", "message": cell.message}
     row |= {"file": f"{cell.name}.png" if cell.message == "" else "", "loss": result.loss}
     row |= {term: result.terms[term] for term in ("content", "style", "tv", "other")}
     for term in ("content", "style"):

@@ -9,28 +9,14 @@ from pathlib import Path
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.overwrite_guard import check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, settings_from
+from jaxstyle.config.stylize_config import names_of
 from jaxstyle.runtime.interrupts import begun
-
-NO_OPTION = (
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "content_layers",
-    "init",
-    "seed",
-    "saturation",
-    "match_histogram",
-    "bits",
-    "quality",
-)
-"""Settings without a meaning for a style alone."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "targets",
-        help="save what the network sees in a style, for many runs",
         description="Save what the network sees in a style, at each size that a run of --size "
         "works through. Give the file to stylize, batch, sweep or video in the place of the "
         "picture: the result is the same, and the style need not be there or be looked at again.",
@@ -47,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
     add_memory_option(parser)
-    add_settings(parser, leave_out=NO_OPTION)
+    add_settings(parser, leave_out=names_of("painting", "file"))
     parser.set_defaults(run=run)
 
 
@@ -67,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     keep_compiled_programs()
     saved = save_targets(output, arguments.style, config=config, max_memory=memory)
     if not arguments.quiet:
-        told = f"{len(saved.inputs)} styles blended" if len(saved.inputs) > 1 else "1 style"
+        styles = f"{len(saved.inputs)} styles blended" if len(saved.inputs) > 1 else "1 style"
         print(
-            f"{output}: {told}, {','.join(saved.taps)} for results of "
+            f"{output}: {styles}, {','.join(saved.taps)} for results of "
             f"{', '.join(map(str, saved.known))} px, {format_bytes(output.stat().st_size)}",
             file=sys.stderr,
         )

@@ -12,7 +12,7 @@ from jaxstyle.cli.options.outputs import command_line
 from jaxstyle.cli.options.settings import add_settings, given_settings
 from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.config.command_defaults import TEXTURE
-from jaxstyle.config.stylize_config import config_from
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
 
@@ -23,7 +23,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "texture",
-        help="a picture of any size with the texture of another",
         description="Make a picture of any size that has the texture of another one, from noise "
         "(Gatys, Ecker and Bethge 2015, texture synthesis), coarse to fine.",
         epilog="Example: jaxstyle texture bark.jpg -o tile.png --shape 512x512 --seamless",
@@ -61,13 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
     if match is None:
         raise InputError(f"--shape is {arguments.shape!r}: write it as 512x384, width first")
     settings = given_settings(arguments)
-    config = config_from(settings)
+    bits = StylizeConfig(**settings).bits
     output = arguments.output or Path(f"{Path(arguments.style).stem}-texture.png")
     from jaxstyle.images import check_writable
     from jaxstyle.pipelines.paper import prepare_texture
 
     begun()
-    check_writable(output, bits=config.bits)
+    check_writable(output, bits=bits)
     job = prepare_texture(
         arguments.style,
         int(match[1]),

@@ -7,33 +7,30 @@ import json
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from jaxstyle.cli.options.checkpoint import add_deterministic_option, deterministic_note
-from jaxstyle.cli.options.inputs import add_mask_options
+from jaxstyle.cli.options.inputs import add_mask_options, add_style_options, styles_from
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.outputs import FILE_ENDINGS, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, Series, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings
-from jaxstyle.cli.report.manifests import head_of, sha256_of
+from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
 from jaxstyle.config.command_defaults import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
-from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
+    from jaxstyle.cli.report.reporters import FrameReporter
     from jaxstyle.pipelines.video import Frame
     from jaxstyle.run.job import Job
     from jaxstyle.run.result import Stylized
 
 DEFAULT_FPS = 25.0
-MANIFEST = "video.json"
 FRAME = r"frame-\d{6,}\.png"
 
 
@@ -41,7 +38,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "video",
-        help="the frames of a video, each from the last",
         description="Paint the frames of a video. The first one is worked out as by stylize; each "
         "other one starts from the last result, moved by optical flow, and is held there by a "
         "temporal loss wherever the flow can be trusted (Ruder et al. 2016). For the flow: pip "
@@ -49,16 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog="Example: jaxstyle video clip.mp4 painting.jpg -o painted.mp4 --size 512",
     )
     parser.add_argument("frames", help="a folder of numbered pictures, or a clip")
-    parser.add_argument("style", nargs="*", help="as in stylize; several are blended")
-    parser.add_argument(
-        "--style",
-        dest="more_styles",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="STYLE",
-        help="styles, as above: --style a.jpg:0.7 b.jpg:0.3",
-    )
+    add_style_options(parser, parser, "as in stylize; several are blended")
     add_mask_options(parser, ". The same for all frames")
     parser.add_argument(
         "-o",
@@ -107,121 +94,121 @@ def run(arguments: argparse.Namespace) -> int:
         The exit code: 0; 1 if the manifest could not be written; 130 if interrupted; what is
         finished stays for ``--resume``, and a clip is made of it.
     """
-    settings = given_settings(arguments)
-    config_from(settings)  # a wrong setting is refused at once
-    styles = [*arguments.style, *arguments.more_styles]
-    if not styles:
-        raise InputError("no style picture is given: name one after the frames, or by --style")
+    settings, styles = given_settings(arguments), styles_from(arguments, "frames")
     if arguments.fps is not None and not 0 < arguments.fps <= 1000:
         raise InputError(f"--fps is {arguments.fps:g}: give a number above 0 and up to 1000")
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.cli.report.reporters import FrameReporter
-    from jaxstyle.display.figures import write_json
     from jaxstyle.pipelines.optical_flow import opencv
     from jaxstyle.pipelines.video import stylize_video
-    from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
+    from jaxstyle.pipelines.video_files import read_frames
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
 
     begun()
-    output, clip = arguments.output, arguments.output.suffix.lower() in CLIPS
-    if clip:
-        check_clip(output)
-    elif output.suffix.lower() in FILE_ENDINGS and not output.is_dir():
-        raise InputError(f"cannot write {output}: use {' '.join(CLIPS)}, or a folder for frames")
-    store = Store(output.with_name(f"{output.stem}-frames") if clip else output, arguments.resume)
-    if store.folder.resolve() == Path(arguments.frames).resolve():
-        raise InputError(f"{store.folder} holds the frames to be read: choose another -o")
+    film = Film(arguments.output, arguments.resume)
+    if film.folder.resolve() == Path(arguments.frames).resolve():
+        raise InputError(f"{film.folder} holds the frames to be read: choose another -o")
     source = read_frames(arguments.frames)
-    manifest = output.with_name(f"{output.name}.json") if clip else output / MANIFEST
-    read: list[Named] = [("the video", arguments.frames)]
-    read += inputs_of(arguments, settings.get("init", ""))
-    written: list[Named] = [("-o", manifest), *([("-o", output)] if clip else [])]
-    check_overwriting(read, written, [Series("-o", store.folder, FRAME)])
-    store.check()
+    film.fps = arguments.fps or source.fps or DEFAULT_FPS
+    film.check([("the video", arguments.frames), *inputs_of(arguments, settings.get("init", ""))])
     keep_compiled_programs()
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
-        if note := deterministic_note(arguments):
-            reporter.say(note)
+        reporter.say(deterministic_note(arguments))
         if opencv() is None:
             reporter.say(
                 "no optical flow without OpenCV: each frame starts from the last one as it is "
                 "(pip install 'jaxstyle[flow]')"
             )
-        done: list[Frame] = []
-        unwritten = False
-        try:
-            for frame in stylize_video(
-                source.each,
-                styles,
-                masks=arguments.masks,
-                freeze=arguments.freeze,
-                steps_next=arguments.steps_next,
-                levels_next=arguments.levels_next,
-                note={"command": command_line()},
-                max_memory=memory_from(arguments),
-                callback=reporter,
-                keep=store.keep,
-                find=store.find,
-                **settings,
-            ):
-                reporter.finished(frame)
-                done.append(_light(frame))
-        except KeyboardInterrupt:
-            reporter.say(f"{len(done)} frames in {store.folder}; go on with --resume")
-            if clip and done:
-                write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
-                reporter.say(f"{output}: those frames")
+        frames = stylize_video(
+            source.each,
+            styles,
+            masks=arguments.masks,
+            freeze=arguments.freeze,
+            steps_next=arguments.steps_next,
+            levels_next=arguments.levels_next,
+            note={"command": command_line()},
+            max_memory=memory_from(arguments),
+            callback=reporter,
+            keep=film.keep,
+            find=film.find,
+            **settings,
+        )
+        done, interrupted = _painted(frames, reporter)
+        if interrupted:
+            reporter.say(f"{len(done)} frames in {film.folder}; go on with --resume")
+            if film.is_clip and done:
+                film.write_clip()
+                reporter.say(f"{film.output}: those frames")
             return EXIT_CODE
         if not done:
             raise InputError(f"{arguments.frames} has no frames")
-        described = store.described(done)
-        if clip:
-            try:
-                write_clip(output, store.paths, arguments.fps or source.fps or DEFAULT_FPS)
-            except InputError as error:
-                raise InputError(
-                    f"{error}: all frames are in {store.folder}: --resume makes the clip of them"
-                ) from None
-            store.remove()
-            described["sha256"] = sha256_of(output)
-        store.remove_rest()
-        try:
-            write_json(manifest, described)
-        except InputError as error:  # the frames are there all the same
-            print(error, file=sys.stderr)
-            unwritten = True
-        unsteady = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
-        told = f", {np.mean(unsteady):.4f} from frame to frame" if unsteady else ""
-        reporter.say(f"{output}: {len(done)} frames{told}")
+        problem = film.finish(done)
+        if problem:
+            print(problem, file=sys.stderr)
+        flickers = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
+        mean = sum(flickers) / len(flickers) if flickers else 0.0
+        unsteady = f", {mean:.4f} from frame to frame" if flickers else ""
+        reporter.say(f"{film.output}: {len(done)} frames{unsteady}")
     if arguments.json:
-        json.dump({"output": str(output), "frames": [_figures(f) for f in done]}, sys.stdout)
-        print()
-    return 1 if unwritten else 0
+        figures = [_figures(frame) for frame in done]
+        print(json.dumps({"output": str(film.output), "frames": figures}))
+    return 1 if problem else 0
 
 
-@dataclass
-class Store:
-    """The frames that are finished, as files.
+def _painted(frames: Iterable[Frame], reporter: FrameReporter) -> tuple[list[Frame], bool]:
+    """The frames that are done, without their pictures, and whether Ctrl-C ended them."""
+    done: list[Frame] = []
+    try:
+        for frame in frames:
+            reporter.finished(frame)
+            done.append(_without_pictures(frame))
+    except KeyboardInterrupt:
+        return done, True
+    return done, False
 
-    Attributes:
-        resume: whether those of an earlier run are taken; up to the first one that does not fit.
+
+class Film:
+    """The frames of a video as files in a folder, and the clip that is made of them.
+
+    Args:
+        output: the folder, or the clip.
+        resume: whether frames of an earlier run are taken, up to the first that does not fit.
+
+    Raises:
+        InputError: the output can be neither.
     """
 
-    folder: Path
-    resume: bool
+    def __init__(self, output: Path, resume: bool) -> None:
+        from jaxstyle.pipelines.video_files import check_clip
 
-    def __post_init__(self) -> None:
+        self.output, self.resume, self.fps = output, resume, DEFAULT_FPS
+        self.is_clip = output.suffix.lower() in CLIPS
+        if self.is_clip:
+            check_clip(output)
+        elif output.suffix.lower() in FILE_ENDINGS and not output.is_dir():
+            raise InputError(
+                f"cannot write {output}: use {' '.join(CLIPS)}, or a folder for frames"
+            )
+        self.folder = output.with_name(f"{output.stem}-frames") if self.is_clip else output
+        self.manifest = output / "video.json"
+        if self.is_clip:
+            self.manifest = output.with_name(f"{output.name}.json")
         self.paths: list[Path] = []
         self.records: list[str] = []
-        self.rest = self._frames() if self.resume else []
+        self.earlier = self._frames()
 
-    def check(self) -> None:
-        """Refuse a folder of other frames: a longer film would show through at the end.
+    def check(self, inputs: Sequence[Named]) -> None:
+        """Refuse to write over what is read, and a folder of other frames.
+
+        A longer film would show through at the end.
 
         Raises:
-            InputError: there are some, and ``--resume`` was not given.
+            InputError: there are some, and ``--resume`` was not given; or an output is an input.
         """
-        if not self.resume and self._frames():
+        outputs: list[Named] = [("-o", self.manifest)]
+        outputs += [("-o", self.output)] if self.is_clip else []
+        check_overwriting(inputs, outputs, [Series("-o", self.folder, FRAME)])
+        if self.earlier and not self.resume:
             raise InputError(
                 f"{self.folder} holds frames of an earlier run: go on with it by --resume, or "
                 "remove it, or choose another -o"
@@ -239,41 +226,65 @@ class Store:
         self.records.append(record_of(job))
         path = self._path(index)
         self.resume = self.resume and is_made(path, job)
-        if not self.resume:
-            return None
-        self.paths.append(path)
-        return _read(path)
+        return self._taken(path) if self.resume else None
 
     def keep(self, index: int, result: Stylized) -> Any:
         """Write a frame, and read it again: what it has lost in 8 bits the next one never sees."""
         path = self._path(index)
         result.save(path)
-        self.paths.append(path)
-        return _read(path)
+        return self._taken(path)
 
-    def described(self, frames: Sequence[Frame]) -> dict[str, Any]:
-        """The manifest: what made the frames, and a row for each."""
-        records = [json.loads(record) for record in self.records]
-        found = head_of("video", command_line(), self.records[:1])
-        found.pop("content", None)
-        found["settings"] = records[0]["config"]
-        found["frames"] = [
+    def write_clip(self) -> None:
+        """Make the clip of the frames so far."""
+        from jaxstyle.pipelines.video_files import write_clip
+
+        write_clip(self.output, self.paths, self.fps)
+
+    def finish(self, frames: Sequence[Frame]) -> str:
+        """Make the clip, take away what is of no use any more, and write the manifest.
+
+        Returns:
+            Why the manifest could not be written; empty if it could.
+
+        Raises:
+            InputError: the clip cannot be made.
+        """
+        manifest = self._manifest(frames)
+        if self.is_clip:
+            try:
+                self.write_clip()
+            except InputError as error:
+                raise InputError(
+                    f"{error}: all frames are in {self.folder}: --resume makes the clip of them"
+                ) from None
+            for path in self.paths:
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # there is something else in it
+                self.folder.rmdir()
+            manifest["sha256"] = sha256_of(self.output)
+        self._remove_earlier()
+        return write_manifest(self.manifest, manifest)
+
+    def _manifest(self, frames: Sequence[Frame]) -> dict[str, Any]:
+        """What made the frames, and a row for each."""
+        inputs = [json.loads(record)["inputs"]["content"] for record in self.records]
+        rows = [
             {
-                "input": record["inputs"]["content"]["path"],
-                "sha256": record["inputs"]["content"]["sha256"],
+                "input": content["path"],
+                "sha256": content["sha256"],
                 "output": path.name,
                 "output_sha256": sha256_of(path),
                 **_figures(frame),
             }
-            for record, path, frame in zip(records, self.paths, frames, strict=True)
+            for content, path, frame in zip(inputs, self.paths, frames, strict=True)
         ]
-        return found
+        return {**head_of_many("video", self.records[0]), "frames": rows}
 
-    def remove_rest(self) -> None:
+    def _remove_earlier(self) -> None:
         """Take away the frames of an earlier run that are not of this one."""
         from jaxstyle.images import read_record
 
-        for path in set(self.rest) - set(self.paths):
+        for path in set(self.earlier) - set(self.paths):
             with suppress(OSError, ValueError, KeyError, TypeError):  # not of jaxstyle: it stays
                 if "frame" in json.loads(read_record(path))["extra"]:
                     path.unlink(missing_ok=True)
@@ -283,25 +294,21 @@ class Store:
             return []
         return [path for path in self.folder.iterdir() if re.fullmatch(FRAME, path.name)]
 
-    def remove(self) -> None:
-        """Take away the frames, which are in a clip now."""
-        for path in self.paths:
-            path.unlink(missing_ok=True)
-        with suppress(OSError):  # there is something else in it
-            self.folder.rmdir()
-
     def _path(self, index: int) -> Path:
         return self.folder / f"frame-{index + 1:06d}.png"
 
+    def _taken(self, path: Path) -> Any:
+        """Count a frame among those of the film, and read it."""
+        from jaxstyle.images import load_image
 
-def _read(path: Path) -> Any:
-    from jaxstyle.images import load_image
-
-    return load_image(path, name="frame").rgb
+        self.paths.append(path)
+        return load_image(path, name="frame").rgb
 
 
-def _light(frame: Frame) -> Frame:
-    """Without its pictures: a film fills the memory. (A view such as ``[:0]`` holds the whole.)"""
+def _without_pictures(frame: Frame) -> Frame:
+    """A film fills the memory. (A view such as ``[:0]`` holds the whole.)"""
+    import numpy as np
+
     nothing = np.zeros((0, 0, 3), np.float32)
     result = None if frame.result is None else replace(frame.result, image=nothing, alpha=None)
     return frame._replace(picture=nothing, result=result)

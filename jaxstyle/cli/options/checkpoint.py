@@ -121,11 +121,7 @@ def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str,
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:
-    """Do as ``--deterministic`` says; before anything that uses devices.
-
-    Raises:
-        InputError: JAX has started already.
-    """
+    """Do as ``--deterministic`` says; before anything that uses devices, else an InputError."""
     if getattr(arguments, "deterministic", False):
         from jaxstyle.runtime.deterministic import set_flags
 

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from jaxstyle.cli.options.checkpoint import add_deterministic_option
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.memory import HEADROOM, parse_bytes
 
 if TYPE_CHECKING:
     from jaxstyle.pipelines.chunks import Limits
 
-from jaxstyle.runtime.memory import HEADROOM, parse_bytes
 
-
-def add_memory_option(parser: argparse.ArgumentParser) -> None:
-    """``--max-memory`` of one run."""
+def add_memory_option(parser: argparse._ActionsContainer) -> None:
+    """``--max-memory``, which ``memory_from`` reads."""
     parser.add_argument(
         "--max-memory",
         metavar="AMOUNT",
-        help=f"memory of the device that a run may take, such as 8GiB (default: {HEADROOM:.0%} "
-        "of what is free)".replace("%", "%%"),
+        help="memory of each device that a run may take, such as 8GiB (default: "
+        f"{HEADROOM:.0%}% of what is free)",
     )
 
 
@@ -34,7 +33,7 @@ def memory_from(arguments: argparse.Namespace) -> int | None:
 
 
 def add_process_options(parser: argparse._ArgumentGroup, words: str) -> None:
-    """Options of a run that several processes share."""
+    """Options of a run that several processes share, which ``join_if_asked`` carries out."""
     parser.add_argument("--distributed", action="store_true", help=words)
     parser.add_argument(
         "--coordinator", metavar="HOST:PORT", help="of process 0, where JAX cannot find it itself"
@@ -47,22 +46,20 @@ def join_if_asked(arguments: argparse.Namespace) -> None:
     """Join the other processes if ``--distributed`` says so; before anything that uses devices.
 
     Raises:
-        InputError: they do not find each other.
+        InputError: they do not find each other, or the run is to be watched.
     """
     if arguments.distributed:
+        if getattr(arguments, "preview", None) is not None or getattr(arguments, "open", False):
+            raise InputError("--preview shows the run of one process: leave out --distributed")
         from jaxstyle.runtime.processes import join
 
         join(arguments.coordinator, arguments.processes, arguments.process)
 
 
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
-    """Options on how a grid uses memory, devices and processes."""
+    """Options on how a grid uses memory, devices and processes, which ``limits_from`` reads."""
     group = parser.add_argument_group("machine")
-    group.add_argument(
-        "--max-memory",
-        metavar="AMOUNT",
-        help="most memory on each device, such as 8GiB (default: 80 %% of what is free)",
-    )
+    add_memory_option(group)
     group.add_argument(
         "--cells-at-once",
         type=int,
@@ -87,9 +84,8 @@ def limits_from(arguments: argparse.Namespace) -> Limits:
         InputError: an amount that cannot be read, more devices than there are, or no such process.
     """
     from jaxstyle.pipelines.chunks import Limits
-    from jaxstyle.runtime.memory import parse_bytes
 
-    memory = None if arguments.max_memory is None else parse_bytes(arguments.max_memory)
+    memory = memory_from(arguments)
     if arguments.cells_at_once < 0 or arguments.devices < 0:
         raise InputError("--cells-at-once and --devices must be at least 0")
     join_if_asked(arguments)

@@ -1,4 +1,4 @@
-"""What the experiments' commands share: options, the network in force, sheets and their records."""
+"""Where commands write: options of sheets, the command line to record, folders."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def command_line() -> str:
 
     name, *rest = sys.argv
     program = Path(name).stem
-    if program in ("__main__", "cli"):
+    if program in ("__main__", "main"):  # python -m jaxstyle, or jaxstyle.cli.main
         program = "jaxstyle"
     return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
 
@@ -54,27 +54,14 @@ def preset_note(arguments: argparse.Namespace, network: Network) -> str:
     from jaxstyle.config.presets import PRESETS
 
     preset = PRESETS.get(getattr(arguments, "preset", None) or "")
-    if preset is None:
+    small = network.source.startswith("vgg19-slim")
+    if preset is None or (network.normalised == preset.normalised and not small):
         return ""
     meant = "normalised VGG-19" if preset.normalised else "original VGG-19"
-    small = network.source.startswith("vgg19-slim")
-    if not small and network.normalised == preset.normalised:
-        return ""
-    here = "vgg19-slim" if small else f"{'' if network.normalised else 'un'}normalised weights"
+    given = "vgg19-slim" if small else f"{'' if network.normalised else 'un'}normalised weights"
     return (
-        f"preset {preset.name} is for the {meant}; with {here} its weights strike another balance"
+        f"preset {preset.name} is for the {meant}; with {given} its weights strike another balance"
     )
-
-
-def check_output(path: Path) -> None:
-    """Refuse, before anything runs, a sheet that cannot be written.
-
-    Raises:
-        InputError: an unknown ending, or a folder that is not there.
-    """
-    from jaxstyle.images import check_writable
-
-    check_writable(path)
 
 
 def check_folder(folder: Path | None) -> None:
@@ -95,15 +82,13 @@ def check_folder(folder: Path | None) -> None:
 
 
 def ready_folder(folder: Path | None) -> None:
-    """Make a folder for cells.
+    """Make a folder, if there is to be one.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: as ``check_folder``, or it cannot be made.
     """
-    if folder is None:
-        return
+    from jaxstyle.pipelines.cell_files import make_folder
+
     check_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
+    if folder is not None:
+        make_folder(folder)

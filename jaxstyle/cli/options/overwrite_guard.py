@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,21 +51,21 @@ def check_overwriting(
         for key in _keys(path):
             read.setdefault(key, what)
         name, folder = os.path.basename(path), os.path.realpath(os.path.dirname(path) or ".")
-        for one in series:
-            if folder == os.path.realpath(one.folder) and re.fullmatch(one.pattern, name, re.I):
-                raise _refused(f"{one.option} into {one.folder}", f"{what} {path}")
+        for files in series:
+            if folder == os.path.realpath(files.folder) and re.fullmatch(files.pattern, name, re.I):
+                raise _refused(f"{files.option} into {files.folder}", f"{what} {path}")
     written: dict[Any, str] = {}
     for option, path in outputs:
         keys = _keys(path)
-        told = f"{option} {path}"
+        output = f"{option} {path}"
         for key in keys:
             if key in read:
-                raise _refused(told, read[key])
+                raise _refused(output, read[key])
             if key in written:
                 raise InputError(
-                    f"{written[key]} and {told} are one file: give one of them another name"
+                    f"{written[key]} and {output} are one file: give one of them another name"
                 )
-        written |= dict.fromkeys(keys, told)
+        written |= dict.fromkeys(keys, output)
 
 
 def inputs_of(arguments: argparse.Namespace, init: str = "") -> Iterator[Named]:
@@ -75,7 +74,7 @@ def inputs_of(arguments: argparse.Namespace, init: str = "") -> Iterator[Named]:
     Args:
         init: the setting, whose ingredients may be pictures.
     """
-    from jaxstyle.run.inputs import without_options
+    from jaxstyle.run.inputs import listed_styles, without_options
     from jaxstyle.run.start import initial_names
 
     given = vars(arguments)
@@ -90,48 +89,39 @@ def inputs_of(arguments: argparse.Namespace, init: str = "") -> Iterator[Named]:
         for text in _listed(given.get(name)):
             yield what, without_options(text)[0]
     for name in ("style", "more_styles"):
-        yield from _style_files(_listed(given.get(name)))
+        for style in listed_styles(_listed(given.get(name))):
+            yield "the style picture", style.image
+            if style.mask is not None:
+                yield "a mask", style.mask
     for name in initial_names(init) if init else ():
         yield "the initial picture", name
 
 
 def axis_inputs(settings: Iterable[dict[str, Any]]) -> Iterator[Named]:
-    """The files that the places of a sweep's axes name."""
-    for one in settings:
-        values = {name: one[name] for name in ("content", "style", "weights") if name in one}
-        yield from inputs_of(argparse.Namespace(**values), one.get("init", ""))
+    """The files that the settings along a sweep's axes name."""
+    for values in settings:
+        named = {name: values[name] for name in ("content", "style", "weights") if name in values}
+        yield from inputs_of(argparse.Namespace(**named), values.get("init", ""))
 
 
 def inputs_of_job(job: Job) -> Iterator[Named]:
     """The files that a job was made from."""
-    from jaxstyle.run.record import record_of
+    from jaxstyle.run.start import initial_names
 
-    inputs = json.loads(record_of(job))["inputs"]
-    if inputs["content"]:
-        yield "the content picture", inputs["content"]["path"]
-    for name, what in (
-        ("contents", "a content picture"),
-        ("styles", "the style picture"),
-        ("masks", "a mask"),
-        ("init", "the initial picture"),
-    ):
-        for entry in inputs.get(name, []):
-            yield what, entry["path"]
-            if "mask" in entry:
-                yield "a mask", entry["mask"]["path"]
-    if "freeze" in inputs:
-        yield "the freeze mask", inputs["freeze"]["path"]
+    for index, content in enumerate(job.contents):
+        yield f"{'a' if index else 'the'} content picture", content.picture.source
+    for style in job.styles:
+        yield "the style picture", style.image.source
+        if style.mask is not None:
+            yield "a mask", style.mask.source
+    for region in job.regions:
+        yield "a mask", region.mask.source
+    if job.freeze is not None:
+        yield "the freeze mask", job.freeze.source
+    for name in initial_names(job.config.init):
+        yield "the initial picture", name
     if job.config.weights:
         yield "the weight file", job.config.weights
-
-
-def _style_files(texts: Sequence[str]) -> Iterator[Named]:
-    from jaxstyle.run.inputs import listed_styles
-
-    for style in listed_styles(texts):
-        yield "the style picture", style.image
-        if style.mask is not None:
-            yield "a mask", style.mask
 
 
 def _listed(value: Any) -> list[str]:
@@ -152,5 +142,5 @@ def _keys(path: str | os.PathLike[str]) -> list[Any]:
     return [where, (status.st_dev, status.st_ino)]
 
 
-def _refused(told: str, what: str) -> InputError:
-    return InputError(f"{told} would overwrite {what}: give another name")
+def _refused(output: str, what: str) -> InputError:
+    return InputError(f"{output} would overwrite {what}: give another name")

@@ -8,8 +8,6 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxstyle.errors import InputError
-
 if TYPE_CHECKING:
     from jaxstyle.display.preview import Preview
     from jaxstyle.run.job import Job
@@ -50,12 +48,10 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
     """The preview that is asked for, being served, its address printed; None where none is.
 
     Raises:
-        InputError: the port cannot be used, or several processes share the run.
+        InputError: the port cannot be used.
     """
     if arguments.preview is None and not arguments.open:
         return None
-    if getattr(arguments, "distributed", False):
-        raise InputError("--preview shows the run of one process: leave out --distributed")
     from jaxstyle.display.preview import Preview
 
     preview = Preview(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Container, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from types import MappingProxyType
 from typing import Any
 
+from jaxstyle.cli.options.parser import Parser
 from jaxstyle.config.fields import kind_of
-from jaxstyle.config.presets import PRESETS
-from jaxstyle.config.stylize_config import StylizeConfig, config_from, read_settings, with_preset
+from jaxstyle.config.presets import PRESETS, with_preset
+from jaxstyle.config.settings_file import read_settings
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 
 
 def add_settings(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     defaults: Mapping[str, Any] = MappingProxyType({}),
     leave_out: Container[str] = (),
 ) -> None:
-    """Add ``--config``, ``--preset`` and one option per field.
+    """Add ``--config``, ``--preset``, one option per field, and ``--help-all`` for the rare ones.
 
     Options for a field leave no attribute behind where they are not given.
 
@@ -26,55 +28,56 @@ def add_settings(
         defaults: the command's own, for the help; what it runs is up to it.
         leave_out: fields without an option.
     """
+    parser.add_full_help()
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--config", metavar="FILE", help="settings from a .json or .toml file; options override it"
     )
+    below = ", more on which below" if parser.shows_all else ""
     group.add_argument(
         "--preset",
         choices=tuple(PRESETS),
-        help="published settings, more on which below; they override --config, and options "
-        "override them: "
+        help=f"published settings{below}; they override --config, and options override them: "
         + "; ".join(f"{name}: {preset.summary}" for name, preset in PRESETS.items()),
     )
     for entry in fields(StylizeConfig):
         if entry.name in leave_out:
             continue
-        kind, optional = kind_of(entry)
-        flag = "--" + entry.name.replace("_", "-")
-        text = entry.metadata["help"].replace("%", "%%")
-        if entry.name in defaults:
-            text = text.partition(" (default: ")[0]
-            text += f" (default: {defaults[entry.name] if defaults[entry.name] != '' else 'none'})"
-        elif not optional:
-            text += f" (default: {entry.default})"
+        kind, _ = kind_of(entry)
+        choices, of_value = entry.metadata["choices"], {}
         if kind is bool:
-            group.add_argument(
-                flag,
-                action=argparse.BooleanOptionalAction,
-                default=argparse.SUPPRESS,
-                help=text,
-            )
-            continue
+            of_value["action"] = argparse.BooleanOptionalAction
+        else:
+            metavar = None if choices else kind.__name__.upper()
+            of_value |= {"type": kind, "choices": choices, "metavar": metavar}
+        shown = parser.shows_all or "common" in entry.metadata["kinds"]
         group.add_argument(
-            flag,
-            type=kind,
-            choices=entry.metadata["choices"],
-            metavar=None if entry.metadata["choices"] else kind.__name__.upper(),
+            "--" + entry.name.replace("_", "-"),
             default=argparse.SUPPRESS,
-            help=text,
+            help=_help_of(entry, defaults) if shown else argparse.SUPPRESS,
+            **of_value,
         )
-    for name, preset in PRESETS.items():
-        parser.add_argument_group(f"preset {name}", preset.details)
+    if parser.shows_all:
+        for name, preset in PRESETS.items():
+            parser.add_argument_group(f"preset {name}", preset.details)
+
+
+def _help_of(entry: Field[Any], defaults: Mapping[str, Any]) -> str:
+    text = entry.metadata["help"]
+    text = (text if isinstance(text, str) else text()).replace("%", "%%")
+    if entry.name in defaults:
+        text, default = text.partition(" (default: ")[0], defaults[entry.name]
+        default = "none" if default == "" else default
+    elif "convention" in entry.metadata["kinds"]:
+        default = "the convention's own"
+    else:
+        default = entry.default
+    return text if default is None else f"{text} (default: {default})"
 
 
 def settings_from(arguments: argparse.Namespace) -> StylizeConfig:
-    """The settings in force, see ``given_settings``.
-
-    Raises:
-        InputError: a setting is unknown or unfit.
-    """
-    return config_from(given_settings(arguments), arguments.config or "the settings")
+    """The settings in force, see ``given_settings``."""
+    return StylizeConfig(**given_settings(arguments))
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     A preset that the file names lies below the file's own settings.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read; a setting is unknown or unfit.
     """
     where = arguments.config or "the settings"
     file = with_preset(read_settings(arguments.config), where) if arguments.config else {}
@@ -91,10 +94,9 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     options = {
         entry.name: given[entry.name] for entry in fields(StylizeConfig) if entry.name in given
     }
-    return {**file, **with_preset({"preset": arguments.preset}), **options}
-
-
-_DEFAULTS = {entry.name: entry.default for entry in fields(StylizeConfig)}
+    settings = {**file, **with_preset({"preset": arguments.preset}), **options}
+    config_from(settings, where)  # a wrong setting is refused at once
+    return settings
 
 
 def idle_settings(config: StylizeConfig, masked: bool) -> list[str]:
@@ -103,22 +105,12 @@ def idle_settings(config: StylizeConfig, masked: bool) -> list[str]:
     Args:
         masked: whether there are masks or transparent parts.
     """
-    matched = config.color in ("match-before", "match-after")
-    by_luminance = config.color in ("keep", "luminance") or config.saturation != 1
-    while_used = {
-        "range_weight": (not config.clamp, "--no-clamp: no value leaves the range"),
-        "tv_power": (config.tv == "power", "--tv power"),
-        "style_shift": ("shifted-gram" in config.statistics, "--statistic shifted-gram"),
-        "guide": (masked, "masks or transparency"),
-        "color_method": (matched, "--color match-before or match-after"),
-        "color_space": (by_luminance, "--color keep or luminance, or --saturation"),
-    }
-    return [
-        f"--{name.replace('_', '-')} {_told(getattr(config, name))} changes nothing without {needs}"
-        for name, (used, needs) in while_used.items()
-        if not used and getattr(config, name) != _DEFAULTS[name]
-    ]
-
-
-def _told(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+    lines = []
+    for entry in fields(StylizeConfig):
+        value, needs = getattr(config, entry.name), entry.metadata["needs"]
+        if needs is None or value == entry.default or needs[1](config, masked):
+            continue
+        text = value if isinstance(value, str) else f"{value:g}"
+        option = entry.name.replace("_", "-")
+        lines.append(f"--{option} {text} changes nothing without {needs[0]}")
+    return lines

@@ -1,4 +1,4 @@
-"""What all manifests have in common: versions and inputs, told by their hashes."""
+"""What all manifests have in common: versions and inputs, identified by their hashes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxstyle.run.record import versions
+from jaxstyle.cli.options.outputs import command_line
+from jaxstyle.errors import InputError
 
 SEVERAL = ("styles", "masks", "contents", "init")
 """Inputs of a record that are lists."""
 ONE = ("content", "freeze", "weights")
 
 
-def head_of(kind: str, command: str, records: Sequence[str]) -> dict[str, Any]:
+def head_of(kind: str, records: Sequence[str]) -> dict[str, Any]:
     """The beginning of a manifest.
 
     Args:
@@ -26,27 +27,51 @@ def head_of(kind: str, command: str, records: Sequence[str]) -> dict[str, Any]:
         ``format``, ``versions``, ``command``; and, where there is a record, ``backend`` and the
         inputs by their names in records. One that all share is not in a list if it is none there.
     """
-    head: dict[str, Any] = {
-        "format": f"jaxstyle-{kind}",
-        "versions": versions(),
-        "command": command,
-    }
+    from jaxstyle.run.record import versions
+
+    head = {"format": f"jaxstyle-{kind}", "versions": versions(), "command": command_line()}
     parsed = [json.loads(record) for record in records]
     if not parsed:
         return head
     head["backend"] = parsed[0]["extra"]["backend"]
     for name in (*SEVERAL, *ONE):
-        found: list[Any] = []
+        entries: list[Any] = []
         for inputs in (record["inputs"] for record in parsed):
             given = inputs.get(name)
             for entry in given if isinstance(given, list) else [given]:
-                if entry is not None and entry not in found:
-                    found.append(entry)
-        if name in ONE and len(found) == 1:
-            head[name] = found[0]
-        elif found or name in parsed[0]["inputs"]:
-            head[name] = found
+                if entry is not None and entry not in entries:
+                    entries.append(entry)
+        if name in ONE and len(entries) == 1:
+            head[name] = entries[0]
+        elif entries or name in parsed[0]["inputs"]:
+            head[name] = entries
     return head
+
+
+def head_of_many(kind: str, record: str) -> dict[str, Any]:
+    """The beginning of a manifest of pictures that differ in their content alone; see ``head_of``.
+
+    Args:
+        record: of one of them.
+    """
+    head = {**head_of(kind, [record]), "settings": json.loads(record)["config"]}
+    head.pop("content", None)  # each picture has its own
+    return head
+
+
+def write_manifest(path: Path, manifest: dict[str, Any]) -> str:
+    """Write a manifest: the pictures are there even if that fails.
+
+    Returns:
+        Why it could not be written; empty if it could.
+    """
+    from jaxstyle.runtime.json_and_csv import write_json
+
+    try:
+        write_json(path, manifest)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def sha256_of(path: Path) -> str:

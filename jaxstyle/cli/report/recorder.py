@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from jaxstyle.display.progress import LevelProgress
 
 MOST_SNAPSHOTS = 500
@@ -35,21 +34,18 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="write these steps too, counted over all levels, such as 1,2,5,10,20,50 "
         "(default with --strip or --animation: 1,2,5,10,20,50,100 ...)",
     )
-    group.add_argument(
-        "--strip", type=Path, metavar="FILE", help="the snapshots side by side, labelled"
-    )
-    group.add_argument(
-        "--animation",
-        type=Path,
-        metavar="FILE",
-        help="the snapshots as .gif, .webp or .mp4 (for mp4: pip install 'jaxstyle[video]')",
-    )
-    group.add_argument(
-        "--loss-plot",
-        type=Path,
-        metavar="FILE",
-        help="the loss by term over the steps, .png, .svg or .pdf (pip install 'jaxstyle[plot]')",
-    )
+    for option, words in (
+        ("--strip", "the snapshots side by side, labelled"),
+        (
+            "--animation",
+            "the snapshots as .gif, .webp or .mp4 (for mp4: pip install 'jaxstyle[video]')",
+        ),
+        (
+            "--loss-plot",
+            "the loss by term over the steps, .png, .svg or .pdf (pip install 'jaxstyle[plot]')",
+        ),
+    ):
+        group.add_argument(option, type=Path, metavar="FILE", help=words)
 
 
 def one_two_five(most: int) -> list[int]:
@@ -108,30 +104,22 @@ class Recorder:
     def __init__(
         self, arguments: argparse.Namespace, output: Path, steps: int, *, writes: bool = True
     ) -> None:
-        self.writes = writes
-        self.output, self.save_every = output, arguments.save_every
-        self.strip, self.animation = arguments.strip, arguments.animation
-        self.loss_plot = arguments.loss_plot
+        self.options, self.output, self.writes = arguments, output, writes
+        _check(arguments)
         self.written = [] if arguments.snapshots is None else parse_steps(arguments.snapshots)
-        wanted = self.strip is not None or self.animation is not None
-        shown = self.written or (one_two_five(steps) if wanted else [])
-        self.shown = set(shown)
+        self.keeps_frames = arguments.strip is not None or arguments.animation is not None
+        self.shown = set(self.written or (one_two_five(steps) if self.keeps_frames else []))
         self.frames: list[tuple[int, np.ndarray]] = []
         self.curves: dict[str, list[float]] = {
             name: [] for name in ("content", "style", "tv", "total", "other")
         }
         self.breaks: list[int] = []
-        self.last = 0
+        self.last_step = 0
         self.problems: list[str] = []
         options = {name: getattr(arguments, name) for name in OPTIONS}
         options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
-        self.note: dict[str, Any] = {
-            "options": options,
-            "curves": self.curves,
-            "breaks": self.breaks,
-        }
+        self.note = {"options": options, "curves": self.curves, "breaks": self.breaks}
         self.files: dict[str, bytes] = {}
-        self._check()
 
     def go_on(self, kept: Mapping[str, Any], files: Mapping[str, bytes], done: int) -> str:
         """Take over what a run has recorded that was cut off.
@@ -143,18 +131,19 @@ class Recorder:
         Returns:
             What is missing, in one line; empty if nothing is.
         """
-        self.last = done
+        self.last_step = done
         for name, curve in kept.get("curves", {}).items():
             self.curves[name].extend(curve)
         self.breaks.extend(kept.get("breaks", []))
-        missing = ["--loss-plot"] if self.loss_plot and len(self.curves["total"]) < done else []
-        if self.strip or self.animation:
+        cut_curves = self.options.loss_plot and len(self.curves["total"]) < done
+        missing = ["--loss-plot"] if cut_curves else []
+        if self.keeps_frames:
             for step in sorted(self.shown):
                 if (content := files.get(_frame_name(step))) is not None:
                     self.files[_frame_name(step)] = content
                     self.frames.append((step, _picture(content)))
             if any(step <= done and _frame_name(step) not in files for step in self.shown):
-                missing += [f"--{name}" for name in FILES[:2] if getattr(self, name)]
+                missing += [f"--{name}" for name in FILES[:2] if getattr(self.options, name)]
         if not missing:
             return ""
         return f"{' and '.join(missing)}: what was before step {done} was not kept, and is missing"
@@ -165,17 +154,18 @@ class Recorder:
         # Not counted by steps: a run that goes on from a checkpoint has some before the first.
         if event.step == 1 and self.curves["total"]:
             self.breaks.append(len(self.curves["total"]))
-        self.last = step
+        self.last_step = step
         values = terms.content, terms.style, terms.tv, event.progress.value, terms.other
         for curve, value in zip(self.curves.values(), values, strict=True):
             curve.append(float(value))
-        every = bool(self.save_every) and step % self.save_every == 0
-        if not every and step not in self.shown:
+        every = self.options.save_every
+        wanted = step in self.written or (every and step % every == 0)
+        if not wanted and step not in self.shown:
             return
-        picture = np.clip(event.progress.current(), 0, 1)
-        if self.writes and (every or step in self.written):
+        picture = event.progress.current().clip(0, 1)
+        if wanted and self.writes:
             self._write(step, picture)
-        if step in self.shown and (self.strip or self.animation):
+        if step in self.shown and self.keeps_frames:
             self.frames.append((step, picture))
             self.files[_frame_name(step)] = _png(picture)
 
@@ -194,42 +184,22 @@ class Recorder:
 
         height, width = image.shape[:2]
         # A snapshot of the last step is the result, but for colours matched at the end.
-        ways = [(step, frame) for step, frame in self.frames if step < self.last]
-        frames = [(f"step {step}", resize(frame, width, height)) for step, frame in ways]
-        frames.append(("result", image))
-        pictures = [frame for _, frame in frames]
+        before = [(step, frame) for step, frame in self.frames if step < self.last_step]
+        labels = [*(f"step {step}" for step, _ in before), "result"]
+        pictures = [*(resize(frame, width, height) for _, frame in before), image]
 
         def save_strip(path: Path) -> None:
-            labels = [label for label, _ in frames]
-            columns = len(frames) if len(frames) <= 6 else -(-len(frames) // 2)
+            columns = len(labels) if len(labels) <= 6 else -(-len(labels) // 2)
             sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
             save_image(path, sheet, quality=88)
 
-        written = []
-        wanted: list[tuple[Path | None, Callable[[Path], None]]] = [
-            (self.strip, save_strip),
-            (self.animation, lambda path: save_animation(path, pictures)),
-            (self.loss_plot, lambda path: save_loss_plot(path, self.curves, breaks=self.breaks)),
-        ]
-        for path, save in wanted:
-            if path is not None and self._saved(save, path):
-                written.append(path)
-        return written
-
-    def _check(self) -> None:
-        from jaxstyle.display.figures import check_animation_path, check_plot_path
-        from jaxstyle.images import check_writable
-
-        if self.save_every < 0:
-            raise InputError(f"--save-every is {self.save_every}; it must be at least 0")
-        checks: list[tuple[Path | None, Any]] = [
-            (self.strip, check_writable),
-            (self.animation, check_animation_path),
-            (self.loss_plot, check_plot_path),
-        ]
-        for path, check in checks:
-            if path is not None:
-                check(path)
+        savers: dict[str, Callable[[Path], None]] = {
+            "strip": save_strip,
+            "animation": lambda path: save_animation(path, pictures),
+            "loss_plot": lambda path: save_loss_plot(path, self.curves, breaks=self.breaks),
+        }
+        paths = {name: getattr(self.options, name) for name in FILES}
+        return [path for name, path in paths.items() if path and self._saved(savers[name], path)]
 
     def _write(self, step: int, picture: np.ndarray) -> None:
         from jaxstyle.images import save_image
@@ -264,3 +234,16 @@ def _picture(png: bytes) -> np.ndarray:
 
     with open_image(io.BytesIO(png)) as image:
         return np.asarray(image, np.float32) / np.float32(255)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse, before the run, what could not be written after it."""
+    from jaxstyle.display.figures import check_animation_path, check_plot_path
+    from jaxstyle.images import check_writable
+
+    if arguments.save_every < 0:
+        raise InputError(f"--save-every is {arguments.save_every}; it must be at least 0")
+    checks = check_writable, check_animation_path, check_plot_path
+    for name, check in zip(FILES, checks, strict=True):
+        if getattr(arguments, name) is not None:
+            check(getattr(arguments, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,19 +17,16 @@ def sheet_of(grid: Grid, *, title: str, caption: str, side: int) -> Any:
     """A grid as one labelled picture: the last axis across, the others down."""
     from jaxstyle.display.figures import contact_sheet, strip
 
-    pictures = [[picture_of(cell) for cell in row] for row in grid.rows()]
+    texts: dict[str, Any] = {"title": title, "caption": caption, "side": side}
+    pictures = [
+        [cell.message if cell.result is None else cell.result.image for cell in row]
+        for row in grid.rows()
+    ]
     if len(grid.axes) == 1:
         labels = [f"{grid.axes[0].name} {label}" for label in grid.axes[0].labels]
         if " " in grid.axes[0].name:
             labels = list(grid.axes[0].labels)
-        return strip(
-            pictures[0],
-            labels,
-            title=title,
-            caption=caption,
-            side=side,
-            columns=min(5, len(labels)),
-        )
+        return strip(pictures[0], labels, columns=min(5, len(labels)), **texts)
     down, across = grid.axes[:-1], grid.axes[-1]
     return contact_sheet(
         pictures,
@@ -36,15 +34,8 @@ def sheet_of(grid: Grid, *, title: str, caption: str, side: int) -> Any:
         column_labels=across.labels,
         row_title=", ".join(axis.name for axis in down),
         column_title=across.name,
-        title=title,
-        caption=caption,
-        side=side,
+        **texts,
     )
-
-
-def picture_of(cell: Any) -> Any:
-    """A cell's picture, or the message in its place."""
-    return cell.message if cell.result is None else cell.result.image
 
 
 def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90) -> None:
@@ -53,17 +44,12 @@ def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90
     Raises:
         InputError: as ``save_or_rescue``.
     """
-    import json
-
     from jaxstyle.images import save_image
     from jaxstyle.run.record import SHEET_FORMAT, versions
 
     record = {"format": SHEET_FORMAT, "versions": versions(), **record}
     text = json.dumps(record, sort_keys=True, default=str)
-    save_or_rescue(
-        lambda path: save_image(path, sheet, quality=quality, record=text),
-        path,
-    )
+    save_or_rescue(lambda path: save_image(path, sheet, quality=quality, record=text), path)
 
 
 def failures(grid: Grid) -> Sequence[str]:

@@ -28,14 +28,14 @@ class Shown(NamedTuple):
     """What is to be seen of a run.
 
     Attributes:
-        place: where it is, such as ``512x384 (3/5) 20/300``.
+        where: the run is, such as ``512x384 (3/5) 20/300``.
         loss: such as ``loss 1.2``.
         share: of the work that is done, from 0 to 1; None where that is not known.
         rate: steps a second; None where it is not known yet.
         left: seconds, likewise.
     """
 
-    place: str
+    where: str
     loss: str
     share: float | None = None
     rate: float | None = None
@@ -75,8 +75,8 @@ class Display(AbstractContextManager["Display"]):
         return self.bar is None or self.console.width >= ROOMY
 
     def say(self, line: str) -> None:
-        """Print one line, above the live display where there is one."""
-        if self.quiet:
+        """Print one line, above the live display where there is one; nothing for an empty one."""
+        if self.quiet or not line:
             return
         if self.console.is_terminal:
             self.console.print(line, markup=False)
@@ -93,8 +93,7 @@ class Display(AbstractContextManager["Display"]):
             self.rows.tell(shown)
         elif plain:
             left = [] if shown.left is None else [f"{_clock(shown.left)} left"]
-            figures = [shown.loss, *_rate(shown), _memory(), *left]
-            self.say(f"{shown.place}: {', '.join(figures)}")
+            self.say(f"{shown.where}: {', '.join([shown.loss, *_rate(shown), _memory(), *left])}")
 
 
 class Rows:
@@ -105,25 +104,25 @@ class Rows:
     """
 
     def __init__(self) -> None:
-        self._started = self._told = time.monotonic()
+        self._started = self._updated = time.monotonic()
         self._shown = Shown("compiling", "")
 
     def tell(self, shown: Shown) -> None:
         """Show this from now on, its time left getting less."""
-        self._shown, self._told = shown, time.monotonic()
+        self._shown, self._updated = shown, time.monotonic()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         now, shown, width = time.monotonic(), self._shown, options.max_width
         figures = [*_rate(shown), _clock(now - self._started)]
         if shown.share is not None:
-            left = None if shown.left is None else max(0.0, shown.left - (now - self._told))
+            left = None if shown.left is None else max(0.0, shown.left - (now - self._updated))
             figures.append(f"left {'-:--:--' if left is None else _clock(left)}")
-        rows = list(_rows([shown.place, *figures], width))
+        rows = list(_rows([shown.where, *figures], width))
         room = min(LONGEST_BAR, width - len(rows[0]) - 1)
         if len(rows) == 1 and room >= SHORTEST_BAR:
             row, share = Table.grid(padding=(0, 1), pad_edge=False), shown.share
             bar = ProgressBar(1.0, share or 0.0, width=room, pulse=share is None)
-            row.add_row(shown.place, bar, " ".join(figures))
+            row.add_row(shown.where, bar, " ".join(figures))
             yield row
         else:
             yield from map(Text, rows)

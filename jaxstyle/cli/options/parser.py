@@ -1,0 +1,48 @@
+"""The parser of every command: errors of one line, a short ``--help`` and a whole one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+RARE = frozenset(
+    "animation cells_at_once checkpoint_every content_blend coordinator deterministic devices "
+    "distributed loss_plot max_memory more_styles open process processes save_every snapshots "
+    "strip".split()
+)
+"""Options that ``--help-all`` alone shows, besides the settings that are not ``common``."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line.
+
+    Attributes:
+        shows_all: whether the help is to be whole.
+        has_more: whether there is a ``--help-all``, and ``--help`` goes without rare options.
+    """
+
+    shows_all = False
+    has_more = False
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+    def add_full_help(self) -> None:
+        """Add ``--help-all``."""
+        self.has_more = True
+        self.add_argument("--help-all", action="help", help="show all options")
+
+    def format_help(self) -> str:
+        if self.shows_all or not self.has_more:
+            return super().format_help()
+        for action in self._actions:
+            if action.dest in RARE:
+                action.help = argparse.SUPPRESS
+        more = sum(action.help == argparse.SUPPRESS for action in self._actions)
+        return f"{super().format_help()}\n{more} more options: {self.prog} --help-all\n"
+
+
+class FullHelpParser(Parser):
+    """A parser for a command line with ``--help-all``, and the class of its subparsers."""
+
+    shows_all = True
