@@ -195,22 +195,22 @@ MATLABS = Path(scipy.io.matlab.__file__).parent / "tests" / "data"
 @pytest.mark.skipif(not MATLABS.is_dir(), reason="scipy is installed without its tests")
 @pytest.mark.parametrize("version", ["6.5.1", "7.1", "7.4"])
 def test_reads_what_matlab_wrote(version):
-    def read(name):
+    def both(name):
         path = MATLABS / f"test{name}_{version}_GLNX86.mat"
         theirs = scipy.io.loadmat(path, mat_dtype=True)
         return read(path)[f"test{name}"], theirs[f"test{name}"]
 
     for name in ("3dmatrix", "double", "matrix", "minus"):
-        ours, theirs = read(name)
+        ours, theirs = both(name)
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
-    ours, theirs = read("cell")
+    ours, theirs = both("cell")
     assert ours[0] == theirs[0, 0].item()
     for mine, other in zip(ours[1:], theirs[0, 1:], strict=True):
         np.testing.assert_array_equal(mine, other)
-    ours, theirs = read("structnest")
+    ours, theirs = both("structnest")
     assert ours["one"].item() == theirs["one"].item().item()
-    ours, theirs = read("structarr")
+    ours, theirs = both("structarr")
     assert [list(one) for one in ours] == [list(theirs.dtype.names)] * theirs.size
 
 
