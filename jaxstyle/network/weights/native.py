@@ -13,8 +13,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
-from pathlib import Path
 from typing import IO, Any
 
 import h5py
@@ -30,22 +28,15 @@ from jaxstyle.network.weights.safe_parsers.hdf5 import (
     stored_datasets,
 )
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
+from jaxstyle.runtime.atomic_files import new_file
 
 FORMAT = "jaxstyle-vgg"
 VERSION = 1
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 
-_ATTRIBUTES = (
-    "format",
-    "version",
-    "source",
-    "source_sha256",
-    "preprocessing",
-    "normalised",
-    "depths",
-    "widths",
-    "complete_to",
-    "dtype",
+_ATTRIBUTES = tuple(
+    "format version source source_sha256 preprocessing normalised depths widths complete_to "
+    "dtype".split()
 )
 # HDF5 has no bfloat16: its bits go in as 16-bit integers.
 _BITS = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
@@ -60,29 +51,26 @@ def write_native(path: str | os.PathLike[str], network: Network, dtype: str = "f
         dtype: how numbers are stored: ``float32``, ``float16`` or ``bfloat16``.
 
     Raises:
-        WeightFileError: the file cannot be written, or a weight does not fit the type.
+        InputError: the file cannot be written, or a weight does not fit the type.
     """
-    path = Path(path)
     if dtype not in DTYPES:
         raise WeightFileError(f"weights are stored as {', '.join(DTYPES)}, not as {dtype!r}")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise WeightFileError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with h5py.File(temporary, "w", track_order=False) as file:
-            _write(file, network, dtype)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WeightFileError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with new_file(path) as new, h5py.File(new, "w", track_order=False) as file:
+        for name, value in _described(network, dtype).items():
+            file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
+        for name, layer in network.params.items():
+            group = file.create_group(name)
+            for part, array in layer.items():
+                with np.errstate(over="ignore"):
+                    stored = np.asarray(array).astype(DTYPES[dtype])
+                if not np.isfinite(stored.astype(np.float32)).all():
+                    raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
+                bits = stored.view(_BITS[dtype])
+                group.create_dataset(part, data=bits, compression="gzip", shuffle=True)
 
 
-def _write(file: h5py.File, network: Network, dtype: str) -> None:
-    architecture = network.architecture
+def _described(network: Network, dtype: str) -> dict[str, Any]:
+    """The attributes of the root."""
     values = {
         "format": FORMAT,
         "version": VERSION,
@@ -90,25 +78,12 @@ def _write(file: h5py.File, network: Network, dtype: str) -> None:
         "source_sha256": network.source_sha256,
         "preprocessing": json.dumps(_preprocessing_fields(network.preprocessing)),
         "normalised": network.normalised,
-        "depths": architecture.depths,
-        "widths": architecture.widths,
+        "depths": network.architecture.depths,
+        "widths": network.architecture.widths,
         "complete_to": network.complete_to,
         "dtype": dtype,
     }
-    if network.attribution:
-        values["attribution"] = network.attribution
-    for name, value in values.items():
-        file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
-    for name, layer in network.params.items():
-        group = file.create_group(name)
-        for part, array in layer.items():
-            with np.errstate(over="ignore"):
-                stored = np.asarray(array).astype(DTYPES[dtype])
-            if not np.isfinite(stored.astype(np.float32)).all():
-                raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
-            group.create_dataset(
-                part, data=stored.view(_BITS[dtype]), compression="gzip", shuffle=True
-            )
+    return values | ({"attribution": network.attribution} if network.attribution else {})
 
 
 def _fixed_length(text: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pooch
@@ -37,6 +37,7 @@ RETRIES = 2
 """Further tries at one address of what may pass: a busy server, a line that broke off."""
 
 _LONGEST_PIP = 900.0  # seconds
+_PAGES = ("text/html", "application/xhtml+xml")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 Progress = Callable[[int, int | None], None]
@@ -182,29 +183,29 @@ def _fault(path: Path, wanted: Wanted) -> str | None:
 
 
 class _Downloader(pooch.HTTPDownloader):
-    """Downloads to a file of limited size, and checks what has come."""
+    """Downloads to a file of limited size, for which it stands in, and checks what has come."""
 
     def __init__(self, wanted: Wanted, progress: Progress) -> None:
-        # Bytes on the wire are bytes of the file.
-        headers = {"User-Agent": f"jaxstyle/{__version__}", "Accept-Encoding": "identity"}
         super().__init__(
             chunk_size=2**16,
             timeout=(CONNECT, SILENCE),
-            headers=headers,
+            headers={  # bytes on the wire are bytes of the file
+                "User-Agent": f"jaxstyle/{__version__}",
+                "Accept-Encoding": "identity",
+            },
             hooks={"response": self.check_answer},
         )
-        self.wanted, self.progress = wanted, progress
-        self.total = wanted.size
-        self.answer: requests.Response | None = None
+        self.wanted, self.progress, self.total = wanted, progress, wanted.size
+        self.most = wanted.most if wanted.size is None else wanted.size
 
     def __call__(self, url: str, output_file: Any, *arguments: Any, **more: Any) -> None:
-        self.answer = None
+        self.answer: requests.Response | None = None
+        self.length = 0
         try:
-            with Path(output_file).open("wb") as file:
-                super().__call__(url, _Bounded(file, self), *arguments, **more)
+            with Path(output_file).open("wb") as self.file:
+                super().__call__(url, self, *arguments, **more)
         except requests.RequestException as error:
-            passing = self.answer is not None and self.answer.status_code in (200, *_PASSING)
-            if not passing:
+            if self.answer is None or self.answer.status_code not in (200, *_PASSING):
                 raise _Refused(_reason(error)) from None
             if type(error) is requests.ConnectionError:  # what requests makes of a silent body
                 raise requests.ReadTimeout from None
@@ -215,49 +216,38 @@ class _Downloader(pooch.HTTPDownloader):
         if fault := _fault(Path(output_file), self.wanted):
             raise ValueError(f"gave a wrong file ({fault})")
 
-    def check_answer(self, answer: requests.Response, **_: Any) -> None:
-        """Look at an answer's headers before any of its body is read."""
-        self.answer = answer
-        if answer.is_redirect:
-            following = urljoin(answer.url, answer.headers["location"])
-            if answer.url.startswith("https://") and not following.startswith("https://"):
-                raise _Refused("redirects from https to http, where anybody could change the file")
-        if answer.status_code != 200:
-            return
-        kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind in ("text/html", "application/xhtml+xml"):
-            raise _Refused(
-                "answers with a web page instead of the file (a log-in page, or a dead link)"
-            )
-        if answer.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-            raise _Refused("sends the file packed, though asked not to")
-        length = answer.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            return
-        if self.wanted.size not in (None, int(length)):
-            raise _Refused(f"offers {shown(length)} bytes instead of {self.wanted.size}")
-        if int(length) > self.wanted.most:
-            raise _Refused(f"offers {shown(length)} bytes, more than --max-size {self.wanted.most}")
-        self.total = int(length)
-
-
-class _Bounded:
-    """What ``pooch`` writes to: a file that takes so many bytes and no more."""
-
-    def __init__(self, file: IO[bytes], downloader: _Downloader) -> None:
-        self.file, self.downloader, self.length = file, downloader, 0
-
     def write(self, data: bytes) -> None:
-        wanted = self.downloader.wanted
-        most = wanted.most if wanted.size is None else wanted.size
         self.length += len(data)
-        if self.length > most:
-            raise _Refused(f"sends more than {most} bytes")
+        if self.length > self.most:
+            raise _Refused(f"sends more than {self.most} bytes")
         self.file.write(data)
-        self.downloader.progress(self.length, self.downloader.total)
+        self.progress(self.length, self.total)
 
     def flush(self) -> None:
         self.file.flush()
+
+    def check_answer(self, answer: requests.Response, **_: Any) -> None:
+        """Look at an answer's headers before any of its body is read."""
+        self.answer = answer
+        headers = answer.headers
+        following = urljoin(answer.url, headers.get("Location", ""))
+        if answer.url.startswith("https://") and not following.startswith("https://"):
+            raise _Refused("redirects from https to http, where anybody could change the file")
+        if answer.status_code != 200:
+            return
+        if headers.get("Content-Type", "").lower().startswith(_PAGES):
+            raise _Refused(
+                "answers with a web page instead of the file (a log-in page, or a dead link)"
+            )
+        if headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+            raise _Refused("sends the file packed, though asked not to")
+        length = headers.get("Content-Length", "")
+        if length.isdecimal():
+            self.total = int(length)
+            if self.wanted.size not in (None, self.total):
+                raise _Refused(f"offers {self.total} bytes instead of {self.wanted.size}")
+            if self.total > self.most:
+                raise _Refused(f"offers {self.total} bytes, more than --max-size {self.most}")
 
 
 def _reason(error: Exception) -> str:
