@@ -16,13 +16,7 @@ from jaxstyle.network.weights.normalise import dead_filters
 
 
 class Check(NamedTuple):
-    """One thing that was compared.
-
-    Attributes:
-        name: what.
-        right: None if there was nothing to compare with.
-        finding: in words.
-    """
+    """One thing that was compared; ``right`` is None if there was nothing to compare with."""
 
     name: str
     right: bool | None
