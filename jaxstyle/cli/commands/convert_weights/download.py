@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,31 +16,34 @@ from rich.progress import Progress as Bar
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import weights_directory
-from jaxstyle.network.weights.download.download import DownloadError, Wanted, download, manual_steps
-from jaxstyle.network.weights.download.http import Progress
+from jaxstyle.network.weights.download.download import (
+    DownloadError,
+    Progress,
+    Wanted,
+    download,
+    manual_steps,
+)
 from jaxstyle.network.weights.download.known_files import (
-    DEFAULT,
+    DEFAULTS,
     KNOWN_FILES,
     Checksum,
     KnownFile,
     known_file,
 )
 
-_PLAIN_EVERY = 10.0  # seconds between two plain lines
 
-
-def chosen_source(name: str | None) -> KnownFile | None:
-    """The known file of this name.
+def possible_sources(arguments: argparse.Namespace) -> Sequence[KnownFile]:
+    """The known files that will do, best first; none if ``--url`` may give anything.
 
     Raises:
-        InputError: there is none.
+        InputError: ``--source`` is none of them.
     """
-    if name is None:
-        return None
-    if known := known_file(name):
-        return known
+    if arguments.source is None:
+        return () if arguments.url else DEFAULTS
+    if known := known_file(arguments.source):
+        return (known,)
     names = ", ".join(known.name for known in KNOWN_FILES)
-    raise InputError(f"--source {name} is not known; known are {names}")
+    raise InputError(f"--source {arguments.source} is not known; known are {names}")
 
 
 def own_checksum(arguments: argparse.Namespace) -> list[Checksum]:
@@ -56,62 +58,61 @@ def fetch(arguments: argparse.Namespace) -> Path:
         DownloadError: nothing could be downloaded.
         InputError: the arguments contradict each other.
     """
-    known = chosen_source(arguments.source)
-    wanted, file = _wanted(arguments, known)
-    # Apart from the converted files, with which they may share a name.
-    target = weights_directory() / "downloads" / file
-    try:
-        with _shown(file, quiet=arguments.quiet) as progress:
-            path = download(wanted, target, progress=progress, offline=arguments.offline)
-    except DownloadError:
-        command = ["jaxstyle", "convert-weights"]
-        if known or not arguments.url:
-            command += ["--source", known.name] if known else []
-        else:
-            command += [str(target)]
-        print(manual_steps(wanted, target, shlex.join(command)), file=sys.stderr)
-        raise
-    if not (wanted.checksums or arguments.quiet):
-        print(f"no checksum of {file} is known: --verify looks at what is in it", file=sys.stderr)
-    return path
+    errors: list[str] = []
+    folder = weights_directory() / "downloads"  # apart from the converted, which may share a name
+    possible = _wanted(arguments)
+    for file, wanted in possible.items():
+        if not ((folder / file).exists() or arguments.offline or arguments.quiet):
+            print(f"downloading {file}", file=sys.stderr)
+        try:
+            with _shown(file, quiet=arguments.quiet) as progress:
+                path = download(wanted, folder / file, progress=progress, offline=arguments.offline)
+            if not (wanted.checksums or arguments.quiet):
+                print(f"no checksum of {file} is known: --verify looks into it", file=sys.stderr)
+            return path
+        except DownloadError as error:
+            errors.append(str(error))
+            if len(errors) < len(possible) and not arguments.quiet:
+                print(f"{error}: trying another source", file=sys.stderr)
+    file, wanted = next(iter(possible.items()))
+    command = ["jaxstyle", "convert-weights"]
+    if arguments.source:
+        command += ["--source", arguments.source]
+    elif arguments.url:
+        command += [str(folder / file)]
+    print(manual_steps(wanted, folder / file, shlex.join(command)), file=sys.stderr)
+    raise DownloadError(
+        f"{'; '.join(errors)}: fetch it by hand, or use --weights slim, which needs no download"
+    )
 
 
-def _wanted(arguments: argparse.Namespace, known: KnownFile | None) -> tuple[Wanted, str]:
+def _wanted(arguments: argparse.Namespace) -> dict[str, Wanted]:
+    """Name -> each file that will do, best first."""
     extra = own_checksum(arguments)
-    if arguments.url and not known:
+    possible = possible_sources(arguments)
+    if not possible:
         file = Path(unquote(urlsplit(arguments.url).path)).name
         if not file:
             raise InputError(f"--url {arguments.url} names no file")
-        return Wanted((arguments.url,), None, extra, arguments.max_size), file
-    known = known or DEFAULT
-    urls = (arguments.url,) if arguments.url else known.urls
-    checksums = [*known.checksums, *extra]
-    return Wanted(urls, known.size, checksums, arguments.max_size), known.file
+        return {file: Wanted((arguments.url,), None, extra, arguments.max_size)}
+    return {
+        known.file: Wanted(
+            (arguments.url,) if arguments.url else known.urls,
+            known.size,
+            [*known.checksums, *extra],
+            arguments.max_size,
+            "" if arguments.url else known.package,
+        )
+        for known in possible
+    }
 
 
 @contextmanager
 def _shown(file: str, *, quiet: bool) -> Iterator[Progress]:
-    """A callback that shows a download: a bar on a terminal, a line now and then elsewhere."""
+    """A callback that shows a download as a bar."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    if quiet:
-        yield lambda done, total: None
-    elif console.is_terminal:
-        columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Bar("{task.description}", BarColumn(), *columns, console=console) as bar:
-            task = bar.add_task(file, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-    else:
-        yield _lines(file)
-
-
-def _lines(file: str) -> Progress:
-    last = [0.0]
-
-    def show(done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now - last[0] >= _PLAIN_EVERY or done == total:
-            last[0] = now
-            of = f" of {total / 1e6:.1f}" if total else ""
-            print(f"{file}: {done / 1e6:.1f}{of} MB", file=sys.stderr, flush=True)
-
-    return show
+    hidden = quiet or not console.is_terminal
+    with Bar("{task.description}", *columns, console=console, disable=hidden) as bar:
+        task = bar.add_task(file, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

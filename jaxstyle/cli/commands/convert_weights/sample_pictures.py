@@ -14,7 +14,7 @@ SIDE = 320
 """Longest side of a picture for statistics, in px. Much less, and borders count for much."""
 
 _DISCS = 1_500  # enough to cover all of a picture
-_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+_EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
 
 def sample_pictures(paths: Sequence[str] = ()) -> tuple[list[Float[np.ndarray, "h w 3"]], str]:

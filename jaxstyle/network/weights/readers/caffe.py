@@ -15,15 +15,14 @@ import mmap
 import os
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -63,19 +62,13 @@ class _Field(NamedTuple):
     end: int
 
 
-def read_caffemodel(path: str | os.PathLike[str]) -> RawWeights:
-    """Read the convolutions of a ``.caffemodel``. Its input is BGR, 0 to 255, less the mean.
-
-    Raises:
-        WeightFileError: the file is damaged or is no VGG.
-    """
-    path = Path(path)
-    with refusals(path, ValueError, OverflowError), path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise WeightFileError("it is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            layers = convolutions_of(_tensors(data), "OIHW")
-    return RawWeights(layers, "caffemodel", CAFFE_INPUT)
+@weight_reader(ValueError, OverflowError)
+def read_caffemodel(file: IO[bytes]) -> RawWeights:
+    """Read the convolutions of a ``.caffemodel``. Its input is BGR, 0 to 255, less the mean."""
+    if os.fstat(file.fileno()).st_size == 0:
+        raise WeightFileError("it is empty")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return RawWeights(convolutions_of(_tensors(data), "OIHW"), "caffemodel", CAFFE_INPUT)
 
 
 class _Message:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import math
 import mmap
 import os
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import h5py
 import msgpack
 import numpy as np
 
 from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import FLOATS, Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import TORCHVISION_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, open_hdf5, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, stored_datasets
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 
 _MSGPACK_ERRORS = (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError)
 
@@ -30,45 +30,39 @@ _LONGEST_CONTAINER = 1000
 _TYPES = {dtype.name: dtype for dtype in FLOATS}
 
 
-def read_flaxmodels(path: str | os.PathLike[str]) -> RawWeights:
+@weight_reader(*HDF5_ERRORS)
+def read_flaxmodels(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of flaxmodels' ``vgg19_weights.h5`` or ``vgg16_weights.h5``.
 
     They are torchvision's weights, as ``conv1_1/{weight, bias}``.
-
-    Raises:
-        WeightFileError: the file is damaged or is no VGG.
     """
-    with refusals(path, *HDF5_ERRORS), open_hdf5(path) as file:
-        layers = convolutions_of(stored_datasets(file), "HWIO")
+    with h5py.File(file, "r") as opened:
+        layers = convolutions_of(stored_datasets(opened), "HWIO")
         return RawWeights(layers, "flaxmodels-h5", TORCHVISION_INPUT)
 
 
-def read_msgpack(path: str | os.PathLike[str]) -> RawWeights:
+@weight_reader(*_MSGPACK_ERRORS)
+def read_msgpack(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of parameters saved by ``flax.serialization.to_bytes``.
 
     The layers are called ``conv1_1`` to ``conv5_4``, with ``kernel`` and ``bias``, and may lie
     within ``params`` or deeper. The file does not say what input it needs.
-
-    Raises:
-        WeightFileError: the file is damaged or is no VGG.
     """
-    path = Path(path)
-    with refusals(path, *_MSGPACK_ERRORS), path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise WeightFileError("it is empty")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            count = _Count()
-            tree = msgpack.unpackb(
-                data,
-                ext_hook=_array,
-                object_pairs_hook=count.mapping,
-                list_hook=count.listing,
-                max_array_len=_LONGEST_CONTAINER,
-                max_map_len=_LONGEST_CONTAINER,
-            )
-        if not isinstance(tree, dict):
-            raise WeightFileError(f"it holds a {type(tree).__name__}; needed is a tree of arrays")
-        return RawWeights(convolutions_of(_leaves(tree), "HWIO"), "flax-msgpack")
+    if os.fstat(file.fileno()).st_size == 0:
+        raise WeightFileError("it is empty")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        count = _Count()
+        tree = msgpack.unpackb(
+            data,
+            ext_hook=_array,
+            object_pairs_hook=count.mapping,
+            list_hook=count.listing,
+            max_array_len=_LONGEST_CONTAINER,
+            max_map_len=_LONGEST_CONTAINER,
+        )
+    if not isinstance(tree, dict):
+        raise WeightFileError(f"it holds a {type(tree).__name__}; needed is a tree of arrays")
+    return RawWeights(convolutions_of(_leaves(tree), "HWIO"), "flax-msgpack")
 
 
 class _Count:

@@ -14,14 +14,12 @@ Three layouts, all with kernels as (height, width, in, out):
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import tempfile
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import IO, Any
 
 import h5py
@@ -30,8 +28,8 @@ from jaxstyle.network.architecture import VGG16, VGG19
 from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, open_hdf5, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, stored_datasets
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
     ARCHIVE_ERRORS,
     open_archive,
@@ -50,42 +48,35 @@ _LARGEST_WEIGHTS = 2**31  # VGG-19 with its classifier and the state of Adam
 _MOST_COMPRESSED = 20  # noise hardly shrinks; zeros of an optimiser do
 
 
-def read_keras(path: str | os.PathLike[str]) -> RawWeights:
-    """Read the convolutions of a VGG saved by Keras, with or without the classifier.
-
-    Raises:
-        WeightFileError: the file is damaged, or is no VGG of one of the three layouts.
-    """
-    path = Path(path)
-    with refusals(path, *HDF5_ERRORS, *ARCHIVE_ERRORS):
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"PK"
-        if zipped:
-            return _read_zip(path)
-        with open_hdf5(path) as file:
-            return _read(file)
-
-
-def _read(file: h5py.File) -> RawWeights:
-    datasets = stored_datasets(file)
-    layout, tensors = "keras-h5", _by_name(datasets)
-    if not tensors:
-        layout, tensors = "keras-weights-h5", _by_number(datasets, {})
-    if not tensors:
-        raise WeightFileError("it has no layer block1_conv1, nor layers/conv2d: it is no Keras VGG")
-    return RawWeights(convolutions_of(tensors, "HWIO"), layout, CAFFE_INPUT)
+@weight_reader(*HDF5_ERRORS, *ARCHIVE_ERRORS)
+def read_keras(file: IO[bytes]) -> RawWeights:
+    """Read the convolutions of a VGG saved by Keras, with or without the classifier."""
+    zipped = file.read(2) == b"PK"
+    file.seek(0)
+    if zipped:
+        return _read_zip(file)
+    with h5py.File(file, "r") as opened:
+        datasets = stored_datasets(opened)
+        layout, tensors = "keras-h5", _by_name(datasets)
+        if not tensors:
+            layout, tensors = "keras-weights-h5", _by_number(datasets, {})
+        if not tensors:
+            raise WeightFileError(
+                "it has no layer block1_conv1, nor layers/conv2d: it is no Keras VGG"
+            )
+        return RawWeights(convolutions_of(tensors, "HWIO"), layout, CAFFE_INPUT)
 
 
-def _read_zip(path: Path) -> RawWeights:
-    with open_archive(path, compressed=True) as (archive, members):
+def _read_zip(file: IO[bytes]) -> RawWeights:
+    with open_archive(file, compressed=True) as (archive, members):
         for needed in ("config.json", "model.weights.h5"):
             if needed not in members:
                 raise WeightFileError(f"it has no {needed}: it is no .keras file")
         config = json.loads(read_whole(archive, members["config.json"], limit=_LARGEST_CONFIG))
         with tempfile.TemporaryFile() as extracted:
             _extract(archive, members["model.weights.h5"], extracted)
-            with open_hdf5(extracted) as file:
-                tensors = _by_number(stored_datasets(file), _names(config))
+            with h5py.File(extracted, "r") as opened:
+                tensors = _by_number(stored_datasets(opened), _names(config))
                 if not tensors:
                     raise WeightFileError("it has no layer layers/conv2d: it is no Keras VGG")
                 return RawWeights(convolutions_of(tensors, "HWIO"), "keras-zip", CAFFE_INPUT)

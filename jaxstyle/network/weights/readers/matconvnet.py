@@ -23,9 +23,8 @@ leaves the numbers alone; ``identify`` would notice transposed kernels all the s
 
 from __future__ import annotations
 
-import os
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -33,31 +32,27 @@ from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import RawWeights, TrainedInput
 from jaxstyle.network.weights.safe_parsers.mat_file import MAT_ERRORS, read_mat
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 
 _LARGEST_ARRAY = 2**25  # bytes; VGG's largest kernel has 2**24.2 as doubles
 _FIELDS = (("weights", 0, "filters", "kernel"), ("weights", 1, "biases", "bias"))
 
 
-def read_matconvnet(path: str | os.PathLike[str]) -> RawWeights:
-    """Read the convolutions of a SimpleNN network of MatConvNet.
-
-    Raises:
-        WeightFileError: the file is damaged or is no VGG.
-    """
-    with refusals(path, *MAT_ERRORS):
-        variables = read_mat(path, _LARGEST_ARRAY)
-        layers = variables.get("layers")
-        if not isinstance(layers, list):
-            raise WeightFileError("it has no cell array called layers: it is no SimpleNN network")
-        meta = variables.get("meta")
-        layout = "matconvnet" if isinstance(meta, dict) else "matconvnet-beta16"
-        normalization = (meta if isinstance(meta, dict) else variables).get("normalization")
-        convolutions = {
-            name: (np.ascontiguousarray(kernel), bias)  # MATLAB's numbers lie column by column
-            for name, (kernel, bias) in convolutions_of(_tensors(layers), "HWIO").items()
-        }
-        return RawWeights(convolutions, layout, _input(normalization))
+@weight_reader(*MAT_ERRORS)
+def read_matconvnet(file: IO[bytes]) -> RawWeights:
+    """Read the convolutions of a SimpleNN network of MatConvNet."""
+    variables = read_mat(file, _LARGEST_ARRAY)
+    layers = variables.get("layers")
+    if not isinstance(layers, list):
+        raise WeightFileError("it has no cell array called layers: it is no SimpleNN network")
+    meta = variables.get("meta")
+    layout = "matconvnet" if isinstance(meta, dict) else "matconvnet-beta16"
+    normalization = (meta if isinstance(meta, dict) else variables).get("normalization")
+    convolutions = {
+        name: (np.ascontiguousarray(kernel), bias)  # MATLAB's numbers lie column by column
+        for name, (kernel, bias) in convolutions_of(_tensors(layers), "HWIO").items()
+    }
+    return RawWeights(convolutions, layout, _input(normalization))
 
 
 def _tensors(layers: list[Any]) -> dict[str, Stored]:

@@ -8,10 +8,8 @@ Source: the format of ``.npy`` as documented in ``numpy.lib.format``.
 from __future__ import annotations
 
 import math
-import os
 import re
 import zipfile
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -20,7 +18,7 @@ from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights, TrainedInput
 from jaxstyle.network.weights.safe_parsers.pickle_machine import Blob, Call, unpickle
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
     ARCHIVE_ERRORS,
     open_archive,
@@ -43,7 +41,8 @@ _LARGEST_RANK = 8
 _MOST_NUMBERS = 2**40
 
 
-def read_numpy(path: str | os.PathLike[str]) -> RawWeights:
+@weight_reader(*ARCHIVE_ERRORS)
+def read_numpy(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a ``.npz``, or of a ``.npy`` with a pickled dict.
 
     An ``.npz`` has arrays such as ``conv1_1/kernel``, ``conv1_1_W`` or ``features.0.weight``, with
@@ -51,25 +50,18 @@ def read_numpy(path: str | os.PathLike[str]) -> RawWeights:
     [0, 1]; else it does not say what input it needs. A ``.npy`` is a dict as that of
     tensorflow-vgg, ``{"conv1_1": [kernel, bias]}``, or of caffe-tensorflow, ``{"conv1_1":
     {"weights": kernel, "biases": bias}}``: these have Caffe's weights, for BGR in 0 to 255.
-
-    Raises:
-        WeightFileError: the file is damaged, holds anything but arrays of floats, or is no VGG that
-            ``convolutions_of`` knows.
     """
-    path = Path(path)
-    with refusals(path, *ARCHIVE_ERRORS):
-        with path.open("rb") as file:
-            start = file.read(6)
-            file.seek(0)
-            if start == _MAGIC:
-                return _read_npy(file)
-        if start[:4] == b"PK\x03\x04":
-            return _read_npz(path)
-        raise WeightFileError("it is no NumPy file: it begins like neither .npz nor .npy")
+    start = file.read(6)
+    file.seek(0)
+    if start == _MAGIC:
+        return _read_npy(file)
+    if start[:4] == b"PK\x03\x04":
+        return _read_npz(file)
+    raise WeightFileError("it is no NumPy file: it begins like neither .npz nor .npy")
 
 
-def _read_npz(path: Path) -> RawWeights:
-    with open_archive(path, compressed=True) as (archive, members):
+def _read_npz(file: IO[bytes]) -> RawWeights:
+    with open_archive(file, compressed=True) as (archive, members):
         arrays = {
             name.removesuffix(".npy"): _member(archive, member)
             for name, member in members.items()

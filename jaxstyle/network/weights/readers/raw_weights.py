@@ -35,8 +35,10 @@ class RawWeights:
             cross-correlation order, and conv1_1's inputs in the order that the file has.
         layout: which kind of file it was, e.g. ``torch-zip``, ``keras-h5``, ``matconvnet``.
         input: what the file itself says about its input; None where it says nothing.
+        precision: what was lost in this kind of file, in words; "" if nothing.
     """
 
     layers: dict[str, tuple[np.ndarray, np.ndarray]]
     layout: str
     input: TrainedInput | None = None
+    precision: str = ""

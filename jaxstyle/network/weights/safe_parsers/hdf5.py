@@ -1,8 +1,8 @@
 """HDF5 files of doubtful origin: nothing outside the file is touched, every size is bounded.
 
 HDF5 can point anywhere: links into other files, virtual datasets stitched from other files, raw
-numbers in a file beside it. The library is given an open file instead of a path, so it has no name
-by which to find a neighbour, and every such pointer is refused besides. Compressed chunks are
+numbers in a file beside it. Readers give the library an open file instead of a path, so it has no
+name by which to find a neighbour, and every such pointer is refused besides. Compressed chunks are
 inflated here, for the library inflates whatever a chunk expands to, be it gigabytes.
 """
 
@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import h5py
 import h5py.h5l
@@ -51,21 +47,6 @@ _TYPES = {
 _PLAIN = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING, h5py.h5t.ENUM)
 _DEFLATE, _SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 _PIPELINES = ([], [_DEFLATE], [_SHUFFLE, _DEFLATE])
-
-
-@contextmanager
-def open_hdf5(source: str | os.PathLike[str] | IO[bytes]) -> Iterator[h5py.File]:
-    """Open an HDF5 file by path, or one that is within an open file.
-
-    Raises:
-        OSError: it is no HDF5 file, or is damaged beyond opening.
-    """
-    if isinstance(source, str | os.PathLike):
-        with Path(source).open("rb") as opened, h5py.File(opened, "r") as file:
-            yield file
-    else:
-        with h5py.File(source, "r") as file:
-            yield file
 
 
 def stored_datasets(file: h5py.File) -> dict[str, Stored]:

@@ -11,10 +11,8 @@ Source: MathWorks, "MAT-File Format", level 5.
 from __future__ import annotations
 
 import math
-import os
 import struct
 import zlib
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -61,7 +59,7 @@ class _Tag(NamedTuple):
     padding: int
 
 
-def read_mat(path: str | os.PathLike[str], largest: int) -> dict[str, Any]:
+def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
     """Read the variables of a ``.mat`` file.
 
     Args:
@@ -75,35 +73,34 @@ def read_mat(path: str | os.PathLike[str], largest: int) -> dict[str, Any]:
     Raises:
         WeightFileError: the file is damaged, too new or too old, or contains absurdly much.
     """
-    with Path(path).open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        header = file.read(_HEADER)
-        if header[124:] == b"\x00\x02IM":
-            raise WeightFileError("it has MATLAB's format 7.3: save it with -v7")
-        if len(header) != _HEADER or header[124:] != b"\x00\x01IM":
-            raise WeightFileError("it is no little-endian .mat file of MATLAB 5 to 7")
-        reader = _Reader(largest)
-        variables: dict[str, Any] = {}
-        while file.tell() < size:
-            kind, length = struct.unpack("<II", _exactly(file, 8))
-            end = file.tell() + length
-            if kind not in (_MATRIX, _COMPRESSED) or end > size:
-                raise WeightFileError("it is cut short or damaged: download it again")
-            if kind == _COMPRESSED:
-                inflated = _Inflated(file, length)
-                stream = _Stream(inflated, _LONGEST_STREAM)
-                tag = reader.tag(stream)
-                if tag.kind != _MATRIX:
-                    raise WeightFileError("it is damaged: download it again")
-                name, value = reader.matrix(stream, tag.size, 0)
-                if not inflated.intact():
-                    raise WeightFileError("it is damaged: download it again")
-            else:
-                name, value = reader.matrix(_Stream(file, length), length, 0)
-            variables[name] = value
-            file.seek(end)
-        return variables
+    size = file.seek(0, 2)
+    file.seek(0)
+    header = file.read(_HEADER)
+    if header[124:] == b"\x00\x02IM":
+        raise WeightFileError("it has MATLAB's format 7.3: save it with -v7")
+    if len(header) != _HEADER or header[124:] != b"\x00\x01IM":
+        raise WeightFileError("it is no little-endian .mat file of MATLAB 5 to 7")
+    reader = _Reader(largest)
+    variables: dict[str, Any] = {}
+    while file.tell() < size:
+        kind, length = struct.unpack("<II", _exactly(file, 8))
+        end = file.tell() + length
+        if kind not in (_MATRIX, _COMPRESSED) or end > size:
+            raise WeightFileError("it is cut short or damaged: download it again")
+        if kind == _COMPRESSED:
+            inflated = _Inflated(file, length)
+            stream = _Stream(inflated, _LONGEST_STREAM)
+            tag = reader.tag(stream)
+            if tag.kind != _MATRIX:
+                raise WeightFileError("it is damaged: download it again")
+            name, value = reader.matrix(stream, tag.size, 0)
+            if not inflated.intact():
+                raise WeightFileError("it is damaged: download it again")
+        else:
+            name, value = reader.matrix(_Stream(file, length), length, 0)
+        variables[name] = value
+        file.seek(end)
+    return variables
 
 
 def _exactly(file: IO[bytes] | _Inflated, size: int) -> bytes:

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import IO, TypeVar
 
 from jaxstyle.network.network import WeightFileError
+
+Result = TypeVar("Result")
+
+
+def weight_reader(
+    *kinds: type[Exception],
+) -> Callable[[Callable[[IO[bytes]], Result]], Callable[[str | os.PathLike[str]], Result]]:
+    """Make a reader of open files one of paths, which says no in one line.
+
+    It raises a WeightFileError if the file is missing, damaged or malicious, or is no VGG.
+
+    Args:
+        kinds: what the libraries that it uses raise on damaged files, besides ``OSError``.
+    """
+
+    def decorate(read: Callable[[IO[bytes]], Result]) -> Callable[..., Result]:
+        @wraps(read)
+        def read_path(path: str | os.PathLike[str]) -> Result:
+            with refusals(path, *kinds), Path(path).open("rb") as file:
+                return read(file)
+
+        return read_path
+
+    return decorate
 
 
 @contextmanager

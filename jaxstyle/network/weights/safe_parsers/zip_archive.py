@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -55,9 +53,9 @@ class _DirectoryFirst:
 
 @contextmanager
 def open_archive(
-    path: str | os.PathLike[str], *, compressed: bool
+    file: IO[bytes], *, compressed: bool
 ) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
-    """Open a zip file and check its directory.
+    """Check the directory of a zip file, and hand over its members.
 
     Args:
         compressed: whether members may be deflated; other methods are never allowed.
@@ -70,7 +68,7 @@ def open_archive(
             compressed in a way that is not allowed; the directory is absurdly large.
     """
     methods = {zipfile.ZIP_STORED} | ({zipfile.ZIP_DEFLATED} if compressed else set())
-    with Path(path).open("rb") as file, zipfile.ZipFile(source := _DirectoryFirst(file)) as archive:
+    with zipfile.ZipFile(source := _DirectoryFirst(file)) as archive:
         source.directory_read = True
         members: dict[str, zipfile.ZipInfo] = {}
         end = 0
