@@ -223,6 +223,9 @@ def _frame_name(step: int) -> str:
 
 def _png(picture: np.ndarray) -> bytes:
     """A picture in 8 bits."""
+    import numpy as np
+    from PIL import Image
+
     file = io.BytesIO()
     pixels = np.rint(picture * 255).astype(np.uint8)
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
@@ -230,6 +233,8 @@ def _png(picture: np.ndarray) -> bytes:
 
 
 def _picture(png: bytes) -> np.ndarray:
+    import numpy as np
+
     from jaxstyle.images.pillow import open_image
 
     with open_image(io.BytesIO(png)) as image:
