@@ -154,7 +154,7 @@ def make_weights(
         factors: those of content and style layers; 1 for what is not named.
     """
 
-    plain = Weights(
+    plain: dict[str, Any] = dict(
         content=content,
         style=style,
         tv=tv,
@@ -170,7 +170,7 @@ def make_weights(
         content_factors={tap: factors.get(tap, 1.0) for tap in content_layers},
         style_factors={tap: factors.get(tap, 1.0) for tap in style_layers},
     )
-    return jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), plain)
+    return Weights(**jax.tree.map(lambda number: jnp.asarray(number, jnp.float32), plain))
 
 
 def model_of(network: Network) -> Model:
