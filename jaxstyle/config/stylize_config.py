@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -167,7 +168,11 @@ class StylizeConfig:
         "scale the gradient of each loss layer to an L1 norm of its weight, as neural-style's "
         "-normalize_gradients does; needs --optimizer adam",
     )
-    pooling: str = setting("avg", "pooling of the network: Gatys' or as trained", choices=POOLINGS)
+    pooling: str = setting(
+        "max",
+        "pooling of the network: max as it was trained, or avg as the paper has it",
+        choices=POOLINGS,
+    )
     padding: str = setting(
         "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS
     )
@@ -187,7 +192,11 @@ class StylizeConfig:
     levels: int = setting(
         0, "sizes to work through, coarse to fine: 1 for the final size alone, 0 for all", least=0
     )
-    steps: int = setting(100, "evaluations of the loss at each level", least=1)
+    steps: str = setting(
+        "200,100,50",
+        "evaluations of the loss at each level, from coarse to fine, such as 200,100,50; the last "
+        "number holds for all further levels, and so one number for all",
+    )
     optimizer: str = setting("lbfgs", "the optimiser", choices=OPTIMIZERS)
     history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
     learning_rate: float = setting(0.05, "Adam's, in units of the pixels' range 0 to 1", above=0)
@@ -274,6 +283,11 @@ class StylizeConfig:
         """Style tap -> factor of the style's size, where one is given."""
         return parse_layers(self.style_scales)
 
+    def level_steps(self, levels: int) -> tuple[int, ...]:
+        """Steps of each of so many levels, coarsest first."""
+        numbers = _whole_numbers(self.steps)
+        return tuple(numbers[min(level, len(numbers) - 1)] for level in range(levels))
+
     def layer_factors(self, place: float) -> dict[str, float]:
         """Tap -> factor of its term at a level: ``place`` is 0 at the coarsest, 1 at the last."""
         coarse = parse_layers(self.coarse_layers)
@@ -296,6 +310,7 @@ class StylizeConfig:
                 f"normalise_gradients needs optimizer adam, not {self.optimizer}: line searches "
                 "want the gradient of the loss itself"
             )
+        self.level_steps(1)
         if min([*self.multiscale, *self.layer_scales.values()]) <= 0:
             raise InputError("scales of the style must be above 0")
         if unknown := set(self.layer_scales).difference(self.style_loss_layers):
@@ -317,6 +332,16 @@ class StylizeConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", number, re.ASCII) for number in numbers):
+        raise InputError(
+            f"steps is {text!r}: give whole numbers above 0, from the coarsest level to the last, "
+            "such as 200,100,50, or one for all"
+        )
+    return tuple(map(int, numbers))
 
 
 def _factors(text: str) -> tuple[float, ...]:

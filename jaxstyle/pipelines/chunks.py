@@ -220,13 +220,13 @@ class _Runner:
         outcomes: list[Outcome | InputError] = []
         spent = 0.0
         for level in range(len(sizes)):
-            share = share_of_time(sizes, level, seconds - spent)
+            share = share_of_time(sizes, jobs[0].steps, level, seconds - spent)
             outcomes = self.sweep.run(
                 size,
                 [enlarge(job, image, level) for job, image in zip(jobs, images, strict=True)],
                 self._arguments(jobs, level),
                 self.axes,
-                [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
+                [Stopping(job.steps[level], job.config.tolerance, share) for job in jobs],
                 _at_level(callback, jobs, level),
                 [algorithm_of(job.config) for job in jobs],
             )
@@ -381,7 +381,7 @@ def _at_level(
         return None
     sizes = jobs[0].sizes
     width, height = sizes[level]
-    steps = max(job.config.steps for job in jobs)
+    steps = max(job.steps[level] for job in jobs)
 
     def tell(batch: BatchProgress) -> None:
         place = level + 1, len(sizes), width, height, steps

@@ -159,7 +159,7 @@ def _going_on(job: Job, last: RGB, motion: Motion, steps: int, levels: int) -> J
         known = motion.trust[..., None]
         moved = known * moved + (1 - known) * content_at(job, len(job.sizes) - 1)
     sizes = job.sizes[-levels:]
-    config = replace(job.config, steps=steps, levels=len(sizes))
+    config = replace(job.config, steps=str(steps), levels=len(sizes))
     return replace(job, config=config, sizes=sizes, previous=(moved, motion.trust))
 
 

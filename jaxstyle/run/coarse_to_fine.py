@@ -73,7 +73,9 @@ def _run(job: Job, callback: Callback | None, checkpoint: Checkpoint | None) -> 
                         targets_at(job, objective, model, level),
                         weights_of_job(job, level),
                     ),
-                    share_of_time(sizes, level, (config.max_seconds or math.inf) - seconds),
+                    share_of_time(
+                        sizes, job.steps, level, (config.max_seconds or math.inf) - seconds
+                    ),
                     _level_callback(callback, keeper, here),
                     resume,
                 )
@@ -124,7 +126,7 @@ def _level_callback(
             step,
             before + step,
             shown,
-            at.job.config.steps,
+            at.job.steps[at.level],
             at.job.plan,
             tuple(at.job.sizes),
         )

@@ -59,6 +59,11 @@ class Job:
     kept: Kept | None = None
 
     @property
+    def steps(self) -> tuple[int, ...]:
+        """Evaluations of the loss at each level, coarsest first."""
+        return self.config.level_steps(len(self.sizes))
+
+    @property
     def content(self) -> Picture | None:
         """The content picture; of several the first."""
         return self.contents[0].picture if self.contents else None

@@ -47,7 +47,7 @@ def minimise_level(
         seconds: at most.
     """
     config = job.config
-    mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
+    mesh, stopping = mesh_of(config), Stopping(job.steps[level], config.tolerance, seconds)
     if is_tiled(job, level):
         tiled = tiled_of(job, objective)
         return minimise_stepwise(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import operator
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "history": job.config.history if chosen else config.history,
                 "bytes": round(way.needed),
                 "seconds_per_step": times[last],
-                "seconds": sum(times) * job.config.steps,
+                "seconds": sum(map(operator.mul, times, job.steps)),
                 "chosen": chosen,
             }
         )
