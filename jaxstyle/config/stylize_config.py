@@ -169,9 +169,10 @@ class StylizeConfig:
         "-normalize_gradients does; needs --optimizer adam",
     )
     pooling: str = setting(
-        "max",
-        "pooling of the network: max as it was trained, or avg as the paper has it",
-        choices=POOLINGS,
+        "trained",
+        "pooling of the network: trained, which is max for VGG-19 and avg for vgg19-slim; the "
+        "paper has avg",
+        choices=("trained", *POOLINGS),
     )
     padding: str = setting(
         "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS

@@ -32,6 +32,7 @@ class Network:
         source_sha256: hash of the file that they were converted from.
         normalised: whether each filter's mean activation is 1 (Gatys' rescaling).
         sha256: hash of the file that this was read from, "" if there is none.
+        pooling: with which it was trained, ``max`` or ``avg``.
     """
 
     params: Params
@@ -40,6 +41,7 @@ class Network:
     source_sha256: str = ""
     normalised: bool = False
     sha256: str = ""
+    pooling: str = "max"
 
     @property
     def architecture(self) -> Architecture:

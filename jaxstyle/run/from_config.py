@@ -19,7 +19,8 @@ from jaxstyle.optimize import LBFGS, Adam
 
 
 def objective_of(config: StylizeConfig) -> Objective:
-    """The static part of a run's loss."""
+    """The static part of a run's loss; ``config`` as ``prepare`` leaves it in a job."""
+    assert config.pooling != "trained"
     return Objective(
         content_layers=order_taps(config.content_loss_layers),
         style_layers=order_taps(config.style_loss_layers),

@@ -76,7 +76,7 @@ def test_resolving_keeps_what_was_given():
         ({"init": 3}, "init is 3; it must be text"),
         ({"average": 1}, "average is 1.0; it must be less than 1"),
         ({"seed": 2**32}, "seed is 4294967296; it must be at most 4294967295"),
-        ({"pooling": "mean"}, "pooling is 'mean'; choose one of avg, max"),
+        ({"pooling": "mean"}, "pooling is 'mean'; choose one of trained, avg, max"),
         ({"convention": "mine"}, "convention is 'mine'; choose one of jaxstyle, paper"),
         ({"bits": 12}, "bits is 12: choose 8 or 16"),
         ({"content_layers": "conv9_9"}, "unknown layer 'conv9_9'"),
