@@ -219,8 +219,8 @@ PRESETS: dict[str, Preset] = {
             "the target: the weights mean the same in a layer whose mean square is 1, and where "
             "it is more or less, so is the peer's pull. Adam's moments go on from size to size, "
             "where here they begin anew; its sizes are half an octave apart, ours are octaves. Its "
-            "total variation looks at nine points, which is the same on smooth slopes; its first layer "
-            "continues the picture beyond its border, 1e-4 is added to its covariances, its "
+            "total variation looks at nine points, which is the same on smooth slopes; its first "
+            "layer continues the picture beyond its border, 1e-4 is added to its covariances, its "
             "network is torchvision's, its pictures are resized bicubically, the style never "
             "enlarged.",
             normalised=False,
