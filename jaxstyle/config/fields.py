@@ -65,7 +65,7 @@ def checked(entry: Any, value: Any) -> Any:
     if kind is str and not isinstance(value, str):
         if name.endswith(("_layers", "_scales")):
             value = _layers_text(value)
-        elif name.endswith("_multiscale"):
+        elif name == "steps" or name.endswith("_multiscale"):
             value = _numbers_text(value)
     if kind is str and isinstance(value, Path):
         value = str(value)

@@ -100,7 +100,7 @@ PRESETS: dict[str, Preset] = {
                 "style_layers": "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
                 "pooling": "avg",
                 "init": "noise",
-                "steps": 2000,
+                "steps": "2000",
             },
             source="Gatys, Ecker and Bethge, A Neural Algorithm of Artistic Style, "
             "arXiv:1508.06576, figure 2",
@@ -125,7 +125,7 @@ PRESETS: dict[str, Preset] = {
                 "style_layers": _RELU_LAYERS,
                 "pooling": "avg",
                 "init": "noise",
-                "steps": 2000,
+                "steps": "2000",
             },
             source="Gatys, Ecker and Bethge, Image Style Transfer Using Convolutional Neural "
             "Networks, CVPR 2016, figure 3, with what the author told the makers of "
@@ -151,7 +151,7 @@ PRESETS: dict[str, Preset] = {
                 "style_layers": _RELU_LAYERS,
                 "pooling": "max",
                 "init": "content",
-                "steps": 500,
+                "steps": "500",
                 "history": 100,
             },
             source="github.com/leongatys/PytorchNeuralStyleTransfer, NeuralStyleTransfer.ipynb, "
@@ -176,7 +176,7 @@ PRESETS: dict[str, Preset] = {
                 "style_layers": _RELU_LAYERS,
                 "pooling": "max",
                 "init": "noise",
-                "steps": 1000,
+                "steps": "1000",
                 "history": 100,
             },
             source="github.com/jcjohnson/neural-style, neural_style.lua",
@@ -205,7 +205,7 @@ PRESETS: dict[str, Preset] = {
                 "pooling": "max",
                 "init": "content",
                 "levels": 0,
-                "steps": 500,
+                "steps": "1000,500",
                 "optimizer": "adam",
                 "learning_rate": 0.02,
                 "average": 0.99,
@@ -217,13 +217,39 @@ PRESETS: dict[str, Preset] = {
             "0.99 from which the next size starts, start, clamp and sizes, in its code.",
             deviations="its errors are mean squares of activations, ours are relative to those of "
             "the target: the weights mean the same in a layer whose mean square is 1, and where "
-            "it is more or less, so is the peer's pull. Its first size has 1000 steps; Adam's "
-            "moments go on from size to size, where here they begin anew; sizes are half an octave "
-            "apart from 128 px up, as here up to 512 px, above which ours are octaves. Its total "
-            "variation looks at nine points, which is the same on smooth slopes; its first layer "
-            "continues the picture beyond its border, 1e-4 is added to its covariances, its "
+            "it is more or less, so is the peer's pull. Adam's moments go on from size to size, "
+            "where here they begin anew; its sizes are half an octave apart, ours are octaves. Its "
+            "total variation looks at nine points, which is the same on smooth slopes; its first "
+            "layer continues the picture beyond its border, 1e-4 is added to its covariances, its "
             "network is torchvision's, its pictures are resized bicubically, the style never "
             "enlarged.",
+            normalised=False,
+        ),
+        Preset(
+            "spst",
+            "Scaling Painting Style Transfer: Gram, mean and deviation, octaves, steps that fall",
+            {
+                **_COMMON,
+                "statistic": "gram+adain",
+                "convention": "jaxstyle",
+                "content_weight": 1.0,
+                "style_weight": 1.0,
+                "content_layers": "relu4_2",
+                "style_layers": _RELU_LAYERS,
+                "pooling": "max",
+                "init": "content",
+                "levels": 0,
+                "steps": "600,200,66,30",
+            },
+            source="Galerne, Raad, Lezama and Morel, Scaling Painting Style Transfer (2024), "
+            "github.com/bgalerne/scaling_painting_style_transfer, spst.py, its mode spst-fast",
+            verified="layers, the three statistics, start, octaves, steps (a third of the last "
+            "octave's, at least 30) and L-BFGS with a history of 10, in its code.",
+            deviations="its mean squares are weighted 1 (content), 1e3/N^2 (Gram) and 1e4 (means "
+            "and deviations); ours are the relative errors of our default balance. Its coarsest "
+            "size is 512 to 1023 px on the shorter side, ours 96 to 191 px on the longer, so that "
+            "the 600 steps fall where they are cheaper; its history at the coarsest is 100; its "
+            "style is never enlarged, ours is as large as the picture.",
             normalised=False,
         ),
     )

@@ -8,6 +8,7 @@ no JAX, so that ``--help`` is quick.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -196,7 +197,11 @@ class StylizeConfig:
         "-normalize_gradients does; needs --optimizer adam",
     )
     pooling: str = setting(
-        "avg", "pooling of the network: Gatys' or as trained", of="style-file", choices=POOLINGS
+        "trained",
+        "pooling of the network: trained, which is max for VGG-19 and avg for vgg19-slim; the "
+        "paper has avg",
+        of="style-file",
+        choices=("trained", *POOLINGS),
     )
     padding: str = setting(
         "zeros", "what the network sees beyond the border of the picture", choices=PADDINGS
@@ -219,7 +224,12 @@ class StylizeConfig:
     levels: int = setting(
         0, "sizes to work through, coarse to fine: 1 for the final size alone, 0 for all", least=0
     )
-    steps: int = setting(100, "evaluations of the loss at each level", of="common", least=1)
+    steps: str = setting(
+        "200,100,50",
+        "evaluations of the loss at each level, from coarse to fine, such as 200,100,50; the last "
+        "number holds for all further levels, and so one number for all",
+        of="common",
+    )
     optimizer: str = setting("lbfgs", "the optimiser", of="common", choices=OPTIMIZERS)
     history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
     learning_rate: float = setting(0.05, "Adam's, in units of the pixels' range 0 to 1", above=0)
@@ -312,6 +322,11 @@ class StylizeConfig:
         """Style tap -> factor of the style's size, where one is given."""
         return parse_layers(self.style_scales)
 
+    def level_steps(self, levels: int) -> tuple[int, ...]:
+        """Steps of each of so many levels, coarsest first."""
+        numbers = _whole_numbers(self.steps)
+        return tuple(numbers[min(level, len(numbers) - 1)] for level in range(levels))
+
     def layer_factors(self, share: float) -> dict[str, float]:
         """Tap -> factor of its term at a level: ``share`` is 0 at the coarsest, 1 at the last."""
         coarse = parse_layers(self.coarse_layers)
@@ -336,6 +351,7 @@ class StylizeConfig:
                 f"normalise_gradients needs optimizer adam, not {self.optimizer}: line searches "
                 "want the gradient of the loss itself"
             )
+        self.level_steps(1)
         if min([*self.multiscale, *self.layer_scales.values()]) <= 0:
             raise InputError("scales of the style must be above 0")
         if unknown := set(self.layer_scales).difference(self.style_loss_layers):
@@ -366,6 +382,16 @@ def names_of(*kinds: str) -> tuple[str, ...]:
         for entry in fields(StylizeConfig)
         if not set(kinds).isdisjoint(entry.metadata["kinds"])
     )
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", number, re.ASCII) for number in numbers):
+        raise InputError(
+            f"steps is {text!r}: give whole numbers above 0, from the coarsest level to the last, "
+            "such as 200,100,50, or one for all"
+        )
+    return tuple(map(int, numbers))
 
 
 def _factors(text: str) -> tuple[float, ...]:

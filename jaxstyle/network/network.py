@@ -33,6 +33,7 @@ class Network:
         normalised: whether each filter's mean activation is 1 (Gatys' rescaling).
         sha256: hash of the file that this was read from, "" if there is none.
         attribution: whom a copy of the weights must name, "" if that is not known.
+        pooling: with which it was trained, ``max`` or ``avg``.
     """
 
     params: Params
@@ -42,6 +43,7 @@ class Network:
     normalised: bool = False
     sha256: str = ""
     attribution: str = ""
+    pooling: str = "max"
 
     @property
     def architecture(self) -> Architecture:

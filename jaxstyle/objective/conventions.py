@@ -15,7 +15,7 @@ paper              1/2             1/(4 N^2)               arXiv:1508.06576, equ
 gatys              1/(N M)         1/N^2 * 1/N^2           leongatys/PytorchNeuralStyleTransfer
 gatys-normalised   1/(N M)         1/N^2                   leongatys/NeuralImageSynthesis, norm net
 johnson            1/(N M)         1/N^2 * 1/N^2           jcjohnson/neural-style
-jaxstyle           1/sum P^2       10/sum (A/M)^2          ours: relative errors
+jaxstyle           1/sum P^2       25/sum (A/M)^2          ours: relative errors
 ================== =============== ======================= ======================================
 
 and in whether the layers' errors are averaged (paper, gatys-normalised, jaxstyle: w_l = 1/5 for
@@ -93,7 +93,7 @@ def _mean(channels: int, positions: Any, _energy: Array) -> Any:
     return 1.0 / (channels * positions)
 
 
-STYLE_BALANCE = 10.0
+STYLE_BALANCE = 25.0
 """Makes style weight 1 a balanced picture (by eye, several pairs): a Gram matrix comes within a
 few hundredths of its target while the features of the content stay at a distance of about a half.
 """
@@ -118,9 +118,6 @@ CONVENTIONS = {
             content_weight=1.0,
             style_weight=1.0,
             summary="relative errors: a weight means much the same at any size, network, layer set",
-            tv_weight=5.0,
-            # The first layers carry colour and tone, which relative errors would undervalue.
-            style_layers="relu1_1:5,relu2_1:5,relu3_1,relu4_1,relu5_1",
         ),
         Convention(
             "paper",

@@ -104,7 +104,7 @@ class Teller:
         callback, sizes = self.callback, tuple(jobs[0].sizes)
         if callback is None:
             return None
-        steps = max(job.config.steps for job in jobs)
+        steps = max(job.steps[level] for job in jobs)
 
         def tell(batch: BatchProgress) -> None:
             at = level + 1, len(sizes), *sizes[level], steps
@@ -257,13 +257,13 @@ class _ChunkRunner:
         jobs, spent = [cell.job for cell in cells], 0.0
         sizes = jobs[0].sizes
         for level in range(len(sizes)):
-            share = share_of_time(sizes, level, seconds - spent)
+            share = share_of_time(sizes, jobs[0].steps, level, seconds - spent)
             outcomes = self.sweep.run(
                 size,
                 [Level(cell.job, level).enlarge(cell.image) for cell in cells],
                 self._arguments(jobs, level),
                 self.axes,
-                [Stopping(job.config.steps, job.config.tolerance, share) for job in jobs],
+                [Stopping(job.steps[level], job.config.tolerance, share) for job in jobs],
                 teller.of_chunk(jobs, level),
                 [algorithm_of(job.config) for job in jobs],
             )

@@ -285,4 +285,4 @@ def _for_panel(
 ) -> Callable[[LevelProgress], None] | None:
     if callback is None:
         return None
-    return lambda progress: callback(label, progress, job.config.steps)
+    return lambda progress: callback(label, progress, max(job.steps))

@@ -173,7 +173,7 @@ def _going_on(level: Level, last: RGB, motion: Motion, steps: int, levels: int) 
         trust = motion.trust[..., None]
         moved = trust * moved + (1 - trust) * level.content()
     sizes = job.sizes[-levels:]
-    config = replace(job.config, steps=steps, levels=len(sizes))
+    config = replace(job.config, steps=str(steps), levels=len(sizes))
     return replace(job, config=config, sizes=sizes, previous=(moved, motion.trust))
 
 

@@ -104,7 +104,7 @@ def in_smaller_parts(state: RunState, error: Exception) -> RunState | None:
 def _seconds_for(state: RunState) -> float:
     """How long the level may take."""
     remaining = (state.job.config.max_seconds or math.inf) - state.seconds
-    return share_of_time(state.job.sizes, state.level, remaining)
+    return share_of_time(state.job.sizes, state.job.steps, state.level, remaining)
 
 
 def _step_callback(
@@ -125,7 +125,7 @@ def _step_callback(
             step=progress.step,
             total_step=state.steps + progress.step,
             progress=shown,
-            steps=job.config.steps,
+            steps=job.steps[state.level],
             plan=job.plan,
             sizes=tuple(job.sizes),
         )

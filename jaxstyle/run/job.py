@@ -76,6 +76,11 @@ class Job:
     kept: Kept | None = None
 
     @property
+    def steps(self) -> tuple[int, ...]:
+        """Evaluations of the loss at each level, coarsest first."""
+        return self.config.level_steps(len(self.sizes))
+
+    @property
     def content(self) -> Picture | None:
         """The content picture; of several the first."""
         return self.contents[0].picture if self.contents else None
@@ -146,6 +151,7 @@ def _counts_partly(style: Style) -> bool:
 
 def objective_of(config: StylizeConfig) -> Objective:
     """The static part of the loss of a job without masks."""
+    assert config.pooling != "trained"  # ``prepare`` puts the network's own in its place
     wavelet = ("wavelet",) if config.wavelet_weight > 0 else ()
     colour_range = ("range",) if config.range_weight > 0 else ()
     return Objective(

@@ -43,7 +43,10 @@ def minimise_level(
         seconds: at most.
     """
     config = level.job.config
-    mesh, stopping = mesh_of(config), Stopping(config.steps, config.tolerance, seconds)
+    mesh, stopping = (
+        mesh_of(config),
+        Stopping(level.job.steps[level.index], config.tolerance, seconds),
+    )
     options = LoopOptions(callback, steps_per_call(config), resume=resume)
     if level.is_tiled:
         tiled = tiled_of(level, objective)

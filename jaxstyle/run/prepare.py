@@ -71,6 +71,8 @@ def prepare(
     contents = () if content is None else read_contents(content)
     styles = () if style is None else read_styles(style)
     network = prepare_network(network or load_weights(config.weights), config)
+    if config.pooling == "trained":
+        config = replace(config, pooling=network.pooling)
     sizes = _sizes(config, contents, styles, shape)
     mesh_of(config)
     config, plan = choose(config, network.architecture, *sizes[-1], max_memory)

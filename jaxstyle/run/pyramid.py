@@ -11,10 +11,6 @@ from collections.abc import Sequence
 COARSEST = 96
 """Longest side, in pixels, below which no level goes unless so many are asked for."""
 
-CHEAP = 512
-"""Longest side, in pixels, of pictures whose levels are half an octave apart. Those of larger ones
-are octaves, or the levels below the last would take as long as the last."""
-
 
 def level_sizes(
     width: int,
@@ -28,19 +24,16 @@ def level_sizes(
 
     Args:
         width, height: of the final picture.
-        levels: how many levels; None for as many as do not fall below ``COARSEST``. Each is the
-            square root of 2 larger than the one before, or in pictures above ``CHEAP`` twice as
-            large.
+        levels: how many levels; None for as many as do not fall below ``COARSEST``. Each is
+            an octave, twice as large as the one before.
         least_side: the shortest side that the taps allow; levels below it are left out.
         multiple: round the sides of all levels but the last to multiples of this, at least one.
             A circular picture (``layers.PADDINGS``) wants the stride of its deepest tap.
     """
     sizes = [(width, height)]
-    step = 0.5 if max(width, height) <= CHEAP else 1.0
-    octaves = 0.0
+    shrink = 1.0
     while levels is None or len(sizes) < levels:
-        octaves += step
-        shrink = 2.0**-octaves
+        shrink /= 2
         size = _rounded(width * shrink, multiple), _rounded(height * shrink, multiple)
         too_coarse = levels is None and max(size) < COARSEST
         no_smaller = size[0] > sizes[-1][0] or size[1] > sizes[-1][1]
@@ -57,7 +50,9 @@ def _rounded(side: float, multiple: int) -> int:
     return multiple * max(1, round(side / multiple))
 
 
-def share_of_time(sizes: Sequence[tuple[int, int]], level: int, remaining: float) -> float:
-    """How many of the remaining seconds a level may take: in proportion to its pixels."""
-    pixels = [width * height for width, height in sizes[level:]]
-    return remaining * pixels[0] / sum(pixels)
+def share_of_time(
+    sizes: Sequence[tuple[int, int]], steps: Sequence[int], level: int, remaining: float
+) -> float:
+    """How many of the remaining seconds a level may take: in proportion to its pixels and steps."""
+    work = [width * height * count for (width, height), count in zip(sizes, steps, strict=True)]
+    return remaining * work[level] / sum(work[level:])

@@ -71,7 +71,7 @@ def test_every_preset_says_where_it_comes_from(name):
 
 def test_a_preset_cannot_be_changed_by_who_got_its_settings():
     preset_settings("johnson")["steps"] = 1
-    assert preset_settings("johnson")["steps"] == 1000
+    assert preset_settings("johnson")["steps"] == "1000"
 
 
 @pytest.mark.parametrize("name", ["gatys", "", 3, ["johnson"], {}])
@@ -149,9 +149,12 @@ def test_wasserstein_has_the_peers_weights_where_a_layers_mean_square_is_1():
     assert (config.optimizer, config.tv, config.tv_weight) == ("adam", "l2", 2.0)
 
 
-def test_wasserstein_works_through_the_peers_sizes():
-    sides = [width for width, _ in level_sizes(512, 384, levels=None)]
-    assert sides == [128, 181, 256, 362, 512]
+def test_spst_has_the_sources_steps_on_octaves():
+    config = config_from({"preset": "spst"})
+    sizes = level_sizes(1024, 768, levels=config.levels or None)
+    assert [width for width, _ in sizes] == [128, 256, 512, 1024]
+    assert config.level_steps(len(sizes)) == tuple(max(600 // 3**k, 30) for k in range(4))
+    assert config.statistics == ("gram", "adain")
 
 
 def test_the_peers_nine_points_are_our_total_variation_on_smooth_slopes():
@@ -194,22 +197,24 @@ def test_the_presets_differ_as_their_sources_do():
         for name in PRESETS
     }
     assert values == {
-        "gatys2015": ("conv4_2", "avg", "noise", 2000),
-        "gatys2016": ("relu4_2", "avg", "noise", 2000),
-        "gatys-code": ("relu4_2", "max", "content", 500),
-        "johnson": ("relu4_2", "max", "noise", 1000),
-        "wasserstein": ("relu4_2", "max", "content", 500),
+        "gatys2015": ("conv4_2", "avg", "noise", "2000"),
+        "gatys2016": ("relu4_2", "avg", "noise", "2000"),
+        "gatys-code": ("relu4_2", "max", "content", "500"),
+        "johnson": ("relu4_2", "max", "noise", "1000"),
+        "wasserstein": ("relu4_2", "max", "content", "1000,500"),
+        "spst": ("relu4_2", "max", "content", "600,200,66,30"),
     }
     levels = {name: preset.settings["levels"] for name, preset in PRESETS.items()}
-    assert levels == {**dict.fromkeys(PRESETS, 1), "wasserstein": 0}
+    assert levels == {**dict.fromkeys(PRESETS, 1), "wasserstein": 0, "spst": 0}
     statistics = {name: preset.settings["statistic"] for name, preset in PRESETS.items()}
-    assert statistics == {**dict.fromkeys(PRESETS, "gram"), "wasserstein": "wasserstein"}
+    others = {"wasserstein": "wasserstein", "spst": "gram+adain"}
+    assert statistics == dict.fromkeys(PRESETS, "gram") | others
 
 
 def test_settings_go_over_the_preset_given_with_them():
     for values in ({"preset": "johnson", "steps": 7}, {"steps": 7, "preset": "johnson"}):
         config = config_from(values)
-        assert (config.steps, config.content_weight, config.pooling) == (7, 5.0, "max")
+        assert (config.steps, config.content_weight, config.pooling) == ("7", 5.0, "max")
     assert with_preset({"steps": 7, "preset": None}) == {"steps": 7}
     with pytest.raises(InputError, match="no setting 'prest'; did you mean 'preset'"):
         config_from({"prest": "johnson"})
@@ -219,7 +224,7 @@ def test_a_preset_goes_over_an_existing_config():
     """As ``stylize(..., config=config, preset=..., steps=...)`` combines them."""
     before = StylizeConfig(style_weight=3.0, pooling="avg", size=96)
     after = config_from(before.as_dict() | with_preset({"preset": "johnson", "steps": 7}))
-    assert (after.style_weight, after.pooling, after.size, after.steps) == (100.0, "max", 96, 7)
+    assert (after.style_weight, after.pooling, after.size, after.steps) == (100.0, "max", 96, "7")
 
 
 def parsed(*options: str) -> StylizeConfig:
@@ -240,12 +245,12 @@ def test_options_over_preset_over_file_over_the_files_preset(tmp_path, file, tex
     path.write_text(text)
     assert config_from(read_settings(path)) == parsed("--config", str(path))
     alone = parsed("--config", str(path))
-    assert (alone.steps, alone.size, alone.init, alone.pooling) == (7, 96, "content", "max")
+    assert (alone.steps, alone.size, alone.init, alone.pooling) == ("7", 96, "content", "max")
     over = parsed("--config", str(path), "--preset", "gatys2015")
-    assert (over.steps, over.size, over.init, over.pooling) == (2000, 96, "noise", "avg")
+    assert (over.steps, over.size, over.init, over.pooling) == ("2000", 96, "noise", "avg")
     assert over.history == 100  # gatys2015 has nothing to say on it
     all_three = parsed("--preset", "gatys2015", "--steps", "3", "--config", str(path))
-    assert all_three == dataclasses.replace(over, steps=3)
+    assert all_three == dataclasses.replace(over, steps="3")
     assert parsed() == StylizeConfig()
 
 
@@ -289,7 +294,7 @@ def test_a_preset_runs_and_is_recorded_as_settings(tmp_path, monkeypatch, capsys
     options = ["--preset", name, "--steps", "20", "--size", "40", "--weights", "slim"]
     assert main(["stylize", "content.png", "style.png", "--quiet", "--json", *options]) == 0
     result = json.loads(capsys.readouterr().out)
-    expected = {**PRESETS[name].settings, "steps": 20, "size": 40, "weights": "slim"}
+    expected = {**PRESETS[name].settings, "steps": "20", "size": 40, "weights": "slim"}
     assert {key: result["config"][key] for key in expected} == expected
     (losses,) = result["losses"]
     assert math.isfinite(result["loss"])

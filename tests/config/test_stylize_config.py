@@ -53,6 +53,14 @@ def test_resolving_leaves_nothing_to_the_convention(convention):
     assert resolved.resolved() == resolved
 
 
+@pytest.mark.parametrize("steps", ["200,100,50", [200, 100, 50], (200, 100, 50), " 200, 100,50"])
+def test_steps_are_given_from_coarse_to_fine(steps):
+    config = StylizeConfig(steps=steps)
+    assert config.level_steps(2) == (200, 100)
+    assert config.level_steps(5) == (200, 100, 50, 50, 50)
+    assert StylizeConfig(steps=7).level_steps(3) == StylizeConfig(steps="7").level_steps(3)
+
+
 def test_resolving_keeps_what_was_given():
     config = StylizeConfig(style_weight=3, tv_weight=0, style_layers="conv1_1:2")
     resolved = config.resolved()
@@ -81,7 +89,7 @@ def test_resolving_keeps_what_was_given():
         ({"init": 3}, "init is 3; it must be text"),
         ({"average": 1}, "average is 1.0; it must be less than 1"),
         ({"seed": 2**32}, "seed is 4294967296; it must be at most 4294967295"),
-        ({"pooling": "mean"}, "pooling is 'mean'; choose one of avg, max"),
+        ({"pooling": "mean"}, "pooling is 'mean'; choose one of trained, avg, max"),
         ({"convention": "mine"}, "convention is 'mine'; choose one of jaxstyle, paper"),
         ({"bits": 12}, "bits is 12: choose 8 or 16"),
         ({"content_layers": "conv9_9"}, "unknown layer 'conv9_9'"),
@@ -89,6 +97,10 @@ def test_resolving_keeps_what_was_given():
         ({"style_layers": 5}, "layers are given as 5; give text, a list or a dict"),
         ({"style_layers": [1, 2]}, r"layers are given as \[1, 2\]; give text, a list or a dict"),
         ({"content_layers": "", "style_layers": ""}, "no layer is tapped"),
+        ({"steps": 0}, "steps is '0': give whole numbers above 0"),
+        ({"steps": "100,"}, "steps is '100,': give whole numbers above 0"),
+        ({"steps": [100, 2.5]}, "steps is '100,2.5': give whole numbers above 0"),
+        ({"steps": "1e3"}, "steps is '1e3': give whole numbers above 0"),
     ],
 )
 def test_unfit_values_are_refused(settings, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def _rows(config: StylizeConfig, job: Job) -> list[dict[str, Any]]:
                 "history": job.config.history if chosen else config.history,
                 "bytes": round(way.needed),
                 "seconds_per_step": times[-1],
-                "seconds": sum(times) * job.config.steps,
+                "seconds": sum(map(operator.mul, times, job.steps)),
                 "chosen": chosen,
             }
         )

@@ -60,7 +60,7 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         settings=job.config.as_dict(),
         content=None if job.content is None else job.content.rgb,
         style=None if job.style is None else job.style.rgb,
-        steps=job.config.steps * len(job.sizes),
+        steps=sum(job.steps),
         output=str(output),
     )
     print(f"preview: {preview.url}", file=sys.stderr, flush=True)

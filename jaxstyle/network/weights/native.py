@@ -13,13 +13,14 @@ import hashlib
 import json
 import math
 import os
+from dataclasses import replace
 from typing import IO, Any
 
 import h5py
 import ml_dtypes
 import numpy as np
 
-from jaxstyle.network.architecture import BLOCKS, VGG16, VGG19, Architecture
+from jaxstyle.network.architecture import BLOCKS, POOLINGS, VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network, WeightFileError, checked_network
 from jaxstyle.network.preprocessing import Preprocessing, preprocessing
 from jaxstyle.network.weights.safe_parsers.hdf5 import (
@@ -78,6 +79,7 @@ def _described(network: Network, dtype: str) -> dict[str, Any]:
         "source_sha256": network.source_sha256,
         "preprocessing": json.dumps(_preprocessing_fields(network.preprocessing)),
         "normalised": network.normalised,
+        "pooling": network.pooling,
         "depths": network.architecture.depths,
         "widths": network.architecture.widths,
         "complete_to": network.complete_to,
@@ -142,7 +144,11 @@ def _read(file: h5py.File, sha256: str) -> Network:
         return stored.view(DTYPES[dtype]).astype(np.float32)
 
     names = [path.removesuffix("/bias") for path in shapes if path.endswith("/bias")]
-    return checked_network(
+    # Files from before there was this attribute are of networks that were trained with max.
+    pooling = attributes(file, ("pooling",)).get("pooling", "max")
+    if pooling not in POOLINGS:
+        raise WeightFileError(f"its attribute pooling is {shown(pooling)}: convert it again")
+    network = checked_network(
         {name: (array(f"{name}/kernel"), array(f"{name}/bias")) for name in names},
         _checked_preprocessing(found["preprocessing"]),
         source=str(found["source"]),
@@ -151,6 +157,7 @@ def _read(file: h5py.File, sha256: str) -> Network:
         sha256=sha256,
         attribution=str(found.get("attribution", "")),
     )
+    return replace(network, pooling=str(pooling))
 
 
 def _promised_shapes(found: dict[str, Any]) -> dict[str, tuple[int, ...]]:
