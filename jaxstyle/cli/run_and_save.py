@@ -69,7 +69,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     check_overwriting(inputs, *_written_by(arguments, output))
     recorder = Recorder(arguments, output, sum(job.steps), writes=first)
     keep_compiled_programs()
-    reporter = Reporter(quiet=arguments.quiet or not first, steps=max(job.steps))
+    reporter = Reporter(quiet=arguments.quiet or not first)
     record = {"recording": recorder.note}
     checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))

@@ -18,9 +18,10 @@ class LevelProgress(NamedTuple):
         total_step: since the start.
         progress: loss, terms, time and the picture so far, in its final colours; see
             ``optimize.Progress``.
-        steps: that each level has at most.
+        steps: that this level has at most.
         plan: how the gradient is computed, in one line; another one when memory has run out.
         sizes: (width, height) of every level.
+        level_steps: that each level has at most.
     """
 
     level: int
@@ -33,6 +34,7 @@ class LevelProgress(NamedTuple):
     steps: int = 0
     plan: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
+    level_steps: tuple[int, ...] = ()
 
 
 Callback = Callable[[LevelProgress], bool | None]

@@ -24,10 +24,15 @@ class Pace:
     Args:
         steps: of each level; None if not known: then the first level that ends shows it.
         clock: gives seconds.
+
+    Attributes:
+        steps: of the level in hand; None if not known.
+        level_steps: of every level, coarsest first; empty where all have as many.
     """
 
     def __init__(self, steps: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.steps = steps
+        self.level_steps: tuple[int, ...] = ()
         self._clock = clock
         self._started = clock()
         self._pixels: list[float] = []
@@ -40,8 +45,8 @@ class Pace:
 
     def add(self, event: LevelProgress) -> None:
         """Note one step."""
-        if self.steps is None and event.steps:
-            self.steps = event.steps
+        self.steps = event.steps or self.steps
+        self.level_steps = event.level_steps or self.level_steps
         if self._first is None:
             self._first = event.step
         # Of steps that one call has made, the last one alone says how long they took.
@@ -98,10 +103,9 @@ class Pace:
         """
         if self._last is None or self.steps is None:
             return None
-        here = self._last.level - 1
-        done = sum(self._pixels[:here])
-        done += self._pixels[here] * min(1.0, self._last.step / self.steps)
-        return done / sum(self._pixels)
+        work, level = self._work(self.steps), self._last.level - 1
+        done = sum(work[:level]) + self._pixels[level] * min(self._last.step, self.steps)
+        return done / sum(work)
 
     @property
     def left(self) -> float | None:
@@ -117,4 +121,9 @@ class Pace:
         """Seconds that all steps of such a run take, with all that is compiled at hand."""
         if self._per_pixel is None or self.steps is None:
             return None
-        return self._per_pixel * self.steps * sum(self._pixels)
+        return self._per_pixel * sum(self._work(self.steps))
+
+    def _work(self, steps: float) -> list[float]:
+        """Pixels times steps of each level."""
+        of_levels = self.level_steps or (steps,) * len(self._pixels)
+        return [pixels * count for pixels, count in zip(self._pixels, of_levels, strict=True)]

@@ -54,6 +54,7 @@ class Progress(NamedTuple):
         steps: of the level, in all.
         batch: losses so far, of the cells in the chunk.
         sizes: (width, height) of every level.
+        level_steps: of every level.
     """
 
     cells: int
@@ -66,6 +67,7 @@ class Progress(NamedTuple):
     steps: int
     batch: BatchProgress
     sizes: tuple[tuple[int, int], ...] = ()
+    level_steps: tuple[int, ...] = ()
 
 
 class Portion(NamedTuple):
@@ -104,11 +106,11 @@ class Teller:
         callback, sizes = self.callback, tuple(jobs[0].sizes)
         if callback is None:
             return None
-        steps = max(job.steps[level] for job in jobs)
+        steps = tuple(map(max, *(job.steps for job in jobs), jobs[0].steps))
 
         def tell(batch: BatchProgress) -> None:
-            at = level + 1, len(sizes), *sizes[level], steps
-            callback(Progress(self.cells, self.done, len(jobs), *at, batch, sizes))
+            at = level + 1, len(sizes), *sizes[level], steps[level]
+            callback(Progress(self.cells, self.done, len(jobs), *at, batch, sizes, steps))
 
         return tell
 
@@ -122,7 +124,8 @@ class Teller:
             step, progress = event.step, event.progress
             batch = BatchProgress(step, [progress.best], int(step < event.steps), progress.seconds)
             at = event.level, event.levels, event.width, event.height, event.steps
-            callback(Progress(self.cells, self.done, 1, *at, batch, event.sizes))
+            steps = event.level_steps
+            callback(Progress(self.cells, self.done, 1, *at, batch, event.sizes, steps))
 
         return tell
 

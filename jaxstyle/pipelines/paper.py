@@ -7,6 +7,7 @@ vmapped program (see ``grid``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -40,8 +41,8 @@ from jaxstyle.run.prepare import prepare
 from jaxstyle.run.result import Stylized
 from jaxstyle.run.stylize import shown_by_default
 
-Callback = Callable[[str, LevelProgress, int], None]
-"""Told after every step: which panel, its progress, and the steps of each of its levels."""
+Callback = Callable[[str, LevelProgress], None]
+"""Told after every step: which panel, and its progress."""
 
 
 class Panel(NamedTuple):
@@ -85,7 +86,7 @@ def reconstruct_content(
         if block_of(layer) == 1 and not layer.startswith("pool"):
             given["tv_weight"] = settings.get("tv_weight", 0.0)
         job = prepare(picture, None, **given)
-        result = run(job, _for_panel(callback, layer, job))
+        result = run(job, _for_panel(callback, layer))
         original = Level(job, len(job.sizes) - 1).content()
         panels.append(Panel(layer, result, psnr(result.image, original)))
         if result.reason.cut_short:
@@ -118,7 +119,7 @@ def reconstruct_style(
         label = set_label(layers)
         given = {**STYLE_RECONSTRUCTION, **settings, "style_layers": layers}
         job = prepare(None, picture, **given)
-        result = run(job, _for_panel(callback, label, job))
+        result = run(job, _for_panel(callback, label))
         panels.append(Panel(label, result, float("nan")))
         if result.reason.cut_short:
             break
@@ -211,7 +212,7 @@ def figure3(
     weights = [style_weight * ratio / (RATIO_OF_BALANCE if ours else 1.0) for ratio in ratios]
     rows = Axis(
         "style layers",
-        tuple({"style_layers": _weighed(layers) if ours else layers} for layers in layer_sets),
+        tuple({"style_layers": layers} for layers in layer_sets),
         tuple(set_label(layers) for layers in layer_sets),
     )
     columns = Axis(
@@ -253,7 +254,7 @@ def compare_scales(content: Image, style: Image, **settings: Any) -> Grid:
         (
             {"style_crop": 0.5},
             {"style_crop": 1.0},
-            {"style_crop": 1.0, "style_layers": "relu1_1:5,relu2_1:5"},
+            {"style_crop": 1.0, "style_layers": "relu1_1,relu2_1"},
         ),
         ("middle of the style, enlarged", "whole style", "whole style, first layers alone"),
     )
@@ -274,15 +275,5 @@ def set_label(layers: str) -> str:
     return layers
 
 
-def _weighed(layers: str) -> str:
-    """The first two layers count five times, as in the convention's own default."""
-    first = ("conv1_1", "conv2_1", "relu1_1", "relu2_1")
-    return ",".join(f"{layer}:5" if layer in first else layer for layer in layers.split(","))
-
-
-def _for_panel(
-    callback: Callback | None, label: str, job: Job
-) -> Callable[[LevelProgress], None] | None:
-    if callback is None:
-        return None
-    return lambda progress: callback(label, progress, max(job.steps))
+def _for_panel(callback: Callback | None, label: str) -> Callable[[LevelProgress], None] | None:
+    return None if callback is None else partial(callback, label)

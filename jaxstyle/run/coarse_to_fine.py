@@ -128,6 +128,7 @@ def _step_callback(
             steps=job.steps[state.level],
             plan=job.plan,
             sizes=tuple(job.sizes),
+            level_steps=job.steps,
         )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.

@@ -43,10 +43,8 @@ def minimise_level(
         seconds: at most.
     """
     config = level.job.config
-    mesh, stopping = (
-        mesh_of(config),
-        Stopping(level.job.steps[level.index], config.tolerance, seconds),
-    )
+    mesh = mesh_of(config)
+    stopping = Stopping(level.job.steps[level.index], config.tolerance, seconds)
     options = LoopOptions(callback, steps_per_call(config), resume=resume)
     if level.is_tiled:
         tiled = tiled_of(level, objective)

@@ -63,7 +63,7 @@ def screen(monkeypatch, make: Callable[[], Any], width: int) -> tuple[Any, Calla
 
 @pytest.mark.parametrize("width", [80, 140])
 def test_a_terminal_shows_terms_rate_time_left_and_memory(monkeypatch, clock, width):
-    reporter, seen = screen(monkeypatch, lambda: Reporter(quiet=False, steps=500), width)
+    reporter, seen = screen(monkeypatch, lambda: Reporter(quiet=False), width)
     with reporter:
         assert "compiling" in seen()
         for step in range(1, 4):
@@ -82,7 +82,7 @@ def test_a_terminal_shows_terms_rate_time_left_and_memory(monkeypatch, clock, wi
 
 
 def test_nothing_is_cut_off_where_it_is_narrow(monkeypatch, clock):
-    reporter, seen = screen(monkeypatch, lambda: Reporter(quiet=False, steps=500), 38)
+    reporter, seen = screen(monkeypatch, lambda: Reporter(quiet=False), 38)
     with reporter:
         for step in range(1, 4):
             clock[0] = COMPILED + step * EACH
@@ -95,7 +95,7 @@ def test_nothing_is_cut_off_where_it_is_narrow(monkeypatch, clock):
 
 
 def test_plain_lines_say_the_same(capsys, clock):
-    reporter = Reporter(quiet=False, steps=500)
+    reporter = Reporter(quiet=False)
     for step in range(1, 27):
         clock[0] = COMPILED + step * EACH
         reporter(event(step))

@@ -74,6 +74,17 @@ def test_the_time_left():
     assert pace_of(None, first + second).left == pytest.approx(10)
 
 
+def test_the_time_left_where_steps_fall_from_level_to_level():
+    def at(step: int, level: int, steps: int) -> LevelProgress:
+        own = event(step, level=level, levels=2)
+        return own._replace(steps=steps, level_steps=(10, 5))
+
+    # Twice the pixels, half the steps: either level takes ten seconds.
+    first = [(float(n), at(n, 1, 10)) for n in range(1, 11)]
+    assert pace_of(None, first[:5]).share == pytest.approx(5 / 20)
+    assert pace_of(None, first).left == pytest.approx(10)
+
+
 def test_the_time_left_of_a_run_that_was_resumed():
     resumed = [(float(n - 50), event(n)) for n in range(51, 76)]
     assert pace_of(100, resumed).left == pytest.approx(25)

@@ -78,7 +78,7 @@ def test_shallow_layers_give_the_picture_back_and_deep_ones_do_not():
         size=96,
         levels=1,
         steps=80,
-        callback=lambda panel, event, steps: told.append((panel, event.step, steps)),
+        callback=lambda panel, event: told.append((panel, event.step, event.steps)),
     )
     assert [panel.label for panel in panels] == ["conv1_1", "conv3_1", "conv4_1"]
     assert panels[0].psnr > 30

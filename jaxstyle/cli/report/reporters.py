@@ -36,16 +36,15 @@ class Reporter(Display):
 
     Args:
         quiet: show nothing.
-        steps: per level.
     """
 
-    def __init__(self, *, quiet: bool, steps: int) -> None:
+    def __init__(self, *, quiet: bool) -> None:
         super().__init__(quiet=quiet)
-        self.begin(steps)
+        self.begin()
 
-    def begin(self, steps: int) -> None:
+    def begin(self) -> None:
         """Begin a run."""
-        self.steps, self.pace, self.plan = steps, Pace(steps), ""
+        self.pace, self.plan = Pace(None), ""
 
     def __call__(self, event: LevelProgress) -> None:
         """Show one step."""
@@ -56,26 +55,26 @@ class Reporter(Display):
         self.plan = event.plan
         self.pace.add(event)
         loss = loss_line(event.progress, terms=self.has_room)
-        step = f"{event.step}/{self.steps}"
+        step = f"{event.step}/{event.steps}"
         where = f"{level_line(event)} {step if self.bar is not None else f'step {step}'}"
         shown = Shown(where, loss, self.pace.share, self.pace.rate, self.pace.left)
         often = event.step == 1 or event.step % PLAIN_EVERY == 0
-        self.tell(shown, plain=often or event.step == self.steps)
+        self.tell(shown, plain=often or event.step == event.steps)
 
 
 class PanelReporter(Reporter):
     """A reporter of runs one after another, each with a name; ``panel_step`` is its callback."""
 
     def __init__(self, *, quiet: bool) -> None:
-        super().__init__(quiet=quiet, steps=0)
+        super().__init__(quiet=quiet)
         self.panel = ""
 
-    def panel_step(self, panel: str, event: LevelProgress, steps: int) -> None:
+    def panel_step(self, panel: str, event: LevelProgress) -> None:
         """Show one step of a panel."""
         if panel != self.panel:
             self.panel = panel
             self.say(panel)
-            self.begin(steps)
+            self.begin()
         self(event)
 
 
@@ -112,7 +111,7 @@ class GridReporter(Display):
         before, self.before = self.before, event
         if before is not None and (event.done != before.done or event.level < before.level):
             self.pace = Pace(None)
-        self.pace.steps = event.steps
+        self.pace.steps, self.pace.level_steps = event.steps, event.level_steps
         return self.pace
 
 
