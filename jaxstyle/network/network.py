@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
-from jaxstyle.network.architecture import VGG19, Architecture, architecture_of
+from jaxstyle.network.architecture import Architecture, architecture_of, is_layer_name
 from jaxstyle.network.preprocessing import Preprocessing
 
 Params = dict[str, dict[str, Float[Array, "..."]]]
@@ -87,7 +87,7 @@ def checked_network(
         WeightFileError: a layer is missing, has a wrong shape, or holds NaN or infinity.
     """
     for name, (kernel, bias) in layers.items():
-        if name not in VGG19.convolutions:
+        if not (is_layer_name(name) and name.startswith("conv")):
             raise WeightFileError(f"{name!r} is no layer of a VGG network")
         fits = kernel.ndim == 4 and kernel.shape[:2] == (3, 3) and bias.shape == kernel.shape[3:]
         if not fits or kernel.size == 0:
