@@ -35,15 +35,15 @@ class Architecture:
     @property
     def convolutions(self) -> tuple[str, ...]:
         """All convolutions, ``conv1_1`` first."""
-        return tuple(f"conv{b + 1}_{d + 1}" for b in range(BLOCKS) for d in range(self.depths[b]))
+        return tuple(layer for layer in self.layers if layer.startswith("conv"))
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Everything that can be tapped, in the order in which it is computed."""
         names: list[str] = []
-        for block in range(1, BLOCKS + 1):
-            for depth in range(1, self.depths[block - 1] + 1):
-                names += [f"conv{block}_{depth}", f"relu{block}_{depth}"]
+        for block, depth in enumerate(self.depths, 1):
+            for number in range(1, depth + 1):
+                names += [f"conv{block}_{number}", f"relu{block}_{number}"]
             names.append(f"pool{block}")
         return tuple(names)
 
@@ -83,8 +83,7 @@ def order_taps(taps: Iterable[str], architecture: Architecture = VGG19) -> tuple
     """
     layers = architecture.layers
     wanted = set(taps)
-    unknown = sorted(wanted.difference(layers))
-    if unknown:
+    if unknown := sorted(wanted.difference(layers)):
         raise InputError(
             f"unknown layer {unknown[0]!r}: this network has conv1_1, relu1_1 ... "
             f"{architecture.convolutions[-1]}, and pool1 ... pool5"
@@ -167,8 +166,7 @@ def architecture_of(kernel_shapes: dict[str, tuple[int, ...]]) -> tuple[Architec
 
 def _depths_of(names: set[str]) -> tuple[tuple[int, ...], str]:
     """Whether ``names`` are the first convolutions of VGG-19 or VGG-16, and the last of them."""
-    strangers = names.difference(VGG19.convolutions)
-    if strangers:
+    if strangers := names.difference(VGG19.convolutions):
         raise ValueError(f"{min(strangers)} is no layer of VGG-19 or VGG-16")
     last = max(names)
     # A VGG-16 is told from a VGG-19 by a block of three convolutions that more layers follow; cut

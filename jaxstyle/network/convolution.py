@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -30,7 +32,7 @@ def convolve3x3(
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=_PAD_MODES[padding])
         border = 0
     if transformed is not None and x.dtype == transformed.dtype:
-        y = winograd.correlate(x, kernel, transformed, border)
+        y: Any = winograd.correlate(x, kernel, transformed, border)
     else:
         around = (border, border)
         y = jax.lax.conv_general_dilated(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
-from jaxstyle.network.architecture import Architecture, architecture_of
+from jaxstyle.network.architecture import Architecture, architecture_of, is_layer_name
 from jaxstyle.network.preprocessing import Preprocessing
 
 Params = dict[str, dict[str, Float[Array, "..."]]]
@@ -74,29 +74,22 @@ def kernel_shapes(params: Params) -> dict[str, tuple[int, ...]]:
     return {name: tuple(layer["kernel"].shape) for name, layer in params.items()}
 
 
-_CONVOLUTION = re.compile(r"conv[1-5]_[1-4]")
-
-
 def checked_network(
     layers: dict[str, tuple[np.ndarray, np.ndarray]],
     preprocessing: Preprocessing,
-    *,
-    source: str,
-    source_sha256: str = "",
-    normalised: bool = False,
-    sha256: str = "",
-    attribution: str = "",
+    **about: Any,
 ) -> Network:
     """Build a network from arrays of doubtful origin.
 
     Args:
         layers: convolution name -> kernel (3, 3, in, out) for RGB input, bias (out,).
+        about: further attributes of the ``Network``, ``source`` among them.
 
     Raises:
         WeightFileError: a layer is missing, has a wrong shape, or holds NaN or infinity.
     """
     for name, (kernel, bias) in layers.items():
-        if not _CONVOLUTION.fullmatch(name):
+        if not (is_layer_name(name) and name.startswith("conv")):
             raise WeightFileError(f"{name!r} is no layer of a VGG network")
         fits = kernel.ndim == 4 and kernel.shape[:2] == (3, 3) and bias.shape == kernel.shape[3:]
         if not fits or kernel.size == 0:
@@ -118,7 +111,7 @@ def checked_network(
         for name in architecture.convolutions
         if name in layers
     }
-    return Network(params, preprocessing, source, source_sha256, normalised, sha256, attribution)
+    return Network(params, preprocessing, **about)
 
 
 def _fits_float32(array: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""From a picture in [0, 1] to what a network was trained on, and back.
+"""From a picture in [0, 1] to what a network was trained on.
 
 How a network wants its pictures is a property of its weights and travels in their file. Channel
 order is no part of it: kernels of networks trained on BGR are flipped to RGB at conversion, which
@@ -52,12 +52,3 @@ def to_network(
     scale, mean, std = (part.astype(picture.dtype) for part in preprocessing)
     channels = (1,) * (picture.ndim - 1) + (3,)
     return (picture * scale - mean.reshape(channels)) / std.reshape(channels)
-
-
-def from_network(
-    seen: Float[Array, "... 3"], preprocessing: Preprocessing
-) -> Float[Array, "... 3"]:
-    """The RGB picture in [0, 1] that the network sees as ``seen``; inverts ``to_network``."""
-    scale, mean, std = (part.astype(seen.dtype) for part in preprocessing)
-    channels = (1,) * (seen.ndim - 1) + (3,)
-    return (seen * std.reshape(channels) + mean.reshape(channels)) / scale

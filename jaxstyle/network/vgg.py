@@ -94,10 +94,9 @@ def features(
     Raises:
         InputError: an unknown tap, a tap deeper than the weights reach, a picture too small.
     """
-    if pooling not in POOLINGS:
-        raise InputError(f"pooling is {pooling!r}; it must be one of {', '.join(POOLINGS)}")
-    if padding not in PADDINGS:
-        raise InputError(f"padding is {padding!r}; it must be one of {', '.join(PADDINGS)}")
+    for name, value, known in (("pooling", pooling, POOLINGS), ("padding", padding, PADDINGS)):
+        if value not in known:
+            raise InputError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
     architecture, last = architecture_of(kernel_shapes(params))
     ordered = order_taps(taps, architecture)
     check_depth(ordered, architecture, last)

@@ -82,6 +82,7 @@ def with_transformed_kernels(params: Params, convolutions: Iterable[str]) -> Par
     return {name: {**layer, **added.get(name, {})} for name, layer in params.items()}
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def correlate(
     x: Float[Array, "n h w i"],
     kernel: Float[Array, "3 3 i o"],
@@ -93,13 +94,6 @@ def correlate(
     Args:
         transformed: ``transform(kernel)``. The gradient with respect to both is that of ``kernel``.
     """
-    found = _differentiable(x, kernel, transformed, border)
-    assert isinstance(found, jax.Array)
-    return found
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _differentiable(x: Array, kernel: Array, transformed: Array, border: int) -> Array:
     return _correlate(x, transformed, border)
 
 
@@ -126,7 +120,7 @@ def _backward(
     return x_slope, kernel_slope, jnp.zeros_like(transformed)
 
 
-_differentiable.defvjp(_forward, _backward)
+correlate.defvjp(_forward, _backward)
 
 
 @jax.jit

@@ -19,7 +19,7 @@ from local_server import dropping, refusing, served
 from PIL import Image
 from weight_files import TINY, codebook, random_layers, torch_file, torchvision_names, wheel
 
-from jaxstyle.cli.commands.convert_weights import command
+from jaxstyle.cli.commands.convert_weights import command, report
 from jaxstyle.cli.commands.convert_weights import download as download_command
 from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
@@ -83,6 +83,7 @@ def _publish(monkeypatch, *known: KnownFile) -> None:
     for module in (known_files, download_command):
         monkeypatch.setattr(module, "DEFAULTS", known)
         monkeypatch.setattr(module, "KNOWN_FILES", known)
+    monkeypatch.setattr(report, "KNOWN_FILES", known)
 
 
 def run(*arguments: object) -> int:

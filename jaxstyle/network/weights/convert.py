@@ -21,6 +21,7 @@ from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.weights.detect_format import read_any
 from jaxstyle.network.weights.download.checksums import digests, mismatch
 from jaxstyle.network.weights.download.known_files import (
+    INPUTS,
     KNOWN_FILES,
     Checksum,
     KnownFile,
@@ -29,14 +30,9 @@ from jaxstyle.network.weights.download.known_files import (
     known_by_name,
 )
 from jaxstyle.network.weights.fingerprints import Identity, identify
-from jaxstyle.network.weights.readers.raw_weights import (
-    CAFFE_INPUT,
-    TORCHVISION_INPUT,
-    RawWeights,
-    TrainedInput,
-)
+from jaxstyle.network.weights.readers.raw_weights import RawWeights, TrainedInput
 
-INPUTS = {"caffe": CAFFE_INPUT, "torchvision": TORCHVISION_INPUT}
+FAMILIES = ("caffe", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,8 @@ def convert(
             tells how its input must be prepared.
     """
     path = Path(path)
-    if input is not None and input not in INPUTS:
-        raise WeightFileError(f"input is {input!r}; it must be one of {', '.join(INPUTS)}")
+    if input is not None and input not in FAMILIES:
+        raise WeightFileError(f"input is {input!r}; it must be one of {', '.join(FAMILIES)}")
     sums = _checked_digests(path, checksums)
     known = known_by_digest(sums) or known_by_name(path.name, sums["sha256"])
     read = read_any(path)

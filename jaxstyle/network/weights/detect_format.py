@@ -23,11 +23,7 @@ from jaxstyle.network.weights.readers.numpy_files import read_numpy
 from jaxstyle.network.weights.readers.pytorch import read_torch, read_wheel
 from jaxstyle.network.weights.readers.raw_weights import RawWeights
 from jaxstyle.network.weights.readers.safetensors_file import read_safetensors
-from jaxstyle.network.weights.safe_parsers.hdf5 import (
-    HDF5_ERRORS,
-    attributes,
-    stored_datasets,
-)
+from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, attributes, stored_datasets
 from jaxstyle.network.weights.safe_parsers.refusals import refusals, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import ARCHIVE_ERRORS, open_archive
 
@@ -38,6 +34,7 @@ _MATLAB = b"MATLAB "
 _NUMPY = b"\x93NUMPY"
 _ZIP = b"PK"
 _PICKLE = b"\x80"
+_CAFFEMODEL = (b"\x0a", b"\x12", b"\xa2\x06", b"\x1a")  # its name, an old or new layer, an input
 _MOST_JSON = 10**8
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"version https://git-lfs")
 
@@ -84,9 +81,9 @@ def _reader(path: Path, beginning: bytes) -> Reader:
         return read_torch
     if beginning[8:9] == b"{" and int.from_bytes(beginning[:8], "little") < _MOST_JSON:
         return read_safetensors
-    if _is_msgpack_map(beginning):
+    if 0x81 <= beginning[0] <= 0x8F or beginning[0] in (0xDE, 0xDF):  # a map
         return read_msgpack
-    if _is_caffemodel(beginning):
+    if beginning.startswith(_CAFFEMODEL):
         return read_caffemodel
     raise WeightFileError(f"{path} is no weight file of a known kind: those are {KINDS}")
 
@@ -110,12 +107,3 @@ def _zip_reader(file: IO[bytes]) -> Reader:
     if any(name.endswith(".dist-info/WHEEL") for name in names):
         return read_wheel
     return read_numpy if any(name.endswith(".npy") for name in names) else read_torch
-
-
-def _is_msgpack_map(beginning: bytes) -> bool:
-    return 0x81 <= beginning[0] <= 0x8F or beginning[0] in (0xDE, 0xDF)
-
-
-def _is_caffemodel(beginning: bytes) -> bool:
-    # The network's name, an old layer, a new layer, an input.
-    return beginning.startswith((b"\x0a", b"\x12", b"\xa2\x06", b"\x1a"))

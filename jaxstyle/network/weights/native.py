@@ -23,11 +23,7 @@ import numpy as np
 from jaxstyle.network.architecture import BLOCKS, POOLINGS, VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network, WeightFileError, checked_network
 from jaxstyle.network.preprocessing import Preprocessing, preprocessing
-from jaxstyle.network.weights.safe_parsers.hdf5 import (
-    HDF5_ERRORS,
-    attributes,
-    stored_datasets,
-)
+from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, attributes, stored_datasets
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.runtime.atomic_files import new_file
 

@@ -53,14 +53,12 @@ def show(
 
 
 def _bytes(path: Path, conversion: Conversion) -> Check:
-    name = "bytes"
-    if conversion.known:
-        sums = [sum for sum in conversion.known.checksums if sum.algorithm in conversion.digests]
+    name, known = "bytes", conversion.known
+    if known:
+        sums = [sum for sum in known.checksums if sum.algorithm in conversion.digests]
         first = next(sum for sum in sums if sum.matches(conversion.digests[sum.algorithm]))
         how = "whole" if first.whole else "first digits of"
-        return Check(
-            name, True, f"{conversion.known.name}, by its {how} {first.algorithm} ({first.origin})"
-        )
+        return Check(name, True, f"{known.name}, by its {how} {first.algorithm} ({first.origin})")
     named = [known for known in KNOWN_FILES if known.file == path.name and known.checksums]
     if named:
         return Check(name, False, f"called as {named[0].name} is, but with other bytes")

@@ -32,13 +32,12 @@ def sample_pictures(paths: Sequence[str] = ()) -> tuple[list[Float[np.ndarray, "
     if not chosen:
         return [dead_leaves(seed, SIDE) for seed in range(6)], "6 rendered pictures"
     kind = "of your pictures" if paths else "of the example pictures"
-    return [_loaded(path) for path in chosen], f"{len(chosen)} {kind}"
-
-
-def _loaded(path: str) -> np.ndarray:
-    picture = load_image(path).rgb
-    height, width = picture.shape[:2]
-    return resize(picture, *fit_longest_side(width, height, SIDE))
+    loaded = [load_image(path).rgb for path in chosen]
+    fitted = [
+        resize(picture, *fit_longest_side(picture.shape[1], picture.shape[0], SIDE))
+        for picture in loaded
+    ]
+    return fitted, f"{len(chosen)} {kind}"
 
 
 def dead_leaves(seed: int, side: int) -> Float[np.ndarray, "side side 3"]:

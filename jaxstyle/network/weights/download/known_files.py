@@ -77,7 +77,7 @@ class KnownFile:
     checksums: tuple[Checksum, ...]
     input: TrainedInput
     network: str | None
-    normalised: bool | None
+    normalised: bool | None = None
     package: str = ""
     precision: str = ""
 
@@ -122,26 +122,20 @@ def known_file(name: str) -> KnownFile | None:
 
 
 def known_by_digest(digests: Mapping[str, str]) -> KnownFile | None:
-    """The file whose whole checksum this is.
-
-    Args:
-        digests: algorithm -> digest in hexadecimal.
-    """
+    """The file one of whose whole checksums is among these digests, by their algorithm."""
     for known in KNOWN_FILES:
-        for checksum in known.checksums:
-            digest = digests.get(checksum.algorithm, "")
-            if digest and checksum.whole and checksum.matches(digest):
-                return known
+        if any(
+            sum.whole and sum.matches(digests.get(sum.algorithm, "")) for sum in known.checksums
+        ):
+            return known
     return None
 
 
 def known_by_name(file: str, sha256: str) -> KnownFile | None:
     """The file that has this name, where the beginning of its SHA-256 agrees too."""
     for known in KNOWN_FILES:
-        if known.file == file and any(
-            checksum.algorithm == "sha256" and checksum.matches(sha256)
-            for checksum in known.checksums
-        ):
+        sums = [sum for sum in known.checksums if sum.algorithm == "sha256"]
+        if known.file == file and any(sum.matches(sha256) for sum in sums):
             return known
     return None
 

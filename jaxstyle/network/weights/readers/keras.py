@@ -126,9 +126,8 @@ def _by_number(datasets: Mapping[str, Stored], names: Mapping[str, list[str]]) -
     expected = tables[len(layers)]
     given = names.get(model, [])
     matches = [_LAYER_NAME.fullmatch(name) for name in given]
-    if any(matches) and [match and f"conv{match[1]}_{match[2]}" for match in matches] != list(
-        expected
-    ):
+    ordered = tuple(match and f"conv{match[1]}_{match[2]}" for match in matches)
+    if any(matches) and ordered != expected:
         raise WeightFileError(f"its layers are {shown(', '.join(given))}: that is no VGG")
     return {
         f"{expected[number]}/{part}": tensor
@@ -161,6 +160,4 @@ def _names(config: Any, model: str = "") -> dict[str, list[str]]:
 def _layers(config: Any) -> list[dict[str, Any]]:
     inner = config.get("config") if isinstance(config, dict) else None
     layers = inner.get("layers") if isinstance(inner, dict) else []
-    return (
-        [layer for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
-    )
+    return [layer for layer in layers if isinstance(layer, dict)] if type(layers) is list else []

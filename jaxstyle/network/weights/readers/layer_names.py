@@ -69,7 +69,8 @@ def convolutions_of(
             wrong, or the network is one with batch normalisation. The message names the layer.
     """
     if any(name.endswith("running_mean") for name in tensors):
-        _refuse_batch_norm(tensors)
+        depth = _DEPTH.get(sum(len(tensor.shape) == 4 for tensor in tensors.values()))
+        _refuse_kind(f"vgg{depth}_bn" if depth else "a network with batch normalisation")
     pairs = _pairs(tensors)
     if layout is None:
         ends = all(tensors[weight].shape[2:] == (3, 3) for weight, _ in pairs.values())
@@ -163,18 +164,9 @@ def _convolutions_by_index(indices: set[int]) -> dict[int, str]:
 
 
 def _indices(architecture: Architecture) -> dict[int, str]:
-    """Position in torchvision's ``features`` -> convolution name.
-
-    Every convolution is followed by a ReLU there, and every block by a pooling.
-    """
+    """Position in torchvision's ``features`` -> convolution name."""
     layers = enumerate(architecture.layers)
     return {index: layer for index, layer in layers if layer.startswith("conv")}
-
-
-def _refuse_batch_norm(tensors: Mapping[str, Stored]) -> NoReturn:
-    convolutions = sum(len(tensor.shape) == 4 for tensor in tensors.values())
-    depth = _DEPTH.get(convolutions)
-    _refuse_kind(f"vgg{depth}_bn" if depth else "a network with batch normalisation")
 
 
 def _refuse_kind(kind: str) -> NoReturn:

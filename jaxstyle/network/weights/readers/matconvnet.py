@@ -9,16 +9,11 @@ in files of version beta16 and older in ``normalization``. Channels are RGB, fro
 the first two axes, after the help text of ``vl_nnconv``: "F is an array of dimension FW x FH x FC x
 K". That is a slip, as three things show:
 
-- ``utils/import-caffe.py`` of MatConvNet made the file. It takes Caffe's (out, in, height, width),
-  reverses all axes, and then swaps the first two: (height, width, in, out). It also turns BGR into
-  RGB.
-- ``im2row`` in MatConvNet's ``matlab/src`` pairs the first axis of a filter with the first axis of
-  the picture, and pictures in MATLAB have their rows first. It does not turn the filter round.
-- What ``scipy.io.loadmat`` returns for the real file of version beta16, printed in public by people
-  who used it, equals the real Caffe network's conv1_1 to all eight digits if nothing is swapped.
-
-The newer file could not be looked at. ``utils/tidy_ref_models.m`` made it from the older one and
-leaves the numbers alone; ``identify`` would notice transposed kernels all the same.
+- MatConvNet's ``import-caffe.py`` reverses all axes of Caffe's (out, in, height, width), and then
+  swaps the first two: (height, width, in, out). It also turns BGR into RGB.
+- Its ``im2row`` pairs the first axes of filter and picture, in MATLAB the rows.
+- What ``scipy.io.loadmat`` returns for the real file of version beta16, printed in public, equals
+  the real Caffe network's conv1_1 to all eight digits if nothing is swapped.
 """
 
 from __future__ import annotations

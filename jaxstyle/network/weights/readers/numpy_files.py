@@ -172,18 +172,13 @@ def _data(file: IO[bytes], data: object, size: int) -> bytes | None:
             file.seek(data.offset)
             found = file.read(length)
             if text:
-                found = _bytes_of(found.decode("utf-8"))
+                found = found.decode("utf-8").encode("latin-1")
         case Call("_codecs.encode", (str() | Blob() as text, "latin1")):  # Python 3, protocol 2
             return _data(file, text, size)
         case str():
-            found = _bytes_of(data)
+            found = data.encode("latin-1")  # protocol 2 holds bytes as text, one character each
         case bytes():
             found = data
         case _:
             return None
     return found if len(found) == size else None
-
-
-def _bytes_of(text: str) -> bytes:
-    """Bytes that a pickle of protocol 2 holds as text, one character each."""
-    return text.encode("latin-1")

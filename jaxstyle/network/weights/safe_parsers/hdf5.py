@@ -23,14 +23,8 @@ from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
-HDF5_ERRORS: tuple[type[Exception], ...] = (
-    KeyError,
-    RuntimeError,
-    SystemError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
+HDF5_ERRORS: tuple[type[Exception], ...] = (KeyError, RuntimeError, SystemError, TypeError)
+HDF5_ERRORS += (ValueError, zlib.error)
 """What ``h5py`` raises on damaged files, besides ``OSError``: for ``refusals``."""
 
 _LARGEST_DATASET = 2**25  # bytes; VGG's largest kernel has 2**24.2 as float64

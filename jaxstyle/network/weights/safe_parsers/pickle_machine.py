@@ -116,10 +116,7 @@ class _Machine:
     """The state of one reading: a stack, the marks on it, and the memo."""
 
     def __init__(
-        self,
-        source: IO[bytes],
-        allowed: frozenset[str],
-        persistent: Callable[[Any], Any] | None,
+        self, source: IO[bytes], allowed: frozenset[str], persistent: Callable[[Any], Any] | None
     ) -> None:
         self.source, self.allowed, self.persistent = source, allowed, persistent
         start = source.tell()

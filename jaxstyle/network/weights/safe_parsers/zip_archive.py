@@ -14,17 +14,8 @@ import numpy as np
 from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
-ARCHIVE_ERRORS: tuple[type[Exception], ...] = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-)
+ARCHIVE_ERRORS: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, struct.error)
+ARCHIVE_ERRORS += (EOFError, KeyError, OverflowError, RuntimeError, ValueError)
 """What ``zipfile`` raises on damaged archives, besides ``OSError``: for ``refusals``."""
 
 _LARGEST_DIRECTORY = 2**20
