@@ -20,7 +20,6 @@ from PIL import Image
 from weight_files import TINY, codebook, random_layers, torch_file, torchvision_names, wheel
 
 from jaxstyle.cli.commands.convert_weights import command, report
-from jaxstyle.cli.commands.convert_weights import download as download_command
 from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
@@ -80,10 +79,9 @@ def published(keras, monkeypatch) -> KnownFile:
 
 
 def _publish(monkeypatch, *known: KnownFile) -> None:
-    for module in (known_files, download_command):
-        monkeypatch.setattr(module, "DEFAULTS", known)
+    monkeypatch.setattr(known_files, "DEFAULTS", known)
+    for module in (known_files, report):
         monkeypatch.setattr(module, "KNOWN_FILES", known)
-    monkeypatch.setattr(report, "KNOWN_FILES", known)
 
 
 def run(*arguments: object) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from conftest import ROOT
 from downloads import DATA, sha256
 
-from jaxstyle.network.weights.download.download import Wanted, manual_steps
+from jaxstyle.cli.commands.convert_weights.download import manual_steps
+from jaxstyle.network.weights.download.download import Wanted
 from jaxstyle.network.weights.download.known_files import KNOWN_FILES
 
 

@@ -16,20 +16,9 @@ from rich.progress import Progress as Bar
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import weights_directory
-from jaxstyle.network.weights.download.download import (
-    DownloadError,
-    Progress,
-    Wanted,
-    download,
-    manual_steps,
-)
-from jaxstyle.network.weights.download.known_files import (
-    DEFAULTS,
-    KNOWN_FILES,
-    Checksum,
-    KnownFile,
-    known_file,
-)
+from jaxstyle.network.weights.download import known_files
+from jaxstyle.network.weights.download.download import DownloadError, Progress, Wanted, download
+from jaxstyle.network.weights.download.known_files import Checksum, KnownFile
 
 
 def possible_sources(arguments: argparse.Namespace) -> Sequence[KnownFile]:
@@ -39,10 +28,10 @@ def possible_sources(arguments: argparse.Namespace) -> Sequence[KnownFile]:
         InputError: ``--source`` is none of them.
     """
     if arguments.source is None:
-        return () if arguments.url else DEFAULTS
-    if known := known_file(arguments.source):
+        return () if arguments.url else known_files.DEFAULTS
+    if known := known_files.known_file(arguments.source):
         return (known,)
-    names = ", ".join(known.name for known in KNOWN_FILES)
+    names = ", ".join(known.name for known in known_files.KNOWN_FILES)
     raise InputError(f"--source {arguments.source} is not known; known are {names}")
 
 
@@ -84,6 +73,27 @@ def fetch(arguments: argparse.Namespace) -> Path:
     raise DownloadError(
         f"{'; '.join(errors)}: fetch it by hand, or use --weights slim, which needs no download"
     )
+
+
+def manual_steps(wanted: Wanted, target: Path, command: str) -> str:
+    """How to get a file by hand, several lines for the user.
+
+    Args:
+        command: what to run afterwards.
+    """
+    facts = [f"{wanted.size:,} bytes"] if wanted.size else []
+    facts += [str(checksum) for checksum in wanted.checksums]
+    first, *others = wanted.urls
+    lines = [
+        "To fetch the weights by hand:",
+        "  1. on a computer with a network, download",
+        f"       {first}",
+        *(f"     or {url}" for url in others),
+        f"  2. put the file at {target}",
+        *([f"     ({', '.join(facts)})"] if facts else []),
+        f"  3. run {command}",
+    ]
+    return "\n".join(lines)
 
 
 def _wanted(arguments: argparse.Namespace) -> dict[str, Wanted]:

@@ -71,27 +71,6 @@ class Wanted:
     package: str = ""
 
 
-def manual_steps(wanted: Wanted, target: Path, command: str) -> str:
-    """How to get a file by hand, several lines for the user.
-
-    Args:
-        command: what to run afterwards.
-    """
-    facts = [f"{wanted.size:,} bytes"] if wanted.size else []
-    facts += [str(checksum) for checksum in wanted.checksums]
-    first, *others = wanted.urls
-    lines = [
-        "To fetch the weights by hand:",
-        "  1. on a computer with a network, download",
-        f"       {first}",
-        *(f"     or {url}" for url in others),
-        f"  2. put the file at {target}",
-        *([f"     ({', '.join(facts)})"] if facts else []),
-        f"  3. run {command}",
-    ]
-    return "\n".join(lines)
-
-
 def download(
     wanted: Wanted,
     target: Path,
