@@ -59,5 +59,6 @@ def painting(
         "content_weight": config.content_weight,
         "style_weight": config.style_weight,
         "tv_weight": config.tv_weight,
+        "pooling": network.pooling,
     }
     return ours, {"file": file, "weights": loss, "learning_rate": config.learning_rate}

@@ -16,7 +16,7 @@ if "OMP_NUM_THREADS" not in os.environ:
 
 
 class Loss(torch.nn.Module):
-    """``jaxstyle``'s convention: content + 10 style + total variation, each with its weight.
+    """``jaxstyle``'s convention: content + 25 style + total variation, each with its weight.
 
     Weights and targets are buffers: their places in memory are known to stay, so that a CUDA graph
     reads them there. Other tensors it would copy at every replay.
@@ -25,7 +25,7 @@ class Loss(torch.nn.Module):
         arrays: ``content`` and ``style``, (h, w, 3) in [0, 1]; ``scale``, ``mean`` and ``std``; and
             of each convolution in order ``NAME.kernel`` (3, 3, in, out) and ``NAME.bias``.
         weights: ``content_layers`` and ``style_layers``, tap -> weight; ``content_weight``,
-            ``style_weight`` and ``tv_weight``.
+            ``style_weight`` and ``tv_weight``; ``pooling``, avg if not given.
         wide: of the picture, of errors and of the loss.
         narrow: of weights and features, and of products of features.
     """
@@ -73,7 +73,7 @@ class Loss(torch.nn.Module):
             weight * relative(gram(features[tap]).to(dtype), getattr(self, f"{tap}_gram"))
             for tap, weight in style_layers.items()
         ]
-        style_weight = 10 * style_factor * self.weights["style_weight"]
+        style_weight = 25 * style_factor * self.weights["style_weight"]
         loss = self.weights["content_weight"] * sum(content) / sum(content_layers.values())
         loss = loss + style_weight * sum(style) / sum(style_layers.values())
         if self.weights["tv_weight"]:
@@ -85,10 +85,13 @@ class Loss(torch.nn.Module):
     def features(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
         """The ReLU activations of all layers; a picture (h, w, 3) is channels_last as it lies."""
         x = ((picture.permute(2, 0, 1)[None] - self.mean) / self.std).to(self.narrow)
+        pool = (
+            functional.max_pool2d if self.weights.get("pooling") == "max" else functional.avg_pool2d
+        )
         activations, block = {}, 1
         for name in self.names:
             if int(name[4]) != block:
-                x, block = functional.avg_pool2d(x, 2), int(name[4])
+                x, block = pool(x, 2), int(name[4])
             kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
             x = torch.relu(functional.conv2d(x, kernel, bias, padding=1))
             activations[name.replace("conv", "relu")] = x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -121,3 +122,27 @@ def _layers_text(value: Any) -> str:
 def _numbers_text(value: Any) -> str:
     """A number or a sequence of numbers in the notation of the command line."""
     return ",".join(map(str, value)) if isinstance(value, Sequence) else str(value)
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Read the numbers of ``steps``."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[1-9]\d{0,8}", number, re.ASCII) for number in parts):
+        raise InputError(
+            f"steps is {text!r}: give whole numbers above 0, from the coarsest level to the last, "
+            "such as 200,100,50, or one for all"
+        )
+    return tuple(map(int, parts))
+
+
+def factors(text: str) -> tuple[float, ...]:
+    """Read the numbers of ``style_multiscale``."""
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0 < scale <= 16 for scale in scales):
+        raise InputError(
+            f"style_multiscale is {text!r}: give factors above 0 and up to 16, such as 0.5,1"
+        )
+    return scales

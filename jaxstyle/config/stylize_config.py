@@ -8,12 +8,11 @@ no JAX, so that ``--help`` is quick.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from jaxstyle.config.fields import checked, setting
+from jaxstyle.config.fields import checked, factors, setting, whole_numbers
 from jaxstyle.config.presets import with_preset
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import PADDINGS, POOLINGS, parse_layers
@@ -226,8 +225,7 @@ class StylizeConfig:
     )
     steps: str = setting(
         "200,100,50",
-        "evaluations of the loss at each level, from coarse to fine, such as 200,100,50; the last "
-        "number holds for all further levels, and so one number for all",
+        "evaluations of the loss at each level, coarse to fine; the last number is for all others",
         of="common",
     )
     optimizer: str = setting("lbfgs", "the optimiser", of="common", choices=OPTIMIZERS)
@@ -315,7 +313,7 @@ class StylizeConfig:
     @property
     def multiscale(self) -> tuple[float, ...]:
         """Factors of the style's size."""
-        return _factors(self.style_multiscale)
+        return factors(self.style_multiscale)
 
     @property
     def layer_scales(self) -> dict[str, float]:
@@ -324,7 +322,7 @@ class StylizeConfig:
 
     def level_steps(self, levels: int) -> tuple[int, ...]:
         """Steps of each of so many levels, coarsest first."""
-        numbers = _whole_numbers(self.steps)
+        numbers = whole_numbers(self.steps)
         return tuple(numbers[min(level, len(numbers) - 1)] for level in range(levels))
 
     def layer_factors(self, share: float) -> dict[str, float]:
@@ -382,28 +380,6 @@ def names_of(*kinds: str) -> tuple[str, ...]:
         for entry in fields(StylizeConfig)
         if not set(kinds).isdisjoint(entry.metadata["kinds"])
     )
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    numbers = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"[1-9]\d{0,8}", number, re.ASCII) for number in numbers):
-        raise InputError(
-            f"steps is {text!r}: give whole numbers above 0, from the coarsest level to the last, "
-            "such as 200,100,50, or one for all"
-        )
-    return tuple(map(int, numbers))
-
-
-def _factors(text: str) -> tuple[float, ...]:
-    try:
-        factors = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        factors = ()
-    if not factors or not all(0 < factor <= 16 for factor in factors):
-        raise InputError(
-            f"style_multiscale is {text!r}: give factors above 0 and up to 16, such as 0.5,1"
-        )
-    return factors
 
 
 def config_from(values: Mapping[str, Any], where: str = "the settings") -> StylizeConfig:

@@ -115,7 +115,7 @@ def combinations(axes: Sequence[Axis]) -> Iterator[tuple[tuple[int, ...], dict[s
 
 
 def _values(name: str, piece: str, kind: type) -> list[Any]:
-    if kind is int and (span := _RANGE.fullmatch(piece)):
+    if (kind is int or name == "steps") and (span := _RANGE.fullmatch(piece)):
         low, high = int(span[1]), int(span[2])
         if not 0 <= high - low < _MOST_VALUES:
             raise InputError(f"axis {name}: {piece} is no range of 1 to {_MOST_VALUES} numbers")

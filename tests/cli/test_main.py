@@ -51,7 +51,7 @@ def test_writes_the_picture_and_says_what_it_does(pictures, capsys):
     assert out == ""
     assert "vgg19-slim" in err
     assert "jaxstyle convert-weights" in err
-    assert "convention jaxstyle: content weight 1, style weight 2, tv weight 5" in err
+    assert "convention jaxstyle: content weight 1, style weight 2, tv weight 0" in err
     found = re.search(r"48x36 \(1/1\) step 3/3: loss (\S+) = (.*?), ", err)
     assert found is not None
     terms = {name: float(value) for name, value in map(str.split, found[2].split(" + "))}
@@ -188,7 +188,7 @@ BAD = {
     "16-bit JPEG": ("content.png", ["-o", "out.jpg", "--bits", "16"], "16"),
     "too small": ("content.png", ["--size", "12"], "needs at least 16 px on each side"),
     "bad number": ("content.png", ["--steps", "many"], "steps"),
-    "out of range": ("content.png", ["--steps", "0"], "steps is 0; it must be at least 1"),
+    "out of range": ("content.png", ["--steps", "0"], "steps is '0': give whole numbers above 0"),
     "bad choice": ("content.png", ["--pooling", "median"], "pooling"),
     "bad settings": ("content.png", ["--config", "text.png"], "text.png"),
 }

@@ -63,7 +63,7 @@ def test_nor_have_they_at_another_size():
     one, other = ((Level(job, 0).start(), targets_of(job).content["relu2_1"]) for job in jobs)
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
-    shown = [in_final_colours(Level(job, 0), Level(job).start(), 0) for job in jobs]
+    shown = [in_final_colours(Level(job, 0), Level(job, 0).start()) for job in jobs]
     np.testing.assert_array_equal(shown[0][:, :16], shown[1][:, :16])
     assert np.abs(shown[0] - shown[1])[:, 20:].mean() > 0.3
 

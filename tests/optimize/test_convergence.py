@@ -12,7 +12,6 @@ import pytest
 from jaxstyle.network.architecture import VGG19, parse_layers
 from jaxstyle.network.vgg import random_params
 from jaxstyle.network.weights import load_weights
-from jaxstyle.objective.conventions import get_convention
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, make_weights, model_of
 from jaxstyle.objective.targets import content_targets, style_targets
@@ -54,8 +53,7 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Objective, tuple[Any, ...
     model = model_of(load_weights("slim"))
     if request.param == "full width":
         model = Model(random_params(jax.random.key(0), VGG19), model.preprocessing)
-    convention = get_convention("jaxstyle")
-    style_layers = parse_layers(convention.style_layers)
+    style_layers = parse_layers("relu1_1:5,relu2_1:5,relu3_1,relu4_1,relu5_1")
     objective = Objective((CONTENT_LAYER,), tuple(style_layers))
     content, style = (
         jnp.asarray(picture(side), jnp.float32) for picture in (content_picture, style_picture)
@@ -64,9 +62,9 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Objective, tuple[Any, ...
         content_targets(objective, model, content), style_targets(objective, model, style)
     )
     weights = make_weights(
-        convention.content_weight,
-        3 * convention.style_weight,  # a strong style, so that there is far to go
-        convention.tv_weight,
+        1.0,
+        1.2,  # a strong style, so that there is far to go
+        5.0,
         {CONTENT_LAYER: 1.0},
         style_layers,
     )

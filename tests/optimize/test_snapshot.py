@@ -127,7 +127,7 @@ def test_what_has_stalled_stays_so(loop):
 def test_a_snapshot_of_another_algorithm_is_refused(algorithm):
     kept = Kept()
     compiled(ALGORITHMS[0], Stopping(2), callback=kept)
-    with pytest.raises(InputError, match=r"not of this run: [a-z.0-9]+ is .*, needed is") as said:
+    with pytest.raises(InputError, match=r"not of this run: [a-z_.0-9]+ is .*, needed is") as said:
         compiled(algorithm, resume=kept.snapshots[0])
     assert "\n" not in str(said.value)
 

@@ -30,6 +30,7 @@ def values(text: str) -> list:
         ("seed=5", "seed", [5]),
         ("seed=0..1,7,9..10", "seed", [0, 1, 7, 9, 10]),
         ("steps=3..3", "steps", [3]),
+        ("steps=50|200,100", "steps", ["50", "200,100"]),
         ("init=content,noise", "init", ["content", "noise"]),
         ("init=content|content+noise:0.3", "init", ["content", "content+noise:0.3"]),
         ("clamp=true,false", "clamp", [True, False]),

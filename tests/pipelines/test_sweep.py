@@ -100,7 +100,7 @@ def test_settings_go_over_a_preset_on_an_axis_and_axes_over_settings():
     assert (second.convention, second.pooling, second.content_weight) == ("johnson", "max", 5.0)
     assert {first.style_weight, second.style_weight} == {7.0}
     assert (first.optimizer, first.style_layers) == ("adam", "relu1_1,pool1")
-    assert (first.steps, last.steps) == (1, 2)
+    assert (first.steps, last.steps) == ("1", "2")
     assert grid.programs == 2
 
 

@@ -251,7 +251,7 @@ def test_a_level_that_ran_out_of_memory_is_kept_as_it_went_on(path, monkeypatch)
         return plain(level, *rest)
 
     monkeypatch.setattr(coarse_to_fine, "minimise_level", exhausted)
-    job = job_of(tile=32, strategy="whole")
+    job = job_of(size=96, tile=32, strategy="whole")
     unbroken = run(job)
     assert unbroken.config.strategy == "tiled"
     run_until(3, job, Checkpoint(path, 1))

@@ -161,7 +161,7 @@ def test_leftovers_are_cleared_and_nothing_else(path):
 
 WRITER = """
 import sys, numpy as np
-from jaxstyle.checkpoint_file import write_checkpoint
+from jaxstyle.run.checkpoint_file import write_checkpoint
 for number in range(10**6):
     write_checkpoint(sys.argv[1], {"number": number}, {"x": np.full(400_000, number)})
     print(number, flush=True)
