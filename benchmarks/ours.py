@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -29,9 +30,9 @@ class Problem(NamedTuple):
 
 def network(net: str) -> Network:
     """The network of ``problem.weights``."""
-    return checked_network(
-        problem.weights(net), preprocessing(1.0, problem.MEAN, problem.STD), source="benchmark"
-    )
+    seen_as = preprocessing(1.0, problem.MEAN, problem.STD)
+    network = checked_network(problem.weights(net), seen_as, source="benchmark")
+    return replace(network, pooling="avg")  # as PyTorch's side has it
 
 
 def prepare(net: str, size: int, precision: str = "high") -> Problem:

@@ -85,9 +85,7 @@ class Loss(torch.nn.Module):
     def features(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
         """The ReLU activations of all layers; a picture (h, w, 3) is channels_last as it lies."""
         x = ((picture.permute(2, 0, 1)[None] - self.mean) / self.std).to(self.narrow)
-        pool = (
-            functional.max_pool2d if self.weights.get("pooling") == "max" else functional.avg_pool2d
-        )
+        pool = getattr(functional, f"{self.weights.get('pooling', 'avg')}_pool2d")
         activations, block = {}, 1
         for name in self.names:
             if int(name[4]) != block:

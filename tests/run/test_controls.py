@@ -210,7 +210,7 @@ def test_checkerboards_are_fewer_with_the_wavelet_weight():
 
     settings = {"init": "noise", "tv_weight": 0.0, "steps": 10, "optimizer": "lbfgs"}
     plain, damped = (
-        image_of(**settings, wavelet_weight=weight, range_weight=1e-9) for weight in (1e-9, 75.0)
+        image_of(**settings, wavelet_weight=weight, range_weight=1e-9) for weight in (1e-9, 150.0)
     )
     assert detail(damped) < 0.3 * detail(plain)
 

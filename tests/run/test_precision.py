@@ -15,7 +15,7 @@ from jaxstyle.run.level import Level
 from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import prepare
 
-SETTINGS = {"size": 64, "levels": 1, "steps": 4}
+SETTINGS = {"size": 64, "levels": 1, "steps": 4, "style_weight": 0.4, "tv_weight": 5.0}
 
 
 @pytest.fixture(scope="module")
