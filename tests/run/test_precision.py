@@ -15,7 +15,14 @@ from jaxstyle.run.level import Level
 from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import prepare
 
-SETTINGS = {"size": 64, "levels": 1, "steps": 4, "style_weight": 0.4, "tv_weight": 5.0}
+SETTINGS = {
+    "size": 64,
+    "levels": 1,
+    "steps": 4,
+    "style_weight": 0.4,
+    "tv_weight": 5.0,
+    "style_layers": "relu1_1:5,relu2_1:5,relu3_1,relu4_1,relu5_1",
+}
 
 
 @pytest.fixture(scope="module")
