@@ -12,7 +12,7 @@ printed formulas, the same optimum would need 1e-3 / (2 N M), which hangs on the
 vgg19-slim is normalised too, but is another network: there (at 160 px, 250 steps) ``gatys-code``
 gives a picture of its kind, ``gatys2016`` and still more ``gatys2015`` the style with little of the
 content, and ``johnson`` a grey area; ``wasserstein`` (192 px, 100 steps) gives the style with
-large forms of the content alone. No preset has been compared with its source on VGG-19 itself.
+large forms of the content alone. What was seen on VGG-19 itself is in docs/defaults.md.
 
 **Common to all.** A preset says nothing on what its source leaves to the user: the pictures, their
 size, the seed and the network's file. In these the runs differ from every source's:
