@@ -31,6 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = tomllib.loads((ROOT / "examples" / "gallery.toml").read_text(encoding="utf-8"))
 FIGURES, CONTROLS, README = TABLE["figures"], TABLE["controls"], TABLE["readme"]
 NAMES = (*FIGURES, *CONTROLS, *README)
+OF_BEFORE = """\
+The pictures shown are of vgg19-slim and of the defaults before [those found on the real \
+VGG-19](../../docs/defaults.md); the commands make them by today's.
+"""
 COARSE_TO_FINE = """\
 ## Coarse to fine
 
@@ -131,6 +135,7 @@ def gallery_page(way: Way) -> str:
         f"Made by `python examples/make_gallery.py` with {way.network} from the pictures in "
         "`examples/`; each command makes its picture. On a GPU or with the real VGG-19 use a "
         "larger `--size`.\n",
+        OF_BEFORE,
     ]
     for one in FIGURES.values():
         shown = "\n".join(f"![{one['title']}]({file})" for file in one["files"])
@@ -146,6 +151,7 @@ def controls_page(way: Way) -> str:
         "works together with the others, with sizes, tiles and sweeps. Made by "
         "`python examples/make_gallery.py` from the pictures in `examples/`; each picture by its "
         f"command with `{way.settings(CONTROLS)} --weights {way.network}`.\n",
+        OF_BEFORE,
     ]
     for name, one in CONTROLS.items():
         lines = [line for _, line in one["runs"] if " " in line]
