@@ -12,7 +12,7 @@ from jaxstyle.cli.options.checkpoint import deterministic_note
 from jaxstyle.cli.options.limits import limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line
 from jaxstyle.cli.options.overwrite_guard import CELL, Series, check_overwriting, inputs_of
-from jaxstyle.cli.options.settings import given_settings
+from jaxstyle.cli.options.settings import given_settings, network_note
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
@@ -53,6 +53,7 @@ def run_grid(
     command = command_line()
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
         reporter.say(deterministic_note(arguments))
+        reporter.opening = network_note(settings)
         grid = make(
             limits=limits, folder=folder, note={"command": command}, callback=reporter, **settings
         )

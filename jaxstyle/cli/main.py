@@ -53,7 +53,9 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     arguments, rest = parser.parse_known_args(argv)
     late_styles = "more_styles" in arguments and not any(text.startswith("-") for text in rest)
     if rest and not late_styles:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        prog = f"{parser.prog} {arguments.command}"
+        words = f"unrecognized arguments: {' '.join(rest)}"
+        parser.exit(2, f"{prog}: error: {words} (see {prog} --help)\n")
     if rest:
         arguments.style = [*arguments.style, *rest]
     return arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,14 @@ KINDS = {
 Needs = tuple[str, Callable[[Any, bool], bool]]
 """What a setting has no effect without; whether a config, with masks or not, gives it one."""
 
+NEEDS: Mapping[str, Needs] = {
+    "noise": ("noise in --init", lambda config, _: "noise" in config.init),
+    "adam": ("--optimizer adam", lambda config, _: config.optimizer == "adam"),
+    "tv": ("--tv-weight", lambda config, _: bool(config.tv_weight)),
+    "tv power": ("--tv power", lambda config, _: config.tv == "power"),
+    "no clamp": ("--no-clamp: no value leaves the range", lambda config, _: not config.clamp),
+}
+
 
 def setting(
     default: Any,
@@ -33,7 +41,7 @@ def setting(
     *,
     of: str = "",
     choices: tuple[str, ...] | None = None,
-    needs: Needs | None = None,
+    needs: Needs | str | None = None,
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
@@ -44,10 +52,12 @@ def setting(
     Args:
         help: a function where the text is known only once JAX is loaded.
         of: its ``KINDS``, separated by spaces.
+        needs: what it has no effect without, or its name in ``NEEDS``.
         least, above, most, below: bounds of a number.
     """
     kinds = frozenset(of.split())
     assert kinds <= KINDS.keys()
+    needs = NEEDS[needs] if isinstance(needs, str) else needs
     limits = {"least": least, "above": above, "most": most, "below": below}
     about = {"help": help, "kinds": kinds, "choices": choices, "needs": needs}
     return field(default=default, metadata={**about, **limits})
@@ -66,8 +76,10 @@ def checked(entry: Any, value: Any) -> Any:
     if kind is str and not isinstance(value, str):
         if name.endswith(("_layers", "_scales")):
             value = _layers_text(value)
-        elif name == "steps" or name.endswith("_multiscale"):
+        elif name.endswith("_multiscale"):
             value = _numbers_text(value)
+    if name == "steps":
+        value = ",".join(map(str, whole_numbers(value)))
     if kind is str and isinstance(value, Path):
         value = str(value)
     if kind in (int, float) and not isinstance(value, bool):
@@ -124,15 +136,26 @@ def _numbers_text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, Sequence) else str(value)
 
 
-def whole_numbers(text: str) -> tuple[int, ...]:
-    """Read the numbers of ``steps``."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"[1-9]\d{0,8}", number, re.ASCII) for number in parts):
+def whole_numbers(value: Any) -> tuple[int, ...]:
+    """Read ``steps``: text such as ``200,100,50``, a whole number, or several of them."""
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+    elif isinstance(value, Iterable) and not isinstance(value, bytes):
+        parts = list(value)
+    else:
+        parts = [value]
+    digits = [part if isinstance(part, str) else _digits(part) for part in parts]
+    if not digits or not all(re.fullmatch(r"[1-9]\d{0,8}", each, re.ASCII) for each in digits):
         raise InputError(
-            f"steps is {text!r}: give whole numbers above 0, from the coarsest level to the last, "
+            f"steps is {value!r}: give whole numbers above 0, from the coarsest level to the last, "
             "such as 200,100,50, or one for all"
         )
-    return tuple(map(int, parts))
+    return tuple(map(int, digits))
+
+
+def _digits(number: Any) -> str:
+    whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    return str(int(number)) if whole else ""
 
 
 def factors(text: str) -> tuple[float, ...]:

@@ -161,22 +161,14 @@ class StylizeConfig:
         "l2",
         "total variation: absolute or squared differences, or their length to a power",
         choices=VARIATIONS,
+        needs="tv",
     )
-    tv_power: float = setting(
-        2.0,
-        "the power of --tv power",
-        above=0,
-        most=8,
-        needs=("--tv power", lambda config, _: config.tv == "power"),
-    )
+    tv_power: float = setting(2.0, "the power of --tv power", above=0, most=8, needs="tv power")
     wavelet_weight: float = setting(
         0.0, "weight of checkerboards, the diagonal detail of the finest wavelets", least=0
     )
     range_weight: float = setting(
-        0.0,
-        "weight of values below black or above white; for --no-clamp",
-        least=0,
-        needs=("--no-clamp: no value leaves the range", lambda config, _: not config.clamp),
+        0.0, "weight of values beyond black or white; for --no-clamp", least=0, needs="no clamp"
     )
     temporal_weight: float = setting(
         0.0,
@@ -219,7 +211,9 @@ class StylizeConfig:
         "content+noise:0.3 (30 % noise)",
         of="common painting",
     )
-    seed: int = setting(0, "seed of the noise", of="common painting", least=0, most=2**32 - 1)
+    seed: int = setting(
+        0, "seed of the noise", of="common painting", least=0, most=2**32 - 1, needs="noise"
+    )
     levels: int = setting(
         0, "sizes to work through, coarse to fine: 1 for the final size alone, 0 for all", least=0
     )
@@ -230,7 +224,9 @@ class StylizeConfig:
     )
     optimizer: str = setting("lbfgs", "the optimiser", of="common", choices=OPTIMIZERS)
     history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
-    learning_rate: float = setting(0.05, "Adam's, in units of the pixels' range 0 to 1", above=0)
+    learning_rate: float = setting(
+        0.05, "Adam's, in units of the pixels' range 0 to 1", above=0, needs="adam"
+    )
     average: float = setting(
         0.9, "Adam: decay of the mean over iterates that is returned; 0: the last", least=0, below=1
     )

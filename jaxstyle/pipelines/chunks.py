@@ -106,7 +106,7 @@ class Teller:
         callback, sizes = self.callback, tuple(jobs[0].sizes)
         if callback is None:
             return None
-        steps = tuple(map(max, *(job.steps for job in jobs), jobs[0].steps))
+        steps = most_steps(jobs)
 
         def tell(batch: BatchProgress) -> None:
             at = level + 1, len(sizes), *sizes[level], steps[level]
@@ -260,7 +260,7 @@ class _ChunkRunner:
         jobs, spent = [cell.job for cell in cells], 0.0
         sizes = jobs[0].sizes
         for level in range(len(sizes)):
-            share = share_of_time(sizes, jobs[0].steps, level, seconds - spent)
+            share = share_of_time(sizes, most_steps(jobs), level, seconds - spent)
             outcomes = self.sweep.run(
                 size,
                 [Level(cell.job, level).enlarge(cell.image) for cell in cells],
@@ -384,3 +384,8 @@ def _alone(job: Job, load: Load, teller: Teller) -> Stylized | InputError:
         if not is_out_of_memory(error):
             raise
         return InputError("out of memory with this cell alone: use a smaller size or less history")
+
+
+def most_steps(jobs: Sequence[Job]) -> tuple[int, ...]:
+    """The most steps that any of the jobs makes at each level."""
+    return tuple(max(steps) for steps in zip(*(job.steps for job in jobs), strict=True))

@@ -88,7 +88,9 @@ def prepare_recorded(
     config = config_from(record["config"], f"the record of {where}")
     files = _InputFiles(inputs, where, {"content": content, "style": style, "masks": masks})
     for entry in inputs.get("init", []):
-        files.find("init", entry)
+        # The file that has the recorded hash, wherever it lies now.
+        init = config.init.replace(entry["path"], files.find("init", entry))
+        config = replace(config, init=init)
     contents, styles, regions, freeze = files.pictures()
     network = _network(inputs["weights"], weights or config.weights, where)
     now = versions()

@@ -16,7 +16,12 @@ from jaxstyle.config.stylize_config import StylizeConfig
             {"clamp": False},
             "--range-weight 2 changes nothing without --no-clamp: no value leaves the range",
         ),
-        ({"tv_power": 1.5}, {"tv": "power"}, "--tv-power 1.5 changes nothing without --tv power"),
+        (
+            {"tv_power": 1.5},
+            {"tv": "power", "tv_weight": 1.0},
+            "--tv-power 1.5 changes nothing without --tv power",
+        ),
+        ({"seed": 7}, {"init": "noise"}, "--seed 7 changes nothing without noise in --init"),
         (
             {"style_shift": 0.0},
             {"statistic": "gram+shifted-gram"},

@@ -97,9 +97,9 @@ def test_resolving_keeps_what_was_given():
         ({"style_layers": 5}, "layers are given as 5; give text, a list or a dict"),
         ({"style_layers": [1, 2]}, r"layers are given as \[1, 2\]; give text, a list or a dict"),
         ({"content_layers": "", "style_layers": ""}, "no layer is tapped"),
-        ({"steps": 0}, "steps is '0': give whole numbers above 0"),
+        ({"steps": 0}, "steps is 0: give whole numbers above 0"),
         ({"steps": "100,"}, "steps is '100,': give whole numbers above 0"),
-        ({"steps": [100, 2.5]}, "steps is '100,2.5': give whole numbers above 0"),
+        ({"steps": [100, 2.5]}, r"steps is \[100, 2.5\]: give whole numbers above 0"),
         ({"steps": "1e3"}, "steps is '1e3': give whole numbers above 0"),
     ],
 )

@@ -14,7 +14,7 @@ from jaxstyle.cli.options.inputs import add_mask_options
 from jaxstyle.cli.options.limits import add_limit_options, limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of, inputs_of_job
-from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
 from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     finished = batch.keep_finished() if arguments.resume else frozenset()
     with GridReporter(quiet=arguments.quiet or not batch.writes) as reporter:
         reporter.say(deterministic_note(arguments))
+        reporter.opening = network_note(settings)
         if finished:
             reporter.say(f"{len(finished)} of {len(entries)} are there already")
         interrupted = batch.paint(limits, reporter, finished)

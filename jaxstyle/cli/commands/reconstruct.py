@@ -10,7 +10,7 @@ from jaxstyle.cli.options.checkpoint import add_deterministic_option, determinis
 from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
 from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
-from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
 from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import parse_layers
@@ -71,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows: dict[str, list[Panel]] = {}
     with PanelReporter(quiet=arguments.quiet) as reporter:
         reporter.say(deterministic_note(arguments))
+        reporter.opening = network_note(settings)
         options: dict[str, Any] = {
             "callback": reporter.panel_step,
             "note": {"command": command_line()},

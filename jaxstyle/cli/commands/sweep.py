@@ -153,7 +153,10 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
 def _figures(grid: Grid, index: int) -> dict[str, Any]:
     """One cell's labels, losses by term and layer, and how it ended."""
     cell = grid.cells[index]
-    row: dict = {axis.name: label for axis, label in zip(grid.axes, cell.labels, strict=True)}
+    # Some axes have the name of a result.
+    taken = ("file", "loss", "content", "style", "tv", "other", "steps", "reason", "message")
+    names = [f"{axis.name} axis" if axis.name in taken else axis.name for axis in grid.axes]
+    row: dict = dict(zip(names, cell.labels, strict=True))
     result = cell.result
     if result is None:
         return {**row, "file": "", "message": cell.message}

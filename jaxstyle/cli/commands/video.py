@@ -18,7 +18,7 @@ from jaxstyle.cli.options.inputs import add_mask_options, add_style_options, sty
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.outputs import FILE_ENDINGS, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, Series, check_overwriting, inputs_of
-from jaxstyle.cli.options.settings import add_settings, given_settings
+from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
 from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
 from jaxstyle.config.command_defaults import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.errors import InputError
@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     keep_compiled_programs()
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
         reporter.say(deterministic_note(arguments))
+        reporter.opening = network_note(settings)
         if opencv() is None:
             reporter.say(
                 "no optical flow without OpenCV: each frame starts from the last one as it is "

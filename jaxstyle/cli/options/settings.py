@@ -99,6 +99,15 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return settings
 
 
+def network_note(settings: Mapping[str, Any]) -> str:
+    """Which network is used, for commands that run many jobs."""
+    from jaxstyle.network.weights import default_weights, weights_directory
+
+    name = settings.get("weights") or default_weights()
+    file = f" ({weights_directory() / 'vgg19.h5'})" if name == "vgg19" else ""
+    return f"network: {name}{file}"
+
+
 def idle_settings(config: StylizeConfig, masked: bool) -> list[str]:
     """A line for each setting that is not its default's, and that the others leave without effect.
 

@@ -49,11 +49,12 @@ class Display(AbstractContextManager["Display"]):
         quiet: show nothing.
 
     Attributes:
+        opening: a line to say before the first step is shown, once nothing can be refused any more.
         bar: None where it is quiet or there is no terminal.
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
+        self.quiet, self.opening = quiet, ""
         self.console = Console(stderr=True, highlight=False)
         self.bar: Live | None = None
         if not quiet and self.console.is_terminal:
@@ -89,6 +90,9 @@ class Display(AbstractContextManager["Display"]):
         Args:
             plain: whether it is time for a line, if there is no terminal.
         """
+        if self.opening:
+            self.say(self.opening)
+            self.opening = ""
         if self.bar is not None:
             self.rows.tell(shown)
         elif plain:
