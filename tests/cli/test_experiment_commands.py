@@ -68,6 +68,17 @@ def test_sweep_leaves_sheet_page_table_and_cells(pictures, capsys):
     assert "http://" not in page and "https://" not in page
 
 
+def test_an_axis_keeps_its_column_where_a_result_has_its_name(pictures):
+    axes = ["--axis", "steps=2|1", "--axis", "tv=l1,l2"]
+    assert main(["sweep", "content.png", "style.png", *FAST, *SHALLOW, *axes, "-o", "out"]) == 0
+    with Path("out/losses.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["steps axis"] for row in rows] == [row["steps"] for row in rows]
+    assert [row["steps axis"] for row in rows] == ["2", "2", "1", "1"]
+    assert [row["tv axis"] for row in rows] == ["l1", "l2", "l1", "l2"]
+    assert all(float(row["tv"]) >= 0 for row in rows)
+
+
 def test_sweep_resumes(pictures, capsys):
     grid = ["sweep", "content.png", "style.png", *FAST, *SHALLOW, "--axis", "seed=0..1"]
     assert main([*grid, "--init", "noise", "-o", "out"]) == 0

@@ -121,6 +121,19 @@ def test_replay_refuses_another_picture_and_finds_a_moved_one(pictures, capsys):
     assert not Path("x.png").exists()
 
 
+def test_replay_starts_from_the_picture_that_was_used_wherever_it_lies(pictures):
+    Path("elsewhere").mkdir()
+    start = np.random.default_rng(1).random((36, 48, 3), np.float32)
+    images.save_image("elsewhere/start.png", start)
+    assert stylize("-o", "out.png", "--init", "elsewhere/start.png", "--quiet") == 0
+    Path("elsewhere/start.png").rename("start.png")  # beside the result
+    images.save_image("elsewhere/start.png", 1 - start)  # and another one in its place
+    assert main(["replay", "out.png", "-o", "again.png", "--quiet"]) == 0
+    np.testing.assert_array_equal(
+        images.load_image("out.png").rgb, images.load_image("again.png").rgb
+    )
+
+
 def test_replay_refuses_other_weights(pictures, capsys):
     write_native("mine.h5", load_weights("slim"))
     assert stylize("-o", "out.png", "--quiet", "--weights", "mine.h5") == 0

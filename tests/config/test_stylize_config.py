@@ -53,9 +53,13 @@ def test_resolving_leaves_nothing_to_the_convention(convention):
     assert resolved.resolved() == resolved
 
 
-@pytest.mark.parametrize("steps", ["200,100,50", [200, 100, 50], (200, 100, 50), " 200, 100,50"])
+@pytest.mark.parametrize(
+    "steps",
+    ["200,100,50", [200, 100, 50], (200, 100, 50), " 200, 100,50", np.array([200, 100, 50])],
+)
 def test_steps_are_given_from_coarse_to_fine(steps):
     config = StylizeConfig(steps=steps)
+    assert config.steps == "200,100,50"  # one notation: records are compared as text
     assert config.level_steps(2) == (200, 100)
     assert config.level_steps(5) == (200, 100, 50, 50, 50)
     assert StylizeConfig(steps=7).level_steps(3) == StylizeConfig(steps="7").level_steps(3)
@@ -100,6 +104,9 @@ def test_resolving_keeps_what_was_given():
         ({"steps": 0}, "steps is 0: give whole numbers above 0"),
         ({"steps": "100,"}, "steps is '100,': give whole numbers above 0"),
         ({"steps": [100, 2.5]}, r"steps is \[100, 2.5\]: give whole numbers above 0"),
+        ({"steps": b"3"}, "steps is b'3': give whole numbers above 0"),
+        ({"steps": True}, "steps is True: give whole numbers above 0"),
+        ({"steps": None}, "steps is None: give whole numbers above 0"),
         ({"steps": "1e3"}, "steps is '1e3': give whole numbers above 0"),
     ],
 )

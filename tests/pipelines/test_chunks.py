@@ -11,7 +11,7 @@ from grids import results, same_run, small
 from jaxstyle import Grid
 from jaxstyle.errors import InputError
 from jaxstyle.pipelines.chunk_program import Sweep
-from jaxstyle.pipelines.chunks import Limits, Progress
+from jaxstyle.pipelines.chunks import Limits, Progress, most_steps
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,16 @@ def test_steps_and_tolerance_may_differ_within_a_program():
     grid = small("steps=1..3", "tolerance=0,0.1")
     assert grid.programs == 1
     assert [found.steps for found in results(grid)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_time_is_shared_by_the_most_steps_of_any_cell():
+    class Cell:
+        def __init__(self, *steps: int) -> None:
+            self.steps = steps
+
+    cells: Any = [Cell(400, 1), Cell(1, 300)]
+    assert most_steps(cells) == most_steps(cells[::-1]) == (400, 300)
+    assert most_steps(cells[:1]) == (400, 1)
 
 
 def test_chunks_of_few_cells_are_one_program(whole):
