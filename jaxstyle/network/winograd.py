@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 from jaxstyle.network.network import Params, kernel_shapes
 
 LEAST_WIDTH = 128
-"""Channels, in and out, from which on it is the quicker way on a CPU (``bench.py convolution``).
+"""Channels, in and out, from which on it is the quicker way on a CPU (docs/benchmarks.md).
 
 A rule, and no measurement on the spot: the same program and the same rounding every time.
 """

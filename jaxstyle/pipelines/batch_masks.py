@@ -48,7 +48,7 @@ def read_batch_masks(masks: Any, freeze: Any) -> BatchMasks:
         freeze: a mask or such a folder, or None.
 
     Raises:
-        InputError: as ``styles.read_regions``, or a folder without pictures.
+        InputError: as ``run.inputs.read_regions``, or a folder without pictures.
     """
     regions = []
     for number, entry in enumerate(masks_listed(masks), 1):

@@ -1,9 +1,9 @@
 """How much memory a run needs, before it runs: whole, and tile by tile.
 
 What fills the memory is the features kept for the way back; the factors below are XLA's memory
-analysis of the compiled step on CPU, with the schedule of ``memory_first``. To them come pictures
-and the optimiser's state, the network, and what compiling leaves behind. ``bench.py memory`` holds
-the estimate against what processes take.
+analysis of the compiled step on CPU, with the schedule of ``compiler_options``. To them come
+pictures and the optimiser's state, the network, and what compiling leaves behind.
+``python -m benchmarks memory`` holds the estimate against what processes take.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from jaxstyle.run import memory_estimate
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 
 DIVIDED_OVERHEAD = 1.7
-"""Parts with the rows of their neighbours, and what fills the last ones up (``bench.py mesh``)."""
+"""Parts with the rows of their neighbours, and what fills the last ones up (docs/benchmarks.md)."""
 
 USEFUL_HISTORY, LEAST_HISTORY = 3, 1
 """Pairs that L-BFGS is to remember if tiles can be had for it, and at least. Ten are hardly better
@@ -32,7 +32,7 @@ LEAST_USEFUL_TILE = 256
 
 TWO_PASSES, CONTENT_AGAIN = 1.7, 2.5
 """Times that a step takes for tiles of as many pixels, and where both passes compute the content's
-features too (``bench.py tile``)."""
+features too (docs/benchmarks.md)."""
 
 
 class Way(NamedTuple):

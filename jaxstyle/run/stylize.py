@@ -41,10 +41,11 @@ def stylize(
 
     Args:
         content: a path, a ``PIL.Image`` or an array, see ``images.as_picture``; or several, see
-            ``styles.read_contents``.
-        style: the same, a ``Style``, or several of them; see ``styles.read_styles``.
+            ``run.inputs.read_contents``.
+        style: the same, a ``Style``, or several of them; see ``run.inputs.read_styles``.
         masks: of the regions of the content picture, white where they are; region k takes style k
-            where there are as many, else those styles that name it. See ``styles.read_regions``.
+            where there are as many, else those styles that name it. See
+            ``run.inputs.read_regions``.
         freeze: a mask, white where the content is to stay as it is.
         config: settings; the defaults if not given.
         network: use this instead of what ``config.weights`` names.
