@@ -345,7 +345,6 @@ class StylizeConfig:
                 f"normalise_gradients needs optimizer adam, not {self.optimizer}: line searches "
                 "want the gradient of the loss itself"
             )
-        self.level_steps(1)
         if min([*self.multiscale, *self.layer_scales.values()]) <= 0:
             raise InputError("scales of the style must be above 0")
         if unknown := set(self.layer_scales).difference(self.style_loss_layers):

@@ -14,6 +14,7 @@ from typing import Any
 from jaxstyle.config.fields import kind_of
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
+from jaxstyle.run.inputs import is_number
 
 PICTURES = ("content", "style")
 """Axes that are no settings: the inputs."""
@@ -86,7 +87,7 @@ def parse_axis(text: str) -> Axis:
     if not equals or not name or not rest.strip():
         raise InputError(f"axis {text!r} is not understood: write it as style_weight=0.1,1,10")
     pieces = [piece.strip() for piece in rest.split("|" if "|" in rest else ",")]
-    if name == "tv" and all(_is_number(piece) for piece in pieces):
+    if name == "tv" and all(is_number(piece) for piece in pieces):
         name = "tv_weight"
     if name in PICTURES:
         return axis(name, [path for piece in pieces for path in _paths(piece)])
@@ -146,11 +147,3 @@ def _label(name: str, value: Any, index: int) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) or "none"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxstyle.errors import InputError
-from jaxstyle.runtime.atomic_files import cannot_write, target_of
+from jaxstyle.runtime.atomic_files import replacing, target_of
 
 FORMAT = "jaxstyle-checkpoint"
 VERSION = 1
@@ -54,23 +53,12 @@ def write_checkpoint(
     Raises:
         ImageError: the file cannot be written.
     """
-    target = target_of(path)
-    temporary = target.with_name(f"{_leftover_start(target)}{secrets.token_hex(4)}.tmp")
     digest = hashlib.sha256()
-    try:
-        with open(temporary, "xb") as file:
-            for part in _parts(about, arrays):
-                digest.update(part)
-                file.write(part)
-            file.write(digest.digest())
-            file.flush()
-            os.fsync(file.fileno())  # a full disk may speak up only now
-        os.replace(temporary, target)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with replacing(path, prefix=_leftover_start(target_of(path))) as file:
+        for part in _parts(about, arrays):
+            digest.update(part)
+            file.write(part)
+        file.write(digest.digest())
 
 
 def clear_leftovers(path: str | os.PathLike[str]) -> None:

@@ -282,7 +282,7 @@ def without_options(text: str) -> tuple[str, list[str]]:
     while not Path(path).exists() and ":" in path:
         rest, _, option = path.rpartition(":")
         name, equals, _ = option.partition("=")
-        if not rest or not (name.isidentifier() if equals else _is_number(option)):
+        if not rest or not (name.isidentifier() if equals else is_number(option)):
             break
         path, options = rest, [option, *options]
     return path, options
@@ -298,7 +298,8 @@ def weighted(entry: Any) -> tuple[Any, Any]:
     return path, options[0] if options else 1.0
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
     try:
         float(text)
     except ValueError:
@@ -307,7 +308,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(value: Any, what: str) -> float:
-    if isinstance(value, str) and _is_number(value):
+    if isinstance(value, str) and is_number(value):
         value = float(value)
     if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
         raise InputError(f"{what} is {value!r}: give a number of at least 0")

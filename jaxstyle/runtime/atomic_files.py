@@ -43,7 +43,7 @@ def check_file(path: str | os.PathLike[str], extensions: Sequence[str] = ()) -> 
     """
     if extensions:
         check_extension(path, extensions)
-    with _replacing(path, give_up=True):
+    with replacing(path, give_up=True):
         pass
 
 
@@ -56,7 +56,7 @@ def new_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         ImageError: the file cannot be written.
     """
-    with _replacing(path) as file:
+    with replacing(path) as file:
         yield Path(file.name)
 
 
@@ -66,7 +66,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         ImageError: the file cannot be written.
     """
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.write(data)
 
 
@@ -96,15 +96,21 @@ def target_of(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def _replacing(path: str | os.PathLike[str], *, give_up: bool = False) -> Iterator[IO[bytes]]:
+def replacing(
+    path: str | os.PathLike[str], *, prefix: str = ".jaxstyle-", give_up: bool = False
+) -> Iterator[IO[bytes]]:
     """A new file that gets the name ``path`` at the end of the block; nothing of it stays else.
 
     Args:
+        prefix: of its name until then.
         give_up: see whether it can be made, and leave it at that.
+
+    Raises:
+        ImageError: the file cannot be written.
     """
     target = target_of(path)
     # Not tempfile: its files are for their owner alone, these are to have the usual permissions.
-    temporary = target.parent / f".jaxstyle-{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / f"{prefix}{secrets.token_hex(8)}.tmp"
     try:
         with open(temporary, "xb") as file:
             yield file
