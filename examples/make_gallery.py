@@ -12,6 +12,7 @@ examples/ (or to --into) as each figure is ready.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shlex
 import shutil
@@ -31,10 +32,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = tomllib.loads((ROOT / "examples" / "gallery.toml").read_text(encoding="utf-8"))
 FIGURES, CONTROLS, README = TABLE["figures"], TABLE["controls"], TABLE["readme"]
 NAMES = (*FIGURES, *CONTROLS, *README)
-OF_BEFORE = """\
-The pictures shown are of vgg19-slim and of the defaults before [those found on the real \
-VGG-19](../../docs/defaults.md); the commands make them by today's.
-"""
 COARSE_TO_FINE = """\
 ## Coarse to fine
 
@@ -70,7 +67,7 @@ class Way(NamedTuple):
         """Options of every picture of a strip: of a control, or of the README with its defaults."""
         if kind is README:
             return f"--size {self.size or 384}"
-        return f"--size {self.size or 256} --steps 50"
+        return f"--size {self.size or 256} --steps 100,50"
 
     def command(self, figure: dict[str, Any]) -> str:
         """The command of a figure, but for the network."""
@@ -98,17 +95,23 @@ def make_strip(name: str, way: Way) -> list[str]:
     if Path(file).exists():
         return [file]
     pictures = []
-    for index, (_, line) in enumerate(runs):
+    for _, line in runs:
         words, _, output = line.partition(" -o ")
-        output = output or (f"{name}-{index}.png" if " " in line else line)
+        command = f"stylize {words} {way.settings(kind)} --weights {way.weights}"
+        output = output or (picture_of(command) if " " in line else line)
         if not Path(output).exists():
-            run(f"stylize {words} {way.settings(kind)} --weights {way.weights} -o {output}")
+            run(f"{command} -o {output}")
         pictures.append(on_white(Path(output)))
     labels = [label for label, _ in runs]
     columns = 3 if kind is README else min(len(labels), 4)
     sheet = strip(pictures, labels, caption="", side=256, columns=columns)
     save_image(file, sheet, quality=86)
     return [file]
+
+
+def picture_of(command: str) -> str:
+    """The file of a command's picture: one for all strips that show it."""
+    return f"{hashlib.sha256(command.encode()).hexdigest()[:12]}.png"
 
 
 def run(line: str) -> None:
@@ -135,7 +138,6 @@ def gallery_page(way: Way) -> str:
         f"Made by `python examples/make_gallery.py` with {way.network} from the pictures in "
         "`examples/`; each command makes its picture. On a GPU or with the real VGG-19 use a "
         "larger `--size`.\n",
-        OF_BEFORE,
     ]
     for one in FIGURES.values():
         shown = "\n".join(f"![{one['title']}]({file})" for file in one["files"])
@@ -151,7 +153,6 @@ def controls_page(way: Way) -> str:
         "works together with the others, with sizes, tiles and sweeps. Made by "
         "`python examples/make_gallery.py` from the pictures in `examples/`; each picture by its "
         f"command with `{way.settings(CONTROLS)} --weights {way.network}`.\n",
-        OF_BEFORE,
     ]
     for name, one in CONTROLS.items():
         lines = [line for _, line in one["runs"] if " " in line]
