@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 from jaxstyle._version import __version__
@@ -77,7 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     try:
         set_deterministic(arguments)
-        return arguments.run(arguments)
+        with _profiled(arguments):
+            return arguments.run(arguments)
     except KeyboardInterrupt:
         print(LINE, file=sys.stderr)
         return EXIT_CODE
@@ -87,6 +89,15 @@ def _run(arguments: argparse.Namespace) -> int:
             raise
     print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
     return 2
+
+
+def _profiled(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """The block that ``--profile`` traces."""
+    if getattr(arguments, "profile", None) is None:
+        return nullcontext()
+    from jaxstyle.runtime.profile import profiling
+
+    return profiling(arguments.profile)
 
 
 def _explained(error: Exception) -> str:

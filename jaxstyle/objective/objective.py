@@ -102,8 +102,10 @@ class Objective:
         Raises:
             InputError: a tap that the network lacks, or a picture too small for the taps.
         """
-        tapped = self.features(model, picture, self.taps)
-        sums = self.sums(tapped, picture, targets, weights)
+        with jax.named_scope("features"):
+            tapped = self.features(model, picture, self.taps)
+        with jax.named_scope("statistics"):
+            sums = self.sums(tapped, picture, targets, weights)
         return self.loss_of_sums(
             sums, picture.shape[:2], targets.style, weights, lambda tap: tapped[tap].shape[-1]
         )

@@ -26,6 +26,7 @@ from jaxstyle.optimize.loop import (
     deferred_interrupt,
     start,
 )
+from jaxstyle.runtime.profile import traced_steps
 
 StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]
 """(x, *arguments) -> ((value, terms), gradient), in Python. It must not keep x, a JAX array."""
@@ -64,8 +65,9 @@ def minimise_stepwise(
     watch = Watch(stopping, options)
     state = watch.resumed(start(jax.device_put(x, home, may_alias=False), algorithm=algorithm))
     del x  # the caller may have no more use for it, and memory is short
-    with deferred_interrupt() as watch.interrupted:
+    with deferred_interrupt() as watch.interrupted, traced_steps() as step_begins:
         while (reason := watch.reason()) is None:
+            step_begins()
             with watch.rescuing(partial(current, algorithm, state)):
                 (value, terms), gradient = evaluate(state.trial, *arguments)
             value, gradient = jax.device_put((value, gradient), state.trial.sharding)

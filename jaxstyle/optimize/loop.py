@@ -26,6 +26,7 @@ from jaxstyle.optimize.arithmetic import usable
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
 from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.profile import traced_steps
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
 """(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""
@@ -156,8 +157,9 @@ def minimise(
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
     watch = Watch(stopping, options)
     state = watch.resumed(start(jnp.array(x), algorithm=algorithm))
-    with deferred_interrupt() as watch.interrupted:
+    with deferred_interrupt() as watch.interrupted, traced_steps() as step_begins:
         while (reason := watch.reason()) is None:
+            step_begins()
             fused = min(options.steps_per_call, stopping.steps - len(watch.values))
             with watch.rescuing():
                 state, reports = run(state, arguments, fused=fused)
@@ -191,7 +193,8 @@ def _advance(
     def step(state: Any, _: None) -> tuple[Any, Any]:
         (value, terms), gradient = evaluate(state.trial, *arguments)
         value = usable(value, gradient)
-        state = algorithm.update(state, value, gradient)
+        with jax.named_scope("optimizer"):
+            state = algorithm.update(state, value, gradient)
         return state, (value, terms, algorithm.stalled(state))
 
     if fused == 1:

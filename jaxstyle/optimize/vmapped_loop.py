@@ -27,6 +27,7 @@ from jaxstyle.optimize.loop import (
     deferred_interrupt,
 )
 from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.profile import traced_steps
 
 
 class BatchProgram(NamedTuple):
@@ -139,7 +140,7 @@ def minimise_batch(
     own = list(algorithms or [program.algorithm] * len(stoppings))
     numbers = _numbers_of(own + own[-1:] * filling, x)
     state = program.start(x)
-    with deferred_interrupt() as interrupted:
+    with deferred_interrupt() as interrupted, traced_steps() as step_begins:
         while True:
             for cell, watch in enumerate(watches):
                 watch.interrupted = interrupted
@@ -152,6 +153,7 @@ def minimise_batch(
             if not any(left):
                 break
             remaining = _like_cells(x, np.array(left + [0] * filling, np.int32))
+            step_begins()
             state, reports = program.advance(state, remaining, numbers, arguments)
             values, _, stalled = _on_host(reports, program.fused)
             for cell, watch in enumerate(watches):

@@ -47,12 +47,18 @@ def add_checkpoint_options(parser: argparse.ArgumentParser, *, named: bool = Tru
 
 
 def add_deterministic_option(parser: argparse._ActionsContainer) -> None:
-    """``--deterministic``, which ``set_deterministic`` carries out."""
+    """``--deterministic`` and ``--profile``, which ``cli.main`` carries out."""
     parser.add_argument(
         "--deterministic",
         action="store_true",
         help="the same pixels each time on the same machine and versions. On CPU and TPU they are "
         "anyway; on a GPU this sets XLA's flag for it, and is slower",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="DIR",
+        help="trace three steps of each size with JAX's profiler, for xprof or Perfetto",
     )
 
 
