@@ -15,13 +15,11 @@ import h5py
 import msgpack
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import FLOATS, Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import TORCHVISION_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
-
-_MSGPACK_ERRORS = (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError)
+from jaxstyle.network.weights.safe_parsers.hdf5 import stored_datasets
+from jaxstyle.network.weights.safe_parsers.refusals import path_within, shown, weight_reader
 
 _ARRAY = 1  # flax.serialization's code for arrays
 _LARGEST_ARRAY = 2**25  # bytes; VGG's largest kernel has 2**24.2 as float64
@@ -30,7 +28,7 @@ _LONGEST_CONTAINER = 1000
 _TYPES = {dtype.name: dtype for dtype in FLOATS}
 
 
-@weight_reader(*HDF5_ERRORS)
+@weight_reader
 def read_flaxmodels(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of flaxmodels' ``vgg19_weights.h5`` or ``vgg16_weights.h5``.
 
@@ -41,7 +39,7 @@ def read_flaxmodels(file: IO[bytes]) -> RawWeights:
         return RawWeights(layers, "flaxmodels-h5", TORCHVISION_INPUT)
 
 
-@weight_reader(*_MSGPACK_ERRORS)
+@weight_reader
 def read_msgpack(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of parameters saved by ``flax.serialization.to_bytes``.
 
@@ -112,7 +110,7 @@ def _leaves(tree: dict[Any, Any], prefix: str = "") -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            found |= _leaves(value, f"{prefix}{name}/")
+            found |= _leaves(value, path_within(prefix, f"{name}/"))
         elif isinstance(value, Stored):
-            found[f"{prefix}{name}"] = value
+            found[path_within(prefix, name)] = value
     return found

@@ -17,10 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
-
-MAT_ERRORS: tuple[type[Exception], ...] = (zlib.error, struct.error, ValueError, OverflowError)
-"""What comes out of damaged files besides ``WeightFileError``: for ``refusals``."""
+from jaxstyle.errors import WeightFileError
 
 _NUMBERS = {  # how numbers are stored
     1: np.dtype("i1"),
@@ -47,7 +44,7 @@ _MOST_FIELDS = 256
 _DEEPEST = 10
 _LARGEST_TEXT = 2**20
 _LARGEST_TOTAL = 2**28  # bytes of all arrays that are kept
-_LONGEST_STREAM = 2**30  # bytes in one compressed variable
+_MOST_INFLATED = 2**28, 20  # bytes, and bytes for each of the file: noise hardly shrinks
 _PIECE = 2**16
 
 
@@ -82,6 +79,7 @@ def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
         raise WeightFileError("it is no little-endian .mat file of MATLAB 5 to 7")
     reader = _Reader(largest)
     variables: dict[str, Any] = {}
+    inflated_left = _MOST_INFLATED[0] + _MOST_INFLATED[1] * size
     while file.tell() < size:
         kind, length = struct.unpack("<II", _exactly(file, 8))
         end = file.tell() + length
@@ -89,13 +87,14 @@ def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
             raise WeightFileError("it is cut short or damaged: download it again")
         if kind == _COMPRESSED:
             inflated = _Inflated(file, length)
-            stream = _Stream(inflated, _LONGEST_STREAM)
+            stream = _Stream(inflated, inflated_left)
             tag = reader.tag(stream)
             if tag.kind != _MATRIX:
                 raise WeightFileError("it is damaged: download it again")
             name, value = reader.matrix(stream, tag.size, 0)
             if not inflated.intact():
                 raise WeightFileError("it is damaged: download it again")
+            inflated_left -= stream.position
         else:
             name, value = reader.matrix(_Stream(file, length), length, 0)
         variables[name] = value

@@ -14,11 +14,12 @@ from __future__ import annotations
 import pickle
 import pickletools
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
 BUDGET = 200_000
@@ -31,6 +32,7 @@ INLINE = 4096
 ORDERED_DICT = "collections.OrderedDict"
 
 _KEYS = (str, int, float, bool, type(None))
+_P = sys.hash_info.modulus
 _TUPLES = (pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
 _NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}
 _NUMBERS = {  # opcode -> form of the value, length or index that follows it
@@ -257,8 +259,10 @@ class _Machine:
 
     def fill(self, target: dict, items: list[Any]) -> None:
         keys = items[::2]
-        # Nothing else: hashing nested tuples takes exponential time.
-        if len(items) % 2 or not all(type(key) in _KEYS for key in keys):
+        # Nothing else: hashing nested tuples takes exponential time, and larger integers can be
+        # made to have one hash, which takes quadratic time.
+        plain = all(type(key) in _KEYS and (type(key) is not int or -_P < key < _P) for key in keys)
+        if len(items) % 2 or not plain:
             raise WeightFileError("its pickle has a dict with keys that are no names")
         target.update(zip(keys, items[1::2], strict=True))
 
