@@ -53,7 +53,7 @@ def test_groups_without_end_are_refused(tmp_path, impatient, damage, read):
     """The library would crash this process, or never come back to it."""
     path = tmp_path / "a.h5"
     damage(path)
-    with pytest.raises(WeightFileError, match="reading it (crashes|takes more)") as refusal:
+    with pytest.raises(WeightFileError, match=r"reading it (crashes|takes more)") as refusal:
         read(path)
     assert str(path) in str(refusal.value) and "\n" not in str(refusal.value)
 
