@@ -215,12 +215,9 @@ def test_damaged_and_foreign_files_are_refused(tmp_path, file):
 
 def nested_members(count: int, size: int) -> bytes:
     """A zip of members without a flaw, each of which holds all that follow: their sum is huge."""
-    data, directory, names = (
-        bytes(size),
-        [],
-        [f"{number:06}.npy".encode() for number in range(count)],
-    )
-    for name in reversed(names):
+    data, directory = bytes(size), []
+    for number in reversed(range(count)):
+        name = f"{number:06}.npy".encode()
         sizes = struct.pack("<III", zlib.crc32(data), len(data), len(data))
         entry = struct.pack("<HHHHH", 20, 0, 0, 0, 0) + sizes + struct.pack("<HH", len(name), 0)
         directory.append((name, entry))

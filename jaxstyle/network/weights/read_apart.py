@@ -24,7 +24,7 @@ from jaxstyle.network.weights.safe_parsers.refusals import refusals
 from jaxstyle.runtime.limited_process import Limits, ProcessEnded, run_limited
 
 _LARGEST = 2**31  # bytes that count; no file of VGG weights has more
-_COLOURS = ("mean", "std")
+_ALIGNED = 64  # bytes
 
 
 def read_apart(path: str | os.PathLike[str]) -> RawWeights:
@@ -39,11 +39,11 @@ def read_apart(path: str | os.PathLike[str]) -> RawWeights:
             answer = run_limited(_packed, path, limits_for(size))
         except ProcessEnded as end:
             raise WeightFileError(f"reading it {end}: it is damaged or malicious") from None
-    line, _, numbers = answer.partition(b"\n")
+    line = answer[: answer.index(b"\n") + 1]
     header = json.loads(line)
     if error := header.pop("error", ""):
         raise WeightFileError(error)
-    return _unpacked(header, np.frombuffer(numbers, np.float32))
+    return _unpacked(header, np.frombuffer(answer, np.float32, offset=len(line)))
 
 
 def limits_for(size: int) -> Limits:
@@ -61,10 +61,11 @@ def _unpacked(header: dict[str, Any], numbers: np.ndarray) -> RawWeights:
             parts.append(numbers[position:end].reshape(shape))
             position = end
         layers[name] = tuple(parts)
-    trained = header["input"]
-    if trained is not None:
-        trained = TrainedInput(**{**trained, **{part: tuple(trained[part]) for part in _COLOURS}})
-    return RawWeights(**{**header, "layers": layers, "input": trained})
+    if how := header["input"]:
+        header["input"] = TrainedInput(
+            how["order"], how["scale"], tuple(how["mean"]), tuple(how["std"])
+        )
+    return RawWeights(**header | {"layers": layers})
 
 
 def _packed(path: str) -> Iterator[bytes]:
@@ -75,7 +76,8 @@ def _packed(path: str) -> Iterator[bytes]:
         yield json.dumps({"error": str(error)}).encode() + b"\n"
         return
     shapes = {name: [array.shape for array in layer] for name, layer in raw.layers.items()}
-    yield json.dumps(asdict(replace(raw, layers={})) | {"layers": shapes}).encode() + b"\n"
+    header = json.dumps(asdict(replace(raw, layers={})) | {"layers": shapes}).encode() + b"\n"
+    yield b" " * (-len(header) % _ALIGNED) + header
     for layer in raw.layers.values():
         for array in layer:
             yield array.astype(np.float32, copy=False).tobytes()
