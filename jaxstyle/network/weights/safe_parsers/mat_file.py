@@ -43,8 +43,7 @@ _MOST_DIMENSIONS = 8
 _MOST_FIELDS = 256
 _DEEPEST = 10
 _LARGEST_TEXT = 2**20
-_LARGEST_TOTAL = 2**28  # bytes of all arrays that are kept
-_MOST_INFLATED = 2**28, 20  # bytes, and bytes for each of the file: noise hardly shrinks
+_MOST_INFLATED, _AND_TIMES = 2**28, 20  # bytes, and for each of the file: noise hardly shrinks
 _PIECE = 2**16
 
 
@@ -79,7 +78,7 @@ def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
         raise WeightFileError("it is no little-endian .mat file of MATLAB 5 to 7")
     reader = _Reader(largest)
     variables: dict[str, Any] = {}
-    inflated_left = _MOST_INFLATED[0] + _MOST_INFLATED[1] * size
+    inflated_left = _MOST_INFLATED + _AND_TIMES * size
     while file.tell() < size:
         kind, length = struct.unpack("<II", _exactly(file, 8))
         end = file.tell() + length
@@ -159,11 +158,10 @@ class _Stream:
 
 
 class _Reader:
-    """Reads matrices, and counts how many elements and bytes they have."""
+    """Reads matrices, and counts how many elements they have."""
 
     def __init__(self, largest: int) -> None:
-        self.largest = largest
-        self.elements, self.bytes = _MOST_ELEMENTS, _LARGEST_TOTAL
+        self.largest, self.elements = largest, _MOST_ELEMENTS
 
     def tag(self, stream: _Stream) -> _Tag:
         self.elements -= 1
@@ -256,9 +254,6 @@ class _Reader:
         if size > self.largest:
             stream.skip(tag.size + tag.padding)
             return None
-        self.bytes -= size
-        if self.bytes < 0:
-            raise WeightFileError("it has absurdly many numbers for a network")
         data = stream.take(tag.size)
         stream.skip(tag.padding)
         array = np.frombuffer(data, stored).reshape(shape, order="F")
