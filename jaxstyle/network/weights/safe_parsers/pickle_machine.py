@@ -32,7 +32,7 @@ INLINE = 4096
 ORDERED_DICT = "collections.OrderedDict"
 
 _KEYS = (str, int, float, bool, type(None))
-_P = sys.hash_info.modulus
+_MODULUS = sys.hash_info.modulus
 _TUPLES = (pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
 _NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}
 _NUMBERS = {  # opcode -> form of the value, length or index that follows it
@@ -261,7 +261,10 @@ class _Machine:
         keys = items[::2]
         # Nothing else: hashing nested tuples takes exponential time, and larger integers can be
         # made to have one hash, which takes quadratic time.
-        plain = all(type(key) in _KEYS and (type(key) is not int or -_P < key < _P) for key in keys)
+        plain = all(
+            type(key) in _KEYS and (type(key) is not int or -_MODULUS < key < _MODULUS)
+            for key in keys
+        )
         if len(items) % 2 or not plain:
             raise WeightFileError("its pickle has a dict with keys that are no names")
         target.update(zip(keys, items[1::2], strict=True))
