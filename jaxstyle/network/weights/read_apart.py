@@ -65,7 +65,8 @@ def _unpacked(header: dict[str, Any], numbers: np.ndarray) -> RawWeights:
         header["input"] = TrainedInput(
             how["order"], how["scale"], tuple(how["mean"]), tuple(how["std"])
         )
-    return RawWeights(**header | {"layers": layers})
+    header["layers"] = layers
+    return RawWeights(**header)
 
 
 def _packed(path: str) -> Iterator[bytes]:
