@@ -32,7 +32,6 @@ INLINE = 4096
 ORDERED_DICT = "collections.OrderedDict"
 
 _KEYS = (str, int, float, bool, type(None))
-_MODULUS = sys.hash_info.modulus
 _TUPLES = (pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3)
 _NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}
 _NUMBERS = {  # opcode -> form of the value, length or index that follows it
@@ -261,10 +260,7 @@ class _Machine:
         keys = items[::2]
         # Nothing else: hashing nested tuples takes exponential time, and larger integers can be
         # made to have one hash, which takes quadratic time.
-        plain = all(
-            type(key) in _KEYS and (type(key) is not int or -_MODULUS < key < _MODULUS)
-            for key in keys
-        )
+        plain = all(type(key) in _KEYS and _hashes_apart(key) for key in keys)
         if len(items) % 2 or not plain:
             raise WeightFileError("its pickle has a dict with keys that are no names")
         target.update(zip(keys, items[1::2], strict=True))
@@ -301,6 +297,10 @@ class _Machine:
         if target.state is not None:
             raise WeightFileError(f"its pickle sets the state of one {target.name} twice")
         target.state = state
+
+
+def _hashes_apart(key: Any) -> bool:
+    return type(key) is not int or abs(key) < sys.hash_info.modulus
 
 
 def _utf8(data: bytes) -> str:
