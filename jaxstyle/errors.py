@@ -18,6 +18,10 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
+class WeightFileError(InputError):
+    """A file of weights cannot be used. The message is one line for the user."""
+
+
 class ImageError(InputError):
     """A picture that cannot be read, used or written; the message is one line for the user."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import zipfile
@@ -123,3 +124,34 @@ def fuzz_apart(reader: str, file: Path, folder: Path, *, count: int, seed: int =
     )
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-3000:]}"
     return int(done.stdout)
+
+
+def write_looping_groups(path: Path) -> None:
+    """2 KB in which the list of a group's members is a part of itself."""
+    data, tree = _with_a_group(path)
+    data[tree + 5] = 1  # its level: it has lists below it, not members
+    struct.pack_into("<Q", data, tree + 32, tree)
+    path.write_bytes(data)
+
+
+def write_doubling_groups(path: Path, levels: int = 40) -> None:
+    """23 KB in which each list of members names the next one twice, so there are 2**levels."""
+    data, tree = _with_a_group(path)
+    first = len(data)
+    data = bytearray(data.replace(struct.pack("<Q", tree), struct.pack("<Q", first)))
+    for level in range(levels, 0, -1):
+        below = tree if level == 1 else len(data) + 544
+        node = b"TREE" + struct.pack("<BBHQQ", 0, level, 2, 2**64 - 1, 2**64 - 1)
+        data += (node + struct.pack("<QQQQQ", 0, below, 8, below, 8)).ljust(544, b"\0")
+    struct.pack_into("<Q", data, 40, len(data))  # the size of the file
+    path.write_bytes(data)
+
+
+def _with_a_group(path: Path) -> tuple[bytearray, int]:
+    """A file with one group, and where the list of the root's members begins."""
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.create_group("group")
+    data = bytearray(path.read_bytes())
+    (tree,) = struct.unpack_from("<Q", data, 80)
+    assert data[tree : tree + 4] == b"TREE"
+    return data, tree

@@ -9,16 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.architecture import Architecture, architecture_of, is_layer_name
 from jaxstyle.network.preprocessing import Preprocessing
 
 Params = dict[str, dict[str, Float[Array, "..."]]]
 """``{"conv1_1": {"kernel": (3, 3, in, out), "bias": (out,)}, ...}``, a plain pytree."""
-
-
-class WeightFileError(InputError):
-    """A file of weights cannot be used. The message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by

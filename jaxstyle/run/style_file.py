@@ -7,20 +7,20 @@ import io
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from jaxstyle.config.stylize_config import StylizeConfig, names_of
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, WeightFileError
 from jaxstyle.network.architecture import style_padding
 from jaxstyle.network.network import Network
+from jaxstyle.network.weights.safe_parsers.zip_archive import open_archive
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.statistics import Moments, additive
 from jaxstyle.objective.statistics.histogram import COUNT
@@ -30,8 +30,7 @@ from jaxstyle.runtime.atomic_files import write_bytes
 ENDING = ".npz"
 FORMAT, VERSION = "jaxstyle-style", 1
 AGAIN = "make it again with `jaxstyle targets`"
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RecursionError,
-           NotImplementedError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+_LARGEST = 2**30  # bytes
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
@@ -143,38 +142,54 @@ def read_saved_style(path: str | os.PathLike[str]) -> SavedStyle:
         InputError: no such file; or it is damaged, or of another kind or a later version.
     """
     name = os.fsdecode(path)
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"cannot read style targets from {name}: it is not a file")
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return _read(file, name)
     except OSError as error:
-        raise InputError(f"cannot read style targets from {name}: {error.strerror}") from None
-    try:
-        arrays = _arrays(data)
-        header = json.loads(arrays.pop("header").tobytes())
-        if header["format"] != FORMAT:
-            raise ValueError
-        version = header["version"]
-        if isinstance(version, int) and version > VERSION:
-            raise InputError(
-                f"style targets {name} are of version {version}, this jaxstyle reads up to "
-                f"{VERSION}: upgrade jaxstyle"
-            )
-        settings = {str(key): value for key, value in header["settings"].items()}
-        if not isinstance(settings["scales"], dict) or version != VERSION:
-            raise ValueError
-        return SavedStyle(
-            name,
-            hashlib.sha256(data).hexdigest(),
-            str(header["network"]),
-            settings,
-            [dict(entry) for entry in header["inputs"]],
-            _by_side(arrays, header["sides"], header["taps"]),
-        )
-    except InputError:
-        raise
-    except _DAMAGE:
+        reason = error.strerror or "it is damaged"
+        raise InputError(f"cannot read style targets from {name}: {reason}") from None
+    except Exception as error:  # libraries raise all kinds of them on damaged files
+        if isinstance(error, InputError) and not isinstance(error, WeightFileError):
+            raise
         raise InputError(
             f"{name} is no file of style targets, or damaged: {AGAIN}, or give the style picture"
         ) from None
+
+
+def _read(file: IO[bytes], name: str) -> SavedStyle:
+    if os.fstat(file.fileno()).st_size > _LARGEST:
+        raise ValueError
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    # Written as they are: what is packed may unfold to any size.
+    with open_archive(file, compressed=False) as (archive, members):
+        arrays = {}
+        for member in members.values():
+            with archive.open(member) as opened:
+                array = np.lib.format.read_array(opened, allow_pickle=False)
+            arrays[member.filename.removesuffix(".npy")] = array
+    header = json.loads(arrays.pop("header").tobytes())
+    if header["format"] != FORMAT:
+        raise ValueError
+    version = header["version"]
+    if isinstance(version, int) and version > VERSION:
+        raise InputError(
+            f"style targets {name} are of version {version}, this jaxstyle reads up to "
+            f"{VERSION}: upgrade jaxstyle"
+        )
+    settings = {str(key): value for key, value in header["settings"].items()}
+    scales = settings["scales"].values()
+    if version != VERSION or not all(isinstance(scale, int | float) for scale in scales):
+        raise ValueError
+    return SavedStyle(
+        name,
+        sha256,
+        str(header["network"]),
+        settings,
+        [dict(entry) for entry in header["inputs"]],
+        _by_side(arrays, header["sides"], list(map(str, header["taps"]))),
+    )
 
 
 def check_saved_style(
@@ -265,15 +280,6 @@ def _check_settings(saved: SavedStyle, config: StylizeConfig) -> None:
                 f"{saved.source} was made with style_scales {theirs:g} for {tap}, not {ours:g}: "
                 f"{AGAIN}, or use the same here"
             )
-
-
-def _arrays(data: bytes) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        # Written as they are: what is packed may unfold to any size.
-        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-            raise ValueError
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
 
 
 def _by_side(arrays: dict[str, np.ndarray], sides: Any, taps: Any) -> dict[int, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from fuzzing import bounded
 from grids import picture
 
 from jaxstyle import InputError, axis, stylize, sweep
@@ -208,6 +211,52 @@ def test_damaged_and_foreign_files_are_refused(tmp_path, file):
             read_saved_style(path)
     with pytest.raises(InputError, match="No such file"):
         read_saved_style(tmp_path / "absent.npz")
+
+
+def nested_members(count: int, size: int) -> bytes:
+    """A zip of members without a flaw, each of which holds all that follow: their sum is huge."""
+    data, directory = bytes(size), []
+    for number in reversed(range(count)):
+        name = f"{number:06}.npy".encode()
+        sizes = struct.pack("<III", zlib.crc32(data), len(data), len(data))
+        entry = struct.pack("<HHHHH", 20, 0, 0, 0, 0) + sizes + struct.pack("<HH", len(name), 0)
+        directory.append((name, entry))
+        data = b"PK\x03\x04" + entry + name + data
+    offset, start = 0, len(data)
+    for name, entry in reversed(directory):
+        data += b"PK\x01\x02\x14\0" + entry + struct.pack("<HHHII", 0, 0, 0, 0, offset) + name
+        offset += 4 + len(entry) + len(name)
+    end = struct.pack("<HHHHIIH", 0, 0, count, count, len(data) - start, start, 0)
+    return data + b"PK\x05\x06" + end
+
+
+def test_members_that_overlap_or_claim_terabytes_are_refused(tmp_path):
+    nested = nested_members(400, 400_000)
+    with zipfile.ZipFile(io.BytesIO(nested)) as archive:
+        assert len(archive.read("000000.npy")) > 400_000
+    claim = io.BytesIO()
+    claimed = {"descr": "<f4", "fortran_order": False, "shape": (2**20, 2**20)}
+    with zipfile.ZipFile(claim, "w") as archive, archive.open("header.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, claimed)
+    for content in (nested, claim.getvalue()):
+        (tmp_path / "a.npz").write_bytes(content)
+        with bounded(2, 2**25), pytest.raises(InputError, match="no file of style targets"):
+            read_saved_style(tmp_path / "a.npz")
+
+
+def test_a_header_of_odd_values_is_refused(tmp_path, file):
+    for number, change in enumerate(
+        ({"scales": {"relu1_1": "x"}}, {"scales": 3}, {"scales": {"relu1_1": [1.0]}})
+    ):
+        changed = rewritten(file, tmp_path / f"{number}.npz", settings=change)
+        with pytest.raises(InputError, match="or damaged"):
+            read_saved_style(changed)
+
+
+def test_a_folder_is_refused(tmp_path):
+    (tmp_path / "a.npz").mkdir()
+    with pytest.raises(InputError, match="it is not a file"):
+        read_saved_style(tmp_path / "a.npz")
 
 
 def test_values_that_no_style_has_are_refused(tmp_path, file):

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxstyle.network.network import Network, WeightFileError, checked_network
+from jaxstyle.errors import WeightFileError
+from jaxstyle.network.network import Network, checked_network
 from jaxstyle.network.preprocessing import preprocessing
-from jaxstyle.network.weights.detect_format import read_any
 from jaxstyle.network.weights.download.checksums import digests, mismatch
 from jaxstyle.network.weights.download.known_files import (
     INPUTS,
@@ -30,6 +30,8 @@ from jaxstyle.network.weights.download.known_files import (
     known_by_name,
 )
 from jaxstyle.network.weights.fingerprints import Identity, identify
+from jaxstyle.network.weights.native import network_of
+from jaxstyle.network.weights.read_apart import read_apart
 from jaxstyle.network.weights.readers.raw_weights import RawWeights, TrainedInput
 
 FAMILIES = ("caffe", "torchvision")
@@ -79,15 +81,13 @@ def convert(
         raise WeightFileError(f"input is {input!r}; it must be one of {', '.join(FAMILIES)}")
     sums = _checked_digests(path, checksums)
     known = known_by_digest(sums) or known_by_name(path.name, sums["sha256"])
-    read = read_any(path)
-    if isinstance(read, Network):
-        identity = identify(np.asarray(read.params["conv1_1"]["kernel"]))
-        network, layout, told_by = read, "jaxstyle", "the file itself"
+    read = read_apart(path)
+    identity = identify(read.layers["conv1_1"][0]) if "conv1_1" in read.layers else None
+    if read.about is not None:
+        network, told_by = network_of(read), "the file itself"
     else:
-        identity = identify(read.layers["conv1_1"][0]) if "conv1_1" in read.layers else None
         _refuse_turned(path, identity)
         trained, told_by = _trained_input(path, read, input, known, identity)
-        layout = read.layout
         network = replace(
             network_from(read, trained, source=_source_line(path, read, known, identity)),
             source_sha256=sums["sha256"],
@@ -95,7 +95,7 @@ def convert(
             attribution=identity.network.attribution if identity else "",
         )
     network = network if upto is None else network.upto(upto)
-    return Conversion(network, layout, sums, known, identity, told_by)
+    return Conversion(network, read.layout, sums, known, identity, told_by)
 
 
 def network_from(raw: RawWeights, trained: TrainedInput, *, source: str) -> Network:

@@ -13,21 +13,21 @@ from typing import IO
 
 import h5py
 
-from jaxstyle.network.network import Network, WeightFileError
-from jaxstyle.network.weights.native import FORMAT, read_native
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.caffe import read_caffemodel
 from jaxstyle.network.weights.readers.flax_files import read_flaxmodels, read_msgpack
+from jaxstyle.network.weights.readers.jaxstyle_file import FORMAT, read_jaxstyle
 from jaxstyle.network.weights.readers.keras import read_keras
 from jaxstyle.network.weights.readers.matconvnet import read_matconvnet
 from jaxstyle.network.weights.readers.numpy_files import read_numpy
 from jaxstyle.network.weights.readers.pytorch import read_torch, read_wheel
 from jaxstyle.network.weights.readers.raw_weights import RawWeights
 from jaxstyle.network.weights.readers.safetensors_file import read_safetensors
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, attributes, stored_datasets
+from jaxstyle.network.weights.safe_parsers.hdf5 import attributes, stored_datasets
 from jaxstyle.network.weights.safe_parsers.refusals import refusals, weight_reader
-from jaxstyle.network.weights.safe_parsers.zip_archive import ARCHIVE_ERRORS, open_archive
+from jaxstyle.network.weights.safe_parsers.zip_archive import open_archive
 
-Reader = Callable[[str | os.PathLike[str]], RawWeights | Network]
+Reader = Callable[[str | os.PathLike[str]], RawWeights]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MATLAB = b"MATLAB "
@@ -44,8 +44,8 @@ KINDS = (
 )
 
 
-def read_any(path: str | os.PathLike[str]) -> RawWeights | Network:
-    """Read a weight file of any known kind; a ``Network`` if it is one of ours.
+def read_any(path: str | os.PathLike[str]) -> RawWeights:
+    """Read a weight file of any known kind, in this process: see ``read_apart``.
 
     Raises:
         WeightFileError: the file is missing, damaged, malicious or of no known kind.
@@ -88,17 +88,17 @@ def _reader(path: Path, beginning: bytes) -> Reader:
     raise WeightFileError(f"{path} is no weight file of a known kind: those are {KINDS}")
 
 
-@weight_reader(*HDF5_ERRORS)
+@weight_reader
 def _hdf5_reader(file: IO[bytes]) -> Reader:
     with h5py.File(file, "r") as opened:
         if attributes(opened, ("format",)).get("format") == FORMAT:
-            return read_native
+            return read_jaxstyle
         names = list(stored_datasets(opened))
     # flaxmodels: conv1_1/weight, conv1_1/bias. Keras has "kernel", and blocks or nested groups.
     return read_flaxmodels if "conv1_1/weight" in names else read_keras
 
 
-@weight_reader(*ARCHIVE_ERRORS)
+@weight_reader
 def _zip_reader(file: IO[bytes]) -> Reader:
     with open_archive(file, compressed=True) as (_, members):
         names = list(members)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jaxstyle.network.network import Network, WeightFileError
-from jaxstyle.network.weights.native import read_native
+from jaxstyle.errors import WeightFileError
+from jaxstyle.network.weights.native import network_of, read_native
+from jaxstyle.network.weights.readers.jaxstyle_file import read_jaxstyle
+
+if TYPE_CHECKING:
+    from jaxstyle.network.network import Network
 
 DEFAULT_FILE = "vgg19.h5"
 
@@ -45,11 +50,13 @@ def load_weights(which: str | os.PathLike[str] | None = None) -> Network:
         WeightFileError: there is no such file, or it is not a jaxstyle weight file.
     """
     converted = weights_directory() / DEFAULT_FILE
-    which = which or default_weights()
+    which = default_weights() if which is None else os.fspath(which)
+    if not which:
+        raise WeightFileError("the name of the weight file is empty: name one, or slim, or vgg19")
     if which == "slim":
         embedded = resources.files("jaxstyle.network.weights") / "data" / "vgg19_slim.h5"
         with resources.as_file(embedded) as path:
-            return read_native(path)
+            return network_of(read_jaxstyle(path))  # ours: needs no process of its own
     if which == "vgg19":
         if not converted.is_file():
             raise WeightFileError(

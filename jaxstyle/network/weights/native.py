@@ -9,38 +9,36 @@ make pictures of unknown meaning.
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
-import math
 import os
-from dataclasses import replace
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
-import ml_dtypes
 import numpy as np
 
-from jaxstyle.network.architecture import BLOCKS, POOLINGS, VGG16, VGG19, Architecture
-from jaxstyle.network.network import Network, WeightFileError, checked_network
-from jaxstyle.network.preprocessing import Preprocessing, preprocessing
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, attributes, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
-from jaxstyle.runtime.atomic_files import new_file
+from jaxstyle.errors import WeightFileError
+from jaxstyle.network.weights.read_apart import read_apart
+from jaxstyle.network.weights.readers.jaxstyle_file import BITS, DTYPES, FORMAT, VERSION
+from jaxstyle.network.weights.readers.raw_weights import RawWeights
+from jaxstyle.runtime.atomic_files import write_bytes
 
-FORMAT = "jaxstyle-vgg"
-VERSION = 1
-DTYPES = {"float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
-
-_ATTRIBUTES = tuple(
-    "format version source source_sha256 preprocessing normalised depths widths complete_to "
-    "dtype".split()
-)
-# HDF5 has no bfloat16: its bits go in as 16-bit integers.
-_BITS = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
+if TYPE_CHECKING:
+    from jaxstyle.network.network import Network
+    from jaxstyle.network.preprocessing import Preprocessing
 
 
 def write_native(path: str | os.PathLike[str], network: Network, dtype: str = "float32") -> None:
-    """Write a network as a jaxstyle ``.h5``, whole or not at all.
+    """Write a network as a jaxstyle ``.h5``, whole or not at all; see ``native_bytes``.
+
+    Raises:
+        InputError: the file cannot be written, or a weight does not fit the type.
+    """
+    write_bytes(path, native_bytes(network, dtype))
+
+
+def native_bytes(network: Network, dtype: str = "float32") -> bytes:
+    """A network as a jaxstyle ``.h5``.
 
     Equal networks give equal bytes, as long as the HDF5 library stays the same.
 
@@ -48,11 +46,13 @@ def write_native(path: str | os.PathLike[str], network: Network, dtype: str = "f
         dtype: how numbers are stored: ``float32``, ``float16`` or ``bfloat16``.
 
     Raises:
-        InputError: the file cannot be written, or a weight does not fit the type.
+        WeightFileError: a weight does not fit the type.
     """
     if dtype not in DTYPES:
         raise WeightFileError(f"weights are stored as {', '.join(DTYPES)}, not as {dtype!r}")
-    with new_file(path) as new, h5py.File(new, "w", track_order=False) as file:
+    # Not into a file: the library crashes where the disk is full.
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", track_order=False) as file:
         for name, value in _described(network, dtype).items():
             file.attrs[name] = _fixed_length(value) if isinstance(value, str) else value
         for name, layer in network.params.items():
@@ -62,8 +62,9 @@ def write_native(path: str | os.PathLike[str], network: Network, dtype: str = "f
                     stored = np.asarray(array).astype(DTYPES[dtype])
                 if not np.isfinite(stored.astype(np.float32)).all():
                     raise WeightFileError(f"{name} does not fit {dtype}: store it as float32")
-                bits = stored.view(_BITS[dtype])
+                bits = stored.view(BITS[dtype])
                 group.create_dataset(part, data=bits, compression="gzip", shuffle=True)
+    return memory.getvalue()
 
 
 def _described(network: Network, dtype: str) -> dict[str, Any]:
@@ -102,96 +103,27 @@ def _preprocessing_fields(how: Preprocessing) -> dict[str, Any]:
     }
 
 
-@weight_reader(*HDF5_ERRORS)
-def read_native(opened: IO[bytes]) -> Network:
-    """Read a jaxstyle ``.h5``, and no other."""
-    sha256 = hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]
-    opened.seek(0)
-    with h5py.File(opened, "r") as file:
-        return _read(file, sha256)
+def read_native(path: str | os.PathLike[str]) -> Network:
+    """Read a jaxstyle ``.h5``, and no other, whoever made it.
 
-
-def _read(file: h5py.File, sha256: str) -> Network:
-    found = attributes(file, ("format", "version"))
-    if found.get("format") != FORMAT:
+    Raises:
+        WeightFileError: there is no such file, or it is damaged, malicious, or of another kind.
+    """
+    raw = read_apart(path)
+    if raw.about is None:
         raise WeightFileError(
-            "it is not a jaxstyle weight file: convert it first with `jaxstyle convert-weights`"
+            f"{path} is not a jaxstyle weight file but {raw.layout}: convert it first with "
+            "`jaxstyle convert-weights`"
         )
-    if found.get("version") != VERSION:
-        raise WeightFileError(
-            f"it has version {shown(found.get('version'))}; this jaxstyle reads {VERSION}: "
-            "upgrade jaxstyle or convert the weights again"
-        )
-    found = attributes(file, (*_ATTRIBUTES, "attribution"))
-    missing = [name for name in _ATTRIBUTES if name not in found]
-    if missing:
-        raise WeightFileError(f"it lacks the attribute {missing[0]}: convert the weights again")
-    dtype = found["dtype"]
-    if dtype not in DTYPES:
-        raise WeightFileError(f"its attribute dtype is {shown(dtype)}: convert the weights again")
-    shapes = _promised_shapes(found)
-    datasets = stored_datasets(file)
-    _check_promise(shapes, {path: tensor.shape for path, tensor in datasets.items()})
-
-    def array(path: str) -> np.ndarray:
-        stored = datasets[path].read()
-        if stored.dtype != _BITS[dtype]:
-            raise WeightFileError(f"{path} is stored as {stored.dtype}, not as {dtype}")
-        return stored.view(DTYPES[dtype]).astype(np.float32)
-
-    names = [path.removesuffix("/bias") for path in shapes if path.endswith("/bias")]
-    # Files from before there was this attribute are of networks that were trained with max.
-    pooling = attributes(file, ("pooling",)).get("pooling", "max")
-    if pooling not in POOLINGS:
-        raise WeightFileError(f"its attribute pooling is {shown(pooling)}: convert it again")
-    network = checked_network(
-        {name: (array(f"{name}/kernel"), array(f"{name}/bias")) for name in names},
-        _checked_preprocessing(found["preprocessing"]),
-        source=str(found["source"]),
-        source_sha256=str(found["source_sha256"]),
-        normalised=bool(found["normalised"]),
-        sha256=sha256,
-        attribution=str(found.get("attribution", "")),
-    )
-    return replace(network, pooling=str(pooling))
+    return network_of(raw)
 
 
-def _promised_shapes(found: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """``conv1_1/kernel`` -> shape, for all that must be there according to the attributes."""
-    depths, widths = (tuple(np.ravel(found[name]).tolist()) for name in ("depths", "widths"))
-    architecture = Architecture(depths, widths)
-    plausible = depths in (VGG19.depths, VGG16.depths) and len(widths) == BLOCKS
-    if not plausible or found["complete_to"] not in architecture.convolutions:
-        raise WeightFileError("it contradicts itself: its attributes describe no VGG network")
-    last = architecture.convolutions.index(found["complete_to"])
-    shapes = {}
-    for name in architecture.convolutions[: last + 1]:
-        shapes[f"{name}/kernel"] = architecture.kernel_shape(name)
-        shapes[f"{name}/bias"] = (architecture.width(name),)
-    return shapes
+def network_of(raw: RawWeights) -> Network:
+    """The network of a jaxstyle file that has been read."""
+    # Late: the process in which files of doubtful origin are read starts without JAX.
+    from jaxstyle.network.network import checked_network
+    from jaxstyle.network.preprocessing import preprocessing
 
-
-def _check_promise(promised: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
-    for path in sorted(promised.keys() ^ found.keys()):
-        what = "lacks" if path in promised else "has an unexpected"
-        raise WeightFileError(f"it contradicts itself: it {what} {shown(path)}")
-    for path, shape in promised.items():
-        if found[path] != shape:
-            raise WeightFileError(
-                f"it contradicts itself: {path} has shape {shown(found[path])}, not {shape}"
-            )
-
-
-def _checked_preprocessing(text: Any) -> Preprocessing:
-    try:
-        fields = json.loads(text)
-        scale, mean, std = (
-            np.asarray(fields[name], np.float32) for name in ("scale", "mean", "std")
-        )
-        good = fields["order"] == "RGB" and mean.shape == std.shape == (3,) and scale.shape == ()
-        good = good and min(scale, *std) > 0 and math.isfinite(scale + mean.sum() + std.sum())
-    except (ValueError, TypeError, KeyError, RecursionError):
-        good = False
-    if not good:
-        raise WeightFileError("its attribute preprocessing makes no sense: convert it again")
-    return preprocessing(float(scale), tuple(mean.tolist()), tuple(std.tolist()))
+    assert raw.input is not None and raw.about is not None
+    how = preprocessing(raw.input.scale, raw.input.mean, raw.input.std)
+    return checked_network(raw.layers, how, **raw.about)

@@ -158,7 +158,7 @@ HUGE = field(7, field(1, varint(2**63) * 2 + bytes([3, 3])))
         (with_kernel(SHAPE + field(5, bytes(4)) * 54 + field(5, b"") * 20), "has no numbers, or"),
         (with_kernel(field(5, bytes(216))), "conv1_1"),
         (with_kernel(HUGE + field(5, bytes(216))), "conv1_1"),
-        (with_kernel(SHAPE + field(5, np.full(54, np.nan, "<f4").tobytes())), None),
+        (with_kernel(SHAPE + field(5, np.full(54, np.nan, "<f4").tobytes())), "conv1_1 holds NaN"),
         (field(1, 1) * 30_000, "absurdly many fields"),
         (field(100, field(7, field(9, 1) * 30_000)), "absurdly many fields"),
         (b"\xff" * 20, "no caffemodel"),
@@ -170,10 +170,7 @@ HUGE = field(7, field(1, varint(2**63) * 2 + bytes([3, 3])))
 def test_odd_files(tmp_path, data, reason):
     path = tmp_path / "a.caffemodel"
     path.write_bytes(data)
-    if reason is None:  # NaN is for whoever builds the network to refuse
-        assert np.isnan(read_caffemodel(path).layers["conv1_1"][0]).all()
-    else:
-        refused(path, reason)
+    refused(path, reason)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -103,6 +103,13 @@ def test_a_wheel_has_one_codebook(tmp_path, copies):
         convert(tmp_path / "a.whl")
 
 
+def test_half_a_wheel_is_to_be_downloaded_again(tmp_path):
+    data = wheel(TENSORS)
+    (tmp_path / "a.whl").write_bytes(data[: len(data) // 2])
+    with pytest.raises(WeightFileError, match="if it is cut short, download it again"):
+        convert(tmp_path / "a.whl")
+
+
 def test_a_codebook_that_would_fill_the_memory_is_not_unpacked(tmp_path):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -259,7 +259,7 @@ def test_checksums_come_before_any_reader(tmp_path, monkeypatch):
     path = tmp_path / "w.pth"
     path.write_bytes(b"anything")
     monkeypatch.setattr(
-        "jaxstyle.network.weights.convert.read_any", lambda path: pytest.fail("was opened")
+        "jaxstyle.network.weights.convert.read_apart", lambda path: pytest.fail("was opened")
     )
     with pytest.raises(WeightFileError, match="is not the file it should be: its SHA256 is"):
         convert(path, checksums=[Checksum("sha256", "ab" * 32, "this test")])
@@ -306,6 +306,16 @@ def test_what_is_no_weight_file_is_refused_in_one_line(tmp_path, data, message):
     with pytest.raises(WeightFileError, match=message) as refusal:
         convert(path)
     assert "\n" not in str(refusal.value) and "weights.bin" in str(refusal.value)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_in_one_line(tmp_path, layers, number):
+    kernel, bias = layers["conv1_1"]
+    damaged = {"conv1_1": (np.full_like(kernel, number), bias)}
+    write_torch(tmp_path / "w.pth", damaged)
+    with pytest.raises(WeightFileError, match="conv1_1 holds NaN or infinite weights") as refusal:
+        convert(tmp_path / "w.pth")
+    assert "\n" not in str(refusal.value) and "w.pth" in str(refusal.value)
 
 
 def test_a_missing_file_and_a_folder_are_refused_in_one_line(tmp_path):

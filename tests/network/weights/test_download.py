@@ -24,7 +24,13 @@ from local_server import (
     served,
 )
 
-from jaxstyle.network.weights.download.download import RETRIES, DownloadError, Wanted, download
+from jaxstyle.network.weights.download.download import (
+    RETRIES,
+    DownloadError,
+    Wanted,
+    download,
+    without_secrets,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -294,6 +300,12 @@ def test_a_dead_proxy_is_named(target, monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", proxy.address)
     with pytest.raises(DownloadError, match="HTTPS_PROXY and NO_PROXY"):
         download(Wanted(("http://example.org/vgg19.h5",)), target)
+
+
+def test_an_address_is_shown_without_its_secrets():
+    url = "https://me:secret@example.org:8443/a/vgg19.h5?token=hidden#x"
+    assert without_secrets(url) == "https://example.org:8443/a/vgg19.h5?..."
+    assert without_secrets("https://example.org/vgg19.h5") == "https://example.org/vgg19.h5"
 
 
 def test_secrets_in_an_address_are_not_shown(target):

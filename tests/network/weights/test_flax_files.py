@@ -124,6 +124,14 @@ def packed(value) -> bytes:
     return bytes(msgpack.packb(value, default=convert) or b"")
 
 
+def long_names() -> dict:
+    """Trees within trees, whose names sum up to a hundred times of the file."""
+    tree: dict = {}
+    for _ in range(200):
+        tree = {"n" * 500: tree, "leaf": array((1,), "float32", bytes(4))}
+    return tree
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -143,8 +151,8 @@ def packed(value) -> bytes:
         (packed(with_bias(array((2,), "float32", [1, 2]))), "damaged"),
         (packed(with_bias(array((2,), "O", bytes(16)))), "holds.*needed are floating-point"),
         (packed(with_bias(msgpack.ExtType(1, b"\x93"))), "cannot read weights"),
-        (packed({"a": [[]] * 999, "b": [[]] * 999}), "absurdly many containers"),
         (packed({"a": [1] * 10_000}), "cannot read weights"),
+        (packed(long_names()), "is absurdly long for the name of a layer"),
         (b"\x81\xa1a" + b"\x91" * 100_000, "cannot read weights"),
         (b"\xdf\xff\xff\xff\xff", "cannot read weights"),
         (b"\xc9\xff\xff\xff\xff\x01", "cannot read weights"),

@@ -123,13 +123,23 @@ def rewritten_zip(changes: dict[str, bytes | None]) -> bytes:
         ({"config.json": b"[" * 100_000}, "cannot read weights"),
         ({"config.json": b"0" * 2**23}, "config.json has 8388608 bytes"),
         ({"model.weights.h5": b"no HDF5"}, "cannot read weights"),
-        ({"model.weights.h5": bytes(2**27)}, "model.weights.h5 is absurdly large"),
+        ({"model.weights.h5": bytes(2**27)}, "model.weights.h5 has 134217728 bytes"),
     ],
     ids=["no config", "no weights", "no json", "deep json", "long config", "no hdf5", "bomb"],
 )
 def test_odd_zips_are_refused(tmp_path, changes, reason):
     (tmp_path / "a.keras").write_bytes(rewritten_zip(changes))
     refused(tmp_path / "a.keras", reason)
+
+
+def test_models_within_models_may_not_have_endless_names(tmp_path):
+    config: dict = {"class_name": "Conv2D", "config": {"name": "x"}}
+    for _ in range(300):
+        layers = [config, {"class_name": "Conv2D", "config": {"name": "x"}}]
+        config = {"class_name": "N" * 60, "config": {"layers": layers}}
+    path = tmp_path / "a.keras"
+    path.write_bytes(rewritten_zip({"config.json": json.dumps(config).encode()}))
+    refused(path, "is absurdly long for the name of a layer")
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ def test_the_manual_steps_say_all_that_one_needs(tmp_path):
         assert needed in text
 
 
+def test_the_manual_steps_do_not_show_a_password(tmp_path):
+    text = manual_steps(Wanted(("https://me:secret@a.org/x.h5",)), tmp_path / "x.h5", "jaxstyle")
+    assert "https://a.org/x.h5" in text and "secret" not in text
+
+
 def test_the_registry_is_well_formed():
     assert len({known.name for known in KNOWN_FILES}) == len(KNOWN_FILES)
     for known in KNOWN_FILES:

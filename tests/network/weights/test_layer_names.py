@@ -165,6 +165,7 @@ def test_refusals_name_the_layer(tensors, message):
     assert "\n" not in str(caught.value)
 
 
-def test_numbers_too_large_for_float32_become_infinite_without_a_warning():
-    layers = convolutions_of(stored(changed(features__0__bias=np.full(2, 1e300))), "OIHW")
-    assert np.isinf(layers["conv1_1"][1]).all()  # which the network's own check then refuses
+@pytest.mark.parametrize("number", [1e300, np.inf, np.nan])
+def test_numbers_that_are_not_finite_in_float32_are_refused_without_a_warning(number):
+    with pytest.raises(WeightFileError, match="conv1_1 holds NaN or infinite weights"):
+        convolutions_of(stored(changed(features__0__bias=np.full(2, number))), "OIHW")

@@ -8,6 +8,7 @@ import os
 import pickle
 import random
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ values = st.recursive(
     lambda inner: (
         st.lists(inner)
         | st.lists(inner).map(tuple)
-        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.dictionaries(st.text() | st.integers(-(2**60), 2**60), inner)
     ),
 )
 
@@ -290,6 +291,19 @@ BOMBS = {
 def test_bombs_run_into_the_budget(case):
     with bounded(5, 2**27), pytest.raises(WeightFileError, match="absurdly long"):
         read(b"\x80\x04" + BOMBS[case] + b".")
+
+
+def test_keys_that_collide_are_refused():
+    """Python's integers have one hash if they differ by a multiple of its modulus."""
+    prime = sys.hash_info.modulus
+    whole = pickle.dumps(dict.fromkeys(range(1, 40_000)), 4)
+    assert read(whole).keys() == set(range(1, 40_000))
+    colliding = b"".join(
+        b"\x8a" + bytes([len(key)]) + key + b"N"
+        for key in ((number * prime).to_bytes(12, "little") for number in range(40_000))
+    )
+    with bounded(2, 2**27), pytest.raises(WeightFileError, match="keys that are no names"):
+        read(b"\x80\x04}(" + colliding + b"u.")
 
 
 def test_deep_nesting_within_the_budget_neither_recurses_nor_crashes():

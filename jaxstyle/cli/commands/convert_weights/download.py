@@ -17,7 +17,13 @@ from rich.progress import Progress as Bar
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import weights_directory
 from jaxstyle.network.weights.download import known_files
-from jaxstyle.network.weights.download.download import DownloadError, Progress, Wanted, download
+from jaxstyle.network.weights.download.download import (
+    DownloadError,
+    Progress,
+    Wanted,
+    download,
+    without_secrets,
+)
 from jaxstyle.network.weights.download.known_files import Checksum, KnownFile
 
 
@@ -83,7 +89,7 @@ def manual_steps(wanted: Wanted, target: Path, command: str) -> str:
     """
     facts = [f"{wanted.size:,} bytes"] if wanted.size else []
     facts += [str(checksum) for checksum in wanted.checksums]
-    first, *others = wanted.urls
+    first, *others = map(without_secrets, wanted.urls)
     lines = [
         "To fetch the weights by hand:",
         "  1. on a computer with a network, download",
@@ -103,7 +109,7 @@ def _wanted(arguments: argparse.Namespace) -> dict[str, Wanted]:
     if not possible:
         file = Path(unquote(urlsplit(arguments.url).path)).name
         if not file:
-            raise InputError(f"--url {arguments.url} names no file")
+            raise InputError(f"--url {without_secrets(arguments.url)} names no file")
         return {file: Wanted((arguments.url,), None, extra, arguments.max_size)}
     return {
         known.file: Wanted(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
+import hashlib
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +14,12 @@ from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_picture
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16
 from jaxstyle.network.network import Network
-from jaxstyle.network.weights import read_native, weights_directory, write_native
+from jaxstyle.network.weights import read_native, weights_directory
 from jaxstyle.network.weights.convert import Conversion, convert
 from jaxstyle.network.weights.download.checksums import digests
+from jaxstyle.network.weights.native import native_bytes
 from jaxstyle.network.weights.normalise import filter_means, normalise
+from jaxstyle.runtime.atomic_files import cannot_write, write_bytes
 
 
 def is_done(arguments: argparse.Namespace) -> bool:
@@ -83,19 +84,17 @@ def _verified(conversion: Conversion, path: Path, arguments: argparse.Namespace)
 
 def _write(network: Network, output: Path, arguments: argparse.Namespace) -> None:
     """Write a network; an existing file is only replaced by force, or is the same already."""
+    new = native_bytes(network, arguments.dtype)
+    if output.exists() and not arguments.force:
+        if digests(output)["sha256"] != hashlib.sha256(new).hexdigest():
+            raise _exists(output)
+        _say(arguments, f"{output} is there already, and the same")
+        return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".convert-") as folder:
-            new = Path(folder) / output.name
-            write_native(new, network, arguments.dtype)
-            if output.exists() and not arguments.force:
-                if digests(new) != digests(output):
-                    raise _exists(output)
-                _say(arguments, f"{output} is there already, and the same")
-                return
-            os.replace(new, output)
     except OSError as error:
-        raise InputError(f"cannot write {output}: {error.strerror or error}") from None
+        raise cannot_write(output, error) from None
+    write_bytes(output, new)
     scale = "normalised" if network.normalised else "original scale"
     what = f"conv1_1 to {network.complete_to}, {scale}, {arguments.dtype}"
     _say(arguments, f"{output}: {what}, {output.stat().st_size / 1e6:.1f} MB")

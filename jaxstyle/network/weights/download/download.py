@@ -21,7 +21,7 @@ import pooch
 import requests
 
 from jaxstyle._version import __version__
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.detect_format import looks_like_page
 from jaxstyle.network.weights.download.checksums import mismatch
 from jaxstyle.network.weights.download.known_files import Checksum
@@ -227,6 +227,13 @@ class _Downloader(pooch.HTTPDownloader):
                 raise _Refused(f"offers {self.total} bytes instead of {self.wanted.size}")
             if self.total > self.most:
                 raise _Refused(f"offers {self.total} bytes, more than --max-size {self.most}")
+
+
+def without_secrets(url: str) -> str:
+    """An address for people, without what it may hold of passwords and keys."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="..." if parts.query else "", fragment="").geturl()
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
@@ -62,7 +62,7 @@ class _Field(NamedTuple):
     end: int
 
 
-@weight_reader(ValueError, OverflowError)
+@weight_reader
 def read_caffemodel(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a ``.caffemodel``. Its input is BGR, 0 to 255, less the mean."""
     if os.fstat(file.fileno()).st_size == 0:

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import FLOATS, Stored
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 

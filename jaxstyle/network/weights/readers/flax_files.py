@@ -15,22 +15,19 @@ import h5py
 import msgpack
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import FLOATS, Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import TORCHVISION_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
-
-_MSGPACK_ERRORS = (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError)
+from jaxstyle.network.weights.safe_parsers.hdf5 import stored_datasets
+from jaxstyle.network.weights.safe_parsers.refusals import path_within, shown, weight_reader
 
 _ARRAY = 1  # flax.serialization's code for arrays
 _LARGEST_ARRAY = 2**25  # bytes; VGG's largest kernel has 2**24.2 as float64
-_MOST_CONTAINERS = 1000
 _LONGEST_CONTAINER = 1000
 _TYPES = {dtype.name: dtype for dtype in FLOATS}
 
 
-@weight_reader(*HDF5_ERRORS)
+@weight_reader
 def read_flaxmodels(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of flaxmodels' ``vgg19_weights.h5`` or ``vgg16_weights.h5``.
 
@@ -41,7 +38,7 @@ def read_flaxmodels(file: IO[bytes]) -> RawWeights:
         return RawWeights(layers, "flaxmodels-h5", TORCHVISION_INPUT)
 
 
-@weight_reader(*_MSGPACK_ERRORS)
+@weight_reader
 def read_msgpack(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of parameters saved by ``flax.serialization.to_bytes``.
 
@@ -51,35 +48,15 @@ def read_msgpack(file: IO[bytes]) -> RawWeights:
     if os.fstat(file.fileno()).st_size == 0:
         raise WeightFileError("it is empty")
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        count = _Count()
         tree = msgpack.unpackb(
             data,
             ext_hook=_array,
-            object_pairs_hook=count.mapping,
-            list_hook=count.listing,
             max_array_len=_LONGEST_CONTAINER,
             max_map_len=_LONGEST_CONTAINER,
         )
     if not isinstance(tree, dict):
         raise WeightFileError(f"it holds a {type(tree).__name__}; needed is a tree of arrays")
     return RawWeights(convolutions_of(_leaves(tree), "HWIO"), "flax-msgpack")
-
-
-class _Count:
-    """Refuses a file of endlessly many containers, each of which costs much more than its byte."""
-
-    def __init__(self) -> None:
-        self.containers = 0
-
-    def mapping(self, pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-        self.listing(pairs)
-        return dict(pairs)
-
-    def listing(self, items: list[Any]) -> list[Any]:
-        self.containers += 1
-        if self.containers > _MOST_CONTAINERS:
-            raise WeightFileError("it has absurdly many containers for a tree of weights")
-        return items
 
 
 def _array(code: int, data: bytes) -> Stored | None:
@@ -112,7 +89,7 @@ def _leaves(tree: dict[Any, Any], prefix: str = "") -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            found |= _leaves(value, f"{prefix}{name}/")
+            found |= _leaves(value, path_within(prefix, f"{name}/"))
         elif isinstance(value, Stored):
-            found[f"{prefix}{name}"] = value
+            found[path_within(prefix, name)] = value
     return found

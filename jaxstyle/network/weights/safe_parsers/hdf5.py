@@ -19,13 +19,9 @@ import h5py.h5l
 import h5py.h5o
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.readers.layer_names import Stored
-from jaxstyle.network.weights.safe_parsers.refusals import shown
-
-HDF5_ERRORS: tuple[type[Exception], ...] = (KeyError, RuntimeError, SystemError, TypeError)
-HDF5_ERRORS += (ValueError, zlib.error)
-"""What ``h5py`` raises on damaged files, besides ``OSError``: for ``refusals``."""
+from jaxstyle.network.weights.safe_parsers.refusals import path_within, shown
 
 _LARGEST_DATASET = 2**25  # bytes; VGG's largest kernel has 2**24.2 as float64
 _LARGEST_ATTRIBUTE = 2**16  # bytes
@@ -61,7 +57,7 @@ def stored_datasets(file: h5py.File) -> dict[str, Stored]:
         if objects > _MOST_OBJECTS or prefix.count("/") > _DEEPEST:
             raise WeightFileError("it has absurdly many groups or a group within itself")
         for name in group:
-            path = prefix + name.decode("utf-8", "replace")
+            path = path_within(prefix, name.decode("utf-8", "replace"))
             if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
                 raise WeightFileError(f"refusing {shown(path)}: it is a link to somewhere else")
             member = h5py.h5o.open(group, name)

@@ -17,10 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
-
-MAT_ERRORS: tuple[type[Exception], ...] = (zlib.error, struct.error, ValueError, OverflowError)
-"""What comes out of damaged files besides ``WeightFileError``: for ``refusals``."""
+from jaxstyle.errors import WeightFileError
 
 _NUMBERS = {  # how numbers are stored
     1: np.dtype("i1"),
@@ -46,8 +43,7 @@ _MOST_DIMENSIONS = 8
 _MOST_FIELDS = 256
 _DEEPEST = 10
 _LARGEST_TEXT = 2**20
-_LARGEST_TOTAL = 2**28  # bytes of all arrays that are kept
-_LONGEST_STREAM = 2**30  # bytes in one compressed variable
+_MOST_INFLATED, _AND_TIMES = 2**28, 20  # bytes, and for each of the file: noise hardly shrinks
 _PIECE = 2**16
 
 
@@ -82,6 +78,7 @@ def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
         raise WeightFileError("it is no little-endian .mat file of MATLAB 5 to 7")
     reader = _Reader(largest)
     variables: dict[str, Any] = {}
+    inflated_left = _MOST_INFLATED + _AND_TIMES * size
     while file.tell() < size:
         kind, length = struct.unpack("<II", _exactly(file, 8))
         end = file.tell() + length
@@ -89,13 +86,14 @@ def read_mat(file: IO[bytes], largest: int) -> dict[str, Any]:
             raise WeightFileError("it is cut short or damaged: download it again")
         if kind == _COMPRESSED:
             inflated = _Inflated(file, length)
-            stream = _Stream(inflated, _LONGEST_STREAM)
+            stream = _Stream(inflated, inflated_left)
             tag = reader.tag(stream)
             if tag.kind != _MATRIX:
                 raise WeightFileError("it is damaged: download it again")
             name, value = reader.matrix(stream, tag.size, 0)
             if not inflated.intact():
                 raise WeightFileError("it is damaged: download it again")
+            inflated_left -= stream.position
         else:
             name, value = reader.matrix(_Stream(file, length), length, 0)
         variables[name] = value
@@ -160,11 +158,10 @@ class _Stream:
 
 
 class _Reader:
-    """Reads matrices, and counts how many elements and bytes they have."""
+    """Reads matrices, and counts how many elements they have."""
 
     def __init__(self, largest: int) -> None:
-        self.largest = largest
-        self.elements, self.bytes = _MOST_ELEMENTS, _LARGEST_TOTAL
+        self.largest, self.elements = largest, _MOST_ELEMENTS
 
     def tag(self, stream: _Stream) -> _Tag:
         self.elements -= 1
@@ -257,9 +254,6 @@ class _Reader:
         if size > self.largest:
             stream.skip(tag.size + tag.padding)
             return None
-        self.bytes -= size
-        if self.bytes < 0:
-            raise WeightFileError("it has absurdly many numbers for a network")
         data = stream.take(tag.size)
         stream.skip(tag.padding)
         array = np.frombuffer(data, stored).reshape(shape, order="F")

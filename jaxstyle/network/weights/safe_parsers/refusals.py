@@ -9,39 +9,32 @@ from functools import wraps
 from pathlib import Path
 from typing import IO, TypeVar
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 
 Result = TypeVar("Result")
 
+_LONGEST_PATH = 1000
+
 
 def weight_reader(
-    *kinds: type[Exception],
-) -> Callable[[Callable[[IO[bytes]], Result]], Callable[[str | os.PathLike[str]], Result]]:
+    read: Callable[[IO[bytes]], Result],
+) -> Callable[[str | os.PathLike[str]], Result]:
     """Make a reader of open files one of paths, which says no in one line.
 
     It raises a WeightFileError if the file is missing, damaged or malicious, or is no VGG.
-
-    Args:
-        kinds: what the libraries that it uses raise on damaged files, besides ``OSError``.
     """
 
-    def decorate(read: Callable[[IO[bytes]], Result]) -> Callable[..., Result]:
-        @wraps(read)
-        def read_path(path: str | os.PathLike[str]) -> Result:
-            with refusals(path, *kinds), Path(path).open("rb") as file:
-                return read(file)
+    @wraps(read)
+    def read_path(path: str | os.PathLike[str]) -> Result:
+        with refusals(path), Path(path).open("rb") as file:
+            return read(file)
 
-        return read_path
-
-    return decorate
+    return read_path
 
 
 @contextmanager
-def refusals(path: str | os.PathLike[str], *kinds: type[Exception]) -> Iterator[None]:
+def refusals(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn whatever goes wrong in the block into one line that names the file.
-
-    Args:
-        kinds: what the libraries used in the block raise on damaged files, besides ``OSError``.
 
     Raises:
         WeightFileError: there is no such file, it is no regular file, or the block failed.
@@ -55,9 +48,25 @@ def refusals(path: str | os.PathLike[str], *kinds: type[Exception]) -> Iterator[
         raise WeightFileError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise WeightFileError(f"there is no weight file {path}") from None
-    except (OSError, *kinds) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise WeightFileError(f"cannot read weights from {path}: {shown(reason, 160)}") from None
+    except MemoryError:
+        raise WeightFileError(f"{path}: reading it takes absurdly much memory") from None
+    except Exception as error:  # libraries raise all kinds of them on damaged files
+        reason = getattr(error, "strerror", None)
+        if not reason:
+            reason = f"{str(error) or type(error).__name__}: if it is cut short, download it again"
+        raise WeightFileError(f"cannot read weights from {path}: {shown(reason, 160)}") from error
+
+
+def path_within(prefix: str, name: object) -> str:
+    """A name behind that of the group it is in; summed along nesting they may take gigabytes.
+
+    Raises:
+        WeightFileError: it is absurdly long.
+    """
+    path = f"{prefix}{name}"
+    if len(path) > _LONGEST_PATH:
+        raise WeightFileError(f"{shown(path)} is absurdly long for the name of a layer")
+    return path
 
 
 def shown(text: object, length: int = 60) -> str:

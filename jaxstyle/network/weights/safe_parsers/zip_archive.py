@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
 
-from jaxstyle.network.network import WeightFileError
+from jaxstyle.errors import WeightFileError
 from jaxstyle.network.weights.safe_parsers.refusals import shown
 
-ARCHIVE_ERRORS: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, struct.error)
-ARCHIVE_ERRORS += (EOFError, KeyError, OverflowError, RuntimeError, ValueError)
-"""What ``zipfile`` raises on damaged archives, besides ``OSError``: for ``refusals``."""
-
-_LARGEST_DIRECTORY = 2**20
+_LARGEST_DIRECTORY = 2**18
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
 
@@ -55,10 +49,12 @@ def open_archive(
         The archive and its members by name.
 
     Raises:
-        WeightFileError: two members have one name or share bytes; a member is encrypted, or
-            compressed in a way that is not allowed; the directory is absurdly large.
+        WeightFileError: two members have one name or share bytes; a member is encrypted,
+            compressed in a way that is not allowed, or not all there; the directory is absurdly
+            large.
     """
     methods = {zipfile.ZIP_STORED} | ({zipfile.ZIP_DEFLATED} if compressed else set())
+    size = file.seek(0, 2)
     with zipfile.ZipFile(source := _DirectoryFirst(file)) as archive:
         source.directory_read = True
         members: dict[str, zipfile.ZipInfo] = {}
@@ -75,6 +71,8 @@ def open_archive(
             if stored and member.compress_size != member.file_size:
                 raise WeightFileError(f"its zip member {name} has two different sizes")
             end = member.header_offset + _LOCAL_HEADER + len(member.filename) + member.compress_size
+            if end > size:
+                raise WeightFileError(f"its zip member {name} is cut short")
             members[member.filename] = member
         yield archive, members
 
