@@ -26,6 +26,7 @@ COLORS = ("style", "keep", "luminance", "match-before", "match-after")
 COLOR_METHODS = ("cholesky", "pca", "symmetric", "histogram")
 COLOR_SPACES = ("yiq", "linear")
 GUIDES = ("simple", "inside", "all")
+RECORDS = ("names", "full", "none")
 VARIATIONS = ("l1", "l2", "power")
 
 
@@ -278,6 +279,14 @@ class StylizeConfig:
     )
     bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF", of="file")
     quality: int = setting(95, "quality of JPEG and WebP", of="file", least=1, most=100)
+    record: str = setting(
+        "names",
+        "what a result tells of its making: its settings and its inputs' names and hashes, and of "
+        "the photograph's EXIF all but place, author and owner; full: paths and those too; none: "
+        "nothing, so that replay and --resume cannot know it",
+        of="file",
+        choices=RECORDS,
+    )
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -7,10 +7,11 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from jaxstyle.run.checkpoint import Checkpoint
@@ -99,8 +100,39 @@ def checkpoint_from(
     from jaxstyle.run.checkpoint import Checkpoint
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
-    note = {"output": os.path.abspath(output), **(note or {})}
+    note = {"output": seen_from(path, output), **(note or {})}
     return Checkpoint(path, steps, seconds, note, say, {} if files is None else files)
+
+
+def seen_from(checkpoint: str | os.PathLike[str], path: str | os.PathLike[str]) -> str:
+    """A path to write to as a checkpoint names it: from the folder that it lies in."""
+    folder, name = os.path.split(os.path.abspath(path))
+    where, start = os.path.join(os.path.realpath(folder), name), _folder_of(checkpoint)
+    try:
+        return os.path.relpath(where, start)
+    except ValueError:  # another drive
+        return where
+
+
+def below(checkpoint: str | os.PathLike[str], named: str, option: str) -> Path:
+    """A path that a checkpoint names to write to: nothing but what lies below its own folder.
+
+    Raises:
+        InputError: it leads elsewhere, perhaps by a link, and ``option`` has to name a file.
+    """
+    folder = _folder_of(checkpoint)
+    with suppress(OSError, ValueError):  # ValueError: NUL in it
+        where = Path(os.path.realpath(os.path.join(folder, named)))
+        if where.is_relative_to(folder):
+            return where
+    raise InputError(
+        f"{checkpoint} would write to {quoted(named)}, which is not below its folder: say where to "
+        f"by {option} FILE"
+    )
+
+
+def _folder_of(path: str | os.PathLike[str]) -> str:
+    return os.path.realpath(os.path.dirname(os.path.abspath(path)))
 
 
 def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, bytes], int]:
@@ -109,15 +141,29 @@ def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str,
     Raises:
         InputError: it is damaged.
     """
-    from jaxstyle.run.checkpoint import files_in
-    from jaxstyle.run.checkpoint_file import read_checkpoint
+    from jaxstyle.run.checkpoint import files_in, read_run
 
-    found = read_checkpoint(path)
+    found = read_run(path)
     if found is None:
         return {}, {}, 0
     about, arrays = found
+    return recording_of(about, path), files_in(arrays), sum(map(len, about["losses"]))
+
+
+def recording_of(about: Mapping[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The ``Recorder.note`` that a checkpoint holds; empty if it holds none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    from jaxstyle.cli.report.recorder import NOTE
+    from jaxstyle.run.checkpoint_file import damaged
+    from jaxstyle.runtime.json_schema import misfit
+
     recording = about["note"].get("recording", {})
-    return recording, files_in(arrays), sum(map(len, about["losses"]))
+    if wrong := misfit(recording, NOTE):
+        raise damaged(path, f"{wrong} of what it recorded is not as it should be")
+    return recording
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:
