@@ -21,6 +21,7 @@ from jaxstyle.cli.options.overwrite_guard import (
 )
 from jaxstyle.cli.options.preview import add_watch_options, preview_from
 from jaxstyle.cli.options.settings import idle_settings
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.cli.report.recorder import FILES, Recorder, add_recording_options, snapshot_names
 from jaxstyle.cli.report.rescue import save_or_rescue
 from jaxstyle.runtime.interrupts import EXIT_CODE
@@ -129,11 +130,11 @@ def _leave_and_say(
     reporter: Reporter,
 ) -> None:
     """Write what a run leaves besides its result, and say what there is."""
-    for path in recorder.finish(result.image, command_line()):
+    for path in recorder.finish(result.image, command_line(result.config.record)):
         reporter.say(str(path))
     for line in recorder.problems[:1]:
         more = len(recorder.problems) - 1
-        print(line + (f"; and {more} more" if more else ""), file=sys.stderr, flush=True)
+        tell(line + (f"; and {more} more" if more else ""))
     width, height = result.image.shape[1::-1]
     early = f" ({result.reason})" if result.reason.cut_short else ""
     reporter.say(

@@ -169,12 +169,18 @@ def record_of(job: Job, *, full: bool | None = None) -> str:
 
 def without_folders(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record whose files are named without their folders, which are nobody's business."""
-    config = dict(record["config"])
+    config = settings_without_folders(record["config"])
+    return {**record, "config": config, "inputs": bare_names(record["inputs"])}
+
+
+def settings_without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose files are named without their folders."""
+    config = dict(settings)
     if isinstance(config.get("weights"), str):
         config["weights"] = bare_name(config["weights"])
     if isinstance(config.get("init"), str):
         config["init"] = renamed(config["init"], bare_name)
-    return {**record, "config": config, "inputs": bare_names(record["inputs"])}
+    return config
 
 
 def bare_names(inputs: Any) -> Any:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
+from jaxstyle.images.exif import without_persons
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
 from jaxstyle.optimize.ending import Ending
@@ -57,19 +58,21 @@ class Stylized:
     exif: bytes | None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, with its settings in it; the extension says in which format.
+        """Write the picture, with what ``config.record`` has it tell; the extension says how.
 
         Raises:
             ImageError: the file cannot be written.
         """
+        detail = self.config.record
+        exif = None if detail == "none" else self.exif
         save_image(
             path,
             self.image,
             alpha=self.alpha,
             bits=self.config.bits,
             quality=self.config.quality,
-            exif=self.exif,
-            record=self.record,
+            exif=without_persons(self.exif) if detail == "names" else exif,
+            record=None if detail == "none" else self.record,
         )
 
     def _repr_png_(self) -> bytes:

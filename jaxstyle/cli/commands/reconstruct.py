@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         reporter.opening = network_note(settings)
         options: dict[str, Any] = {
             "callback": reporter.panel_step,
-            "note": {"command": command_line()},
+            "note": {"command": command_line(settings.get("record", "names"))},
             **settings,
         }
         if "style" in pictures:
@@ -129,7 +129,7 @@ def _write(
         labels += [name, *map(_label, panels), *[""] * missing]
         for panel in panels if arguments.cells else ():
             panel.result.save(arguments.cells / f"{name}-{panel.label}.png")
-    command = command_line()
+    command = command_line(settings.get("record", "names"))
     sheet = strip(
         pictures,
         labels,
@@ -144,7 +144,7 @@ def _write(
         for panel in panels
     ]
     record = {"command": command, "settings": settings, "cells": cells}
-    save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
+    save_sheet(arguments.output, sheet, record)
 
 
 def _label(panel: Panel) -> str:

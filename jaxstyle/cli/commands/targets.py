@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.overwrite_guard import check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, settings_from
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.config.stylize_config import names_of
 from jaxstyle.runtime.interrupts import begun
 
@@ -54,9 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     saved = save_targets(output, arguments.style, config=config, max_memory=memory)
     if not arguments.quiet:
         styles = f"{len(saved.inputs)} styles blended" if len(saved.inputs) > 1 else "1 style"
-        print(
+        tell(
             f"{output}: {styles}, {','.join(saved.taps)} for results of "
-            f"{', '.join(map(str, saved.known))} px, {format_bytes(output.stat().st_size)}",
-            file=sys.stderr,
+            f"{', '.join(map(str, saved.known))} px, {format_bytes(output.stat().st_size)}"
         )
     return 0

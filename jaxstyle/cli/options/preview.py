@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jaxstyle.cli.report.messages import tell
 
 if TYPE_CHECKING:
     from jaxstyle.display.preview import Preview
@@ -63,9 +64,9 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         steps=sum(job.steps),
         output=str(output),
     )
-    print(f"preview: {preview.url}", file=sys.stderr, flush=True)
+    tell(f"preview: {preview.url}")
     if arguments.open and not webbrowser.open(preview.url):
-        print("no web browser was found: open this address yourself", file=sys.stderr)
+        tell("no web browser was found: open this address yourself")
     return preview
 
 
