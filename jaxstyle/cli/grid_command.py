@@ -49,7 +49,7 @@ def run_grid(
     from jaxstyle.runtime.processes import is_first
 
     begun()
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     command = command_line(settings.get("record", "names"))
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
         reporter.say(deterministic_note(arguments))

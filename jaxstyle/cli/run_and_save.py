@@ -70,7 +70,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     check_overwriting(inputs, *_written_by(arguments, output))
     told = None if job.config.record == "none" else record_of(job)
     recorder = Recorder(arguments, output, sum(job.steps), record=told, writes=first)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     reporter = Reporter(quiet=arguments.quiet or not first)
     record = {"recording": recorder.note}
     checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)

@@ -15,6 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.color_profiles import deep_to_srgb, to_srgb
+from jaxstyle.images.cost import check_cost
 from jaxstyle.images.exif import kept_exif, orientation_of
 from jaxstyle.images.picture import Picture
 from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
@@ -49,6 +50,7 @@ def load_image(
             image = open_image(file)
         if image.width * image.height > max_pixels:
             raise ImageError(f"is {image.width}x{image.height}, {_too_large(max_pixels)}")
+        check_cost(image, file)
         with pillow_settings(max_pixels):
             picture = _from_file(image, file)
     return replace(picture, sha256=sha256, source=os.fsdecode(path))
@@ -66,7 +68,7 @@ def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[in
     where = f"{name} {quoted(path)}"
     with _opened(path, where) as file:
         try:
-            with pillow_settings(), open_image(file) as image:
+            with pillow_settings(MAX_PIXELS), open_image(file) as image:
                 if image.format == "TIFF":
                     image.load()  # see _upright
                 turned = image.format != "TIFF" and orientation_of(image) >= 5

@@ -13,14 +13,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from jaxstyle.errors import ImageError, InputError
-from jaxstyle.runtime.atomic_files import replacing, target_of
+from jaxstyle.runtime.atomic_files import remove_leftovers, replacing, target_of
 from jaxstyle.runtime.foreign_files import opened
 from jaxstyle.runtime.json_schema import MOST_JSON, Each, Named, misfit, parsed_json
 
@@ -71,11 +70,7 @@ def write_checkpoint(
 def clear_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove what a process that was killed while writing has left next to a checkpoint."""
     target = target_of(path)
-    start = _leftover_start(target)
-    with suppress(OSError):
-        for file in target.parent.iterdir():
-            if file.name.startswith(start) and file.name.endswith(".tmp"):
-                file.unlink()
+    remove_leftovers(target.parent, _leftover_start(target))
 
 
 def read_checkpoint(

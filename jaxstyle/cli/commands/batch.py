@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     begun()
     check_folder(arguments.output)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     entries = prepare_many(
         arguments.contents,
         arguments.styles,

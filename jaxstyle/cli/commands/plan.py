@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle.cli.options.inputs import add_input_options, inputs_from
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.settings import add_settings, settings_from
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import printable
 from jaxstyle.runtime.interrupts import begun
 from jaxstyle.runtime.memory import format_bytes
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
     begun()
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     rows = _rows(config, job)
     if arguments.json:
         width, height = job.sizes[-1]

@@ -11,6 +11,7 @@ from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
 from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import parse_layers
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None
     }
     ready_folder(arguments.cells)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     rows: dict[str, list[Panel]] = {}
     with PanelReporter(quiet=arguments.quiet) as reporter:
         reporter.say(deterministic_note(arguments))

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     first, _ = without_options(arguments.style[0])
     output = arguments.output or Path(f"{Path(first).stem}.npz")
     check_overwriting(inputs_of(arguments), [("-o", output)])
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     saved = save_targets(output, arguments.style, config=config, max_memory=memory)
     if not arguments.quiet:
         styles = f"{len(saved.inputs)} styles blended" if len(saved.inputs) > 1 else "1 style"

@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = read_frames(arguments.frames)
     film.fps = arguments.fps or source.fps or DEFAULT_FPS
     film.check([("the video", arguments.frames), *inputs_of(arguments, settings.get("init", ""))])
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
         reporter.say(deterministic_note(arguments))
         reporter.opening = network_note(settings)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import shutil
+import tempfile
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +68,21 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         output=str(output),
     )
     tell(f"preview: {preview.url}")
-    if arguments.open and not webbrowser.open(preview.url):
+    if arguments.open and not _open_page(preview.url):
         tell("no web browser was found: open this address yourself")
     return preview
+
+
+def _open_page(url: str) -> bool:
+    """Open an address in the web browser, by a page that leads there.
+
+    The address holds a secret, and all users of a machine can see what programs are called with.
+    """
+    folder = tempfile.mkdtemp(prefix="jaxstyle-")  # for its owner alone
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    page = Path(folder) / "preview.html"
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">')
+    return webbrowser.open(page.as_uri())
 
 
 def title_of(job: Job) -> str:
