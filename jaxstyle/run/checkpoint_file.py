@@ -95,7 +95,7 @@ def read_checkpoint(
         if start > min(len(content), MOST_JSON):
             raise ValueError
         header = parsed_json(content[8:start].tobytes())
-        about = parsed_json(header.pop("__metadata__")["about"])
+        about = parsed_json(str(header.pop("__metadata__")["about"]))
         if not isinstance(about, dict) or misfit(header, Named(_ARRAY)):
             raise ValueError
         arrays = {name: _array(content[start:], entry) for name, entry in header.items()}

@@ -70,39 +70,50 @@ def misfit(value: Any, schema: Any, name: str = "") -> str:
     if isinstance(schema, tuple) and type(schema) is tuple:
         places = [misfit(value, one, name) for one in schema]
         return "" if "" in places else max(places, key=len)
-    parts: Iterator[tuple[Any, Any, str]]
-    if isinstance(schema, dict):
-        fits = isinstance(value, dict)
-        keys = [key for key in schema if not key.endswith("?") or (fits and key[:-1] in value)]
-        # A key that is missing is nothing that any schema fits.
-        parts = (
-            (value.get(key.rstrip("?"), ...), schema[key], f"{name}.{key.rstrip('?')}".strip("."))
-            for key in keys
-        )
-    elif isinstance(schema, Each):
-        fits = isinstance(value, list) and schema.least <= len(value) <= schema.most
-        parts = ((entry, schema.entry, f"{name}[{index}]") for index, entry in enumerate(value))
-    elif isinstance(schema, Named):
-        fits = isinstance(value, dict) and len(value) <= schema.most
-        parts = ((entry, schema.entry, f"{name}.{key[:40]}") for key, entry in value.items())
-    else:
-        return "" if _is_of(value, schema) else name or "it"
-    if not fits:
-        return name or "it"
-    for part, inner, place in parts:
-        if wrong := misfit(part, inner, place):
-            is_scalar = isinstance(inner, type) or inner is None
-            return name if name and is_scalar else wrong
-    return ""
+    if isinstance(schema, dict | Each | Named):
+        parts = _parts(value, schema, name)
+        if parts is None:
+            return name or "it"
+        for part, inner, place in parts:
+            if wrong := misfit(part, inner, place):
+                is_scalar = isinstance(inner, type) or inner is None
+                return name if name and is_scalar else wrong
+        return ""
+    return "" if _is_of(value, schema) else name or "it"
+
+
+def _parts(
+    value: Any, schema: dict[str, Any] | Each | Named, name: str
+) -> Iterator[tuple[Any, Any, str]] | None:
+    """The parts of a list or an object, each with its schema and its name; None if it is none."""
+    if isinstance(schema, Each):
+        if not isinstance(value, list) or not schema.least <= len(value) <= schema.most:
+            return None
+        return ((part, schema.entry, f"{name}[{index}]") for index, part in enumerate(value))
+    if not isinstance(value, dict):
+        return None
+    if isinstance(schema, Named):
+        if len(value) > schema.most:
+            return None
+        return ((part, schema.entry, f"{name}.{key[:40]}") for key, part in value.items())
+    needed = {key.removesuffix("?"): inner for key, inner in schema.items()}
+    # A key that is missing is nothing that any schema fits.
+    return (
+        (value.get(key, ...), inner, f"{name}.{key}".strip("."))
+        for key, inner in needed.items()
+        if key in value or key in schema
+    )
 
 
 def _is_of(value: Any, kind: Any) -> bool:
     if kind is None or value is None:
         return kind is value or (kind is object)
-    if value is ... or (isinstance(value, bool) and kind not in (bool, object)):
+    if value is ...:
         return False
+    if isinstance(value, bool):
+        return kind in (bool, object)
     if isinstance(value, int):
-        return kind in (float, int, object, bool) and abs(value) < _LARGEST
+        return kind is object or (kind in (float, int) and abs(value) < _LARGEST)
     if isinstance(value, str):
         return kind in (str, object) and len(value) <= _LONGEST_TEXT
     return isinstance(value, kind)
