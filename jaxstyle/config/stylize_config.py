@@ -21,12 +21,9 @@ from jaxstyle.objective.conventions import CONVENTIONS, get_convention
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 PRECISIONS = ("highest", "high", "default", "bf16")
 STRATEGIES = ("auto", "whole", "tiled")
-BLENDS = ("gram", "losses")
 COLORS = ("style", "keep", "luminance", "match-before", "match-after")
 COLOR_METHODS = ("cholesky", "pca", "symmetric", "histogram")
-COLOR_SPACES = ("yiq", "linear")
 GUIDES = ("simple", "inside", "all")
-RECORDS = ("names", "full", "none")
 VARIATIONS = ("l1", "l2", "power")
 
 
@@ -75,7 +72,7 @@ class StylizeConfig:
     blend: str = setting(
         "gram",
         "several styles: average their statistics, or add up the losses of each",
-        choices=BLENDS,
+        choices=("gram", "losses"),
     )
     statistic: str = setting("gram", _statistics_help)
     style_shift: float = setting(
@@ -114,7 +111,7 @@ class StylizeConfig:
         "yiq",
         "luminance of keep and luminance: Y of the coded values, or that of linear light",
         of="targets",
-        choices=COLOR_SPACES,
+        choices=("yiq", "linear"),
         needs=(
             "--color keep or luminance, or --saturation",
             lambda config, _: config.color in ("keep", "luminance") or config.saturation != 1,
@@ -281,11 +278,10 @@ class StylizeConfig:
     quality: int = setting(95, "quality of JPEG and WebP", of="file", least=1, most=100)
     record: str = setting(
         "names",
-        "what a result tells of its making: its settings and its inputs' names and hashes, and of "
-        "the photograph's EXIF all but place, author and owner; full: paths and those too; none: "
+        "what a result tells of its making: names and hashes; full: paths and all EXIF too; none: "
         "nothing, so that replay and --resume cannot know it",
         of="file",
-        choices=RECORDS,
+        choices=("names", "full", "none"),
     )
 
     def __post_init__(self) -> None:
