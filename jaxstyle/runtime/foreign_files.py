@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from pathlib import Path
 
 from jaxstyle.errors import ImageError, reason_of
 
@@ -56,3 +58,25 @@ def is_plain_file(path: str | os.PathLike[str], most: int) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISREG(status.st_mode) and 0 < status.st_size <= most
+
+
+def matching(pattern: str, folder: str | os.PathLike[str] = "") -> list[str]:
+    """What fits a pattern, as ``glob.glob``; ``**`` goes into folders, and not where links lead.
+
+    Links that lead back up would be gone round without end.
+    """
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        return glob.glob(pattern, root_dir=folder or None)
+    place = parts.index("**")
+    before, after = os.path.join("", *parts[:place]), os.path.join("", *parts[place + 1 :]) or "*"
+    found: dict[str, None] = {}
+    for start in matching(before, folder) if before else [""]:
+        top = os.path.join(folder, start) or os.curdir
+        for inside, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            where = os.path.normpath(os.path.join(start, os.path.relpath(inside, top)))
+            found |= dict.fromkeys(
+                os.path.normpath(os.path.join(where, match)) for match in matching(after, inside)
+            )
+    return list(found)

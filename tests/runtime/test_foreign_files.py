@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxstyle.errors import ImageError, printable
-from jaxstyle.runtime.foreign_files import is_plain_file, opened
+from jaxstyle.runtime.foreign_files import is_plain_file, matching, opened
 from jaxstyle.runtime.json_schema import MOST_JSON, Each, Named, misfit, parsed_json, read_json
 
 JSON = st.recursive(
@@ -123,3 +125,31 @@ def test_escapes_are_legible():
     assert printable("a\x1b]0;b\x07\r\n\x9b31m\u202e é 漢") == (
         "a\\x1b]0;b\\x07\\r\\n\\x9b31m\\u202e é 漢"
     )
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["**/*.png", "a/**/*.png", "**", "**/b/*.png", "*/**/x.png", "{here}/**/*.png", "**/**/*.png",
+     "*.png", "none/**/*.png", "a/b/**"],
+)  # fmt: skip
+def test_patterns_find_what_glob_finds(tmp_path, monkeypatch, pattern):
+    for name in ("x.png", "a/x.png", "a/b/x.png", "a/b/c/y.png", "a/.hidden/x.png", ".x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    pattern = pattern.format(here=tmp_path)
+    expected = {path for path in glob.glob(pattern, recursive=True) if Path(path).is_file()}
+    found = [path for path in matching(pattern) if Path(path).is_file()]
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+    inside = [path for path in matching(pattern, tmp_path) if (tmp_path / path).is_file()]
+    assert set(inside) == expected
+
+
+def test_patterns_end_where_links_lead_back(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.png").touch()
+    for name in "pqr":
+        (tmp_path / "a" / name).symlink_to(tmp_path, target_is_directory=True)
+    with bounded(2, 300 * 2**20):
+        assert matching(f"{tmp_path}/**/*.png") == [str(tmp_path / "a" / "x.png")]
