@@ -13,7 +13,7 @@ from samples import landscape, waves
 
 from jaxstyle import images
 from jaxstyle.cli.main import main
-from jaxstyle.cli.options.checkpoint import below, seen_from
+from jaxstyle.cli.options.recorded_paths import below, seen_from
 from jaxstyle.errors import InputError
 from jaxstyle.run.checkpoint import Checkpoint
 from jaxstyle.run.checkpoint_file import read_checkpoint, write_checkpoint

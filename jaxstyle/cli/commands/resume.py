@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.cli.options.checkpoint import add_checkpoint_options, below, recording_of
+from jaxstyle.cli.options.checkpoint import add_checkpoint_options, recording_of
 from jaxstyle.cli.options.inputs import add_moved_options, moved_inputs
 from jaxstyle.cli.options.limits import add_process_options, join_if_asked
+from jaxstyle.cli.options.recorded_paths import below
 from jaxstyle.cli.report.recorder import snapshot_names, take_options
 from jaxstyle.cli.run_and_save import add_output_options, run_and_save
 from jaxstyle.errors import InputError, quoted

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxstyle.cli.options.checkpoint import seen_from
+from jaxstyle.cli.options.recorded_paths import seen_from
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.json_schema import Each
 
