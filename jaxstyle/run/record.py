@@ -118,9 +118,10 @@ def checked_record(record: Any) -> dict[str, Any]:
             f"the record has version {str(number)[:20]}, this jaxstyle reads up to {VERSION}: "
             "upgrade jaxstyle"
         )
-    wrong, inputs = misfit(record, _SCHEMA), record.get("inputs")
-    if not wrong and inputs.setdefault("content", None) is None and not inputs["styles"]:
-        wrong = "inputs.content or inputs.styles"
+    if not (wrong := misfit(record, _SCHEMA)):
+        content = record["inputs"].setdefault("content", None)
+        if content is None and not record["inputs"]["styles"]:
+            wrong = "inputs.content or inputs.styles"
     if wrong:
         raise ImageError(f"the record is incomplete: {wrong} is missing or not as it should be")
     return record

@@ -33,7 +33,10 @@ _MOST_BESIDE = 100
 
 
 def prepare_replay(
-    picture: str | os.PathLike[str], **moved: str | Sequence[str] | None
+    picture: str | os.PathLike[str],
+    *,
+    weights: str | None = None,
+    **moved: str | Sequence[str] | None,
 ) -> tuple[Job, dict[str, str]]:
     """Make the job that is recorded in a picture.
 
@@ -41,7 +44,7 @@ def prepare_replay(
 
     Args:
         picture: made by jaxstyle.
-        **moved: ``content``, ``style``, ``masks``, ``init`` and ``weights``: where these are now,
+        weights, **moved: where the weights, ``content``, ``style``, ``masks`` and ``init`` are now,
             if not beside the picture or where they were.
 
     Returns:
@@ -50,7 +53,7 @@ def prepare_replay(
     Raises:
         InputError: no record, or an input is missing or is not the one that was used.
     """
-    return prepare_recorded(record_to_replay(picture), picture, **moved)
+    return prepare_recorded(record_to_replay(picture), picture, weights=weights, **moved)
 
 
 def record_to_replay(picture: str | os.PathLike[str]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def gather(value: Any) -> list[Any]:
     """
     if jax.process_count() == 1:
         return [value]
-    packed = msgpack.packb(value, default=_packed, strict_types=True)
+    packed: Any = msgpack.packb(value, default=_packed, strict_types=True)
     message = np.frombuffer(packed, np.uint8)
     lengths = multihost_utils.process_allgather(np.array([message.size], np.int32))
     padded = np.pad(message, (0, int(lengths.max()) - message.size))
