@@ -25,6 +25,8 @@ from jaxstyle.runtime.foreign_files import opened
 ARRAY = "<array>"
 _BYTES_PER_PIXEL = 10
 """Of a file, at most: 16 bits of colour and alpha take 8."""
+_MOST_BESIDES = 2**26
+"""Bytes of a file for all that is not pixels."""
 _TOLERANCE = 1e-4  # by which floats may leave [0, 1], as they do after arithmetic
 
 
@@ -111,7 +113,7 @@ def as_picture(value: Any, *, name: str = "image") -> Picture:
 def _opened(
     path: str | os.PathLike[str], where: str, max_pixels: int = MAX_PIXELS
 ) -> Iterator[BufferedReader]:
-    most = _BYTES_PER_PIXEL * max_pixels
+    most = _MOST_BESIDES + _BYTES_PER_PIXEL * max_pixels
     with opened(path, where, kind="picture", most=most) as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise ImageError(f"{where} is empty (0 bytes): get it again")
