@@ -35,3 +35,11 @@ def reason_of(error: BaseException) -> str:
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path for a message: in quotes, on one line whatever is in it."""
     return repr(os.fsdecode(path))
+
+
+def printable(text: str) -> str:
+    """One line for a terminal: what would move its cursor, ring, or turn the text is escaped."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )

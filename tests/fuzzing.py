@@ -6,6 +6,7 @@ else may come out, in bounded time and memory. ``JAXSTYLE_FUZZ_CASES`` sets the 
 
 from __future__ import annotations
 
+import copy
 import os
 import random
 import resource
@@ -13,6 +14,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jaxstyle.network.network import WeightFileError
 
@@ -127,3 +129,41 @@ def bounded(seconds: float = SECONDS, memory: int = MEMORY) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, before)
         signal.signal(signal.SIGPROF, previous)
+
+
+STRANGE: tuple[Any, ...] = (
+    None, True, False, 0, -1, 2**31, -(2**63), 10**400, 0.5, float("nan"), float("inf"), 1e308, "",
+    "x", "\0", "\ud800", "../../x", "/dev/zero", "/proc/self/pagemap", "a" * 300, "9" * 400, "1,2",
+    [], [[]], {}, {"path": "x", "sha256": ""}, [None], ["x"], {"x": {}}, [1, 2], "content+x:0.5",
+)  # fmt: skip
+
+
+def json_mutations(value: Any, seed: int, count: int) -> Iterator[Any]:
+    """``count`` copies of a JSON value with one to three parts replaced, removed or repeated."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        changed = copy.deepcopy(value)
+        for _ in range(chance.choice((1, 1, 1, 2, 3))):
+            _change(changed, chance)
+        yield changed
+
+
+def _change(value: Any, chance: random.Random) -> None:
+    """Change a part of a list or an object, at any depth."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    if not keys:
+        return
+    key = chance.choice(keys)
+    inner = value[key]
+    if isinstance(inner, list | dict) and inner and chance.random() < 0.75:
+        _change(inner, chance)
+        return
+    match chance.choice(("replace", "replace", "replace", "remove", "repeat")):
+        case "replace":
+            value[key] = copy.deepcopy(chance.choice(STRANGE))
+        case "remove":
+            del value[key]
+        case "repeat" if isinstance(value, list):
+            value.append(copy.deepcopy(inner))
+        case "repeat":
+            value[f"{key}2"] = copy.deepcopy(inner)

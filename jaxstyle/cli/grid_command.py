@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from jaxstyle.cli.options.limits import limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line
 from jaxstyle.cli.options.overwrite_guard import CELL, Series, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import given_settings, network_note
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
@@ -49,8 +49,8 @@ def run_grid(
     from jaxstyle.runtime.processes import is_first
 
     begun()
-    keep_compiled_programs()
-    command = command_line()
+    keep_compiled_programs(tell)
+    command = command_line(settings.get("record", "names"))
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
         reporter.say(deterministic_note(arguments))
         reporter.opening = network_note(settings)
@@ -61,21 +61,16 @@ def run_grid(
     if is_first():
         for line in failed:
             # What Ctrl-C has left is no surprise.
-            show = reporter.say if grid.interrupted else _complain
+            show = reporter.say if grid.interrupted else tell
             show(line)
         try:
             reporter.say(write(grid, command))
         except InputError as error:  # a full disk; the cells may be there all the same
-            _complain(str(error))
+            tell(str(error))
             failed = [*failed, str(error)]
     if grid.interrupted:
         return EXIT_CODE
     return 1 if failed else 0
-
-
-def _complain(line: str) -> None:
-    """Also where it is to be quiet."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def run_sheet(arguments: argparse.Namespace, make: Callable[..., Grid], *, title: str) -> int:
@@ -95,7 +90,7 @@ def run_sheet(arguments: argparse.Namespace, make: Callable[..., Grid], *, title
         ]
         sheet = sheet_of(grid, title=title, caption=command, side=arguments.cell_size)
         record = {"command": command, "settings": settings, "cells": cells}
-        save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
+        save_sheet(arguments.output, sheet, record)
         return f"{arguments.output}: {len(grid.cells)} cells"
 
     return run_grid(arguments, settings, make, write, arguments.cells)

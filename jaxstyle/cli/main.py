@@ -11,6 +11,7 @@ from importlib import import_module
 
 from jaxstyle._version import __version__
 from jaxstyle.cli.options.parser import FullHelpParser, Parser
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.runtime.interrupts import EXIT_CODE, LINE, until_begun
 
@@ -81,13 +82,13 @@ def _run(arguments: argparse.Namespace) -> int:
         with _profiled(arguments):
             return arguments.run(arguments)
     except KeyboardInterrupt:
-        print(LINE, file=sys.stderr)
+        tell(LINE)
         return EXIT_CODE
     except Exception as error:
         message = _explained(error)
         if not message:
             raise
-    print(f"jaxstyle {arguments.command}: error: {message}", file=sys.stderr)
+    tell(f"jaxstyle {arguments.command}: error: {message}")
     return 2
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -22,7 +21,8 @@ from jaxstyle.cli.options.overwrite_guard import (
 )
 from jaxstyle.cli.options.preview import add_watch_options, preview_from
 from jaxstyle.cli.options.settings import idle_settings
-from jaxstyle.cli.report.recorder import FILES, Recorder, add_recording_options
+from jaxstyle.cli.report.messages import tell
+from jaxstyle.cli.report.recorder import FILES, Recorder, add_recording_options, snapshot_names
 from jaxstyle.cli.report.rescue import save_or_rescue
 from jaxstyle.runtime.interrupts import EXIT_CODE
 
@@ -61,14 +61,16 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.cli.report.reporters import Reporter
     from jaxstyle.optimize.ending import Ending
     from jaxstyle.run.coarse_to_fine import run
+    from jaxstyle.run.record import record_of
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 
     first = is_first()
     inputs = [*inputs_of_job(job), *_more_inputs(arguments)]
     check_overwriting(inputs, *_written_by(arguments, output))
-    recorder = Recorder(arguments, output, sum(job.steps), writes=first)
-    keep_compiled_programs()
+    told = None if job.config.record == "none" else record_of(job)
+    recorder = Recorder(arguments, output, sum(job.steps), record=told, writes=first)
+    keep_compiled_programs(tell)
     reporter = Reporter(quiet=arguments.quiet or not first)
     record = {"recording": recorder.note}
     checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
@@ -113,10 +115,11 @@ def _written_by(arguments: argparse.Namespace, output: Path) -> tuple[list[Named
         f"--{name.replace('_', '-')}": getattr(arguments, name, None)
         for name in (*FILES, "checkpoint", "snapshots", "save_every")
     }
-    pattern = rf"{re.escape(output.stem)}-\d{{5,}}{re.escape(output.suffix)}"
     series = [name for name in ("--snapshots", "--save-every") if options.pop(name)]
     files = [(name, path) for name, path in options.items() if path is not None]
-    return [("-o", output), *files], [Series(name, output.parent, pattern) for name in series]
+    return [("-o", output), *files], [
+        Series(name, output.parent, snapshot_names(output)) for name in series
+    ]
 
 
 def _leave_and_say(
@@ -127,11 +130,11 @@ def _leave_and_say(
     reporter: Reporter,
 ) -> None:
     """Write what a run leaves besides its result, and say what there is."""
-    for path in recorder.finish(result.image, command_line()):
+    for path in recorder.finish(result.image, command_line(result.config.record)):
         reporter.say(str(path))
     for line in recorder.problems[:1]:
         more = len(recorder.problems) - 1
-        print(line + (f"; and {more} more" if more else ""), file=sys.stderr, flush=True)
+        tell(line + (f"; and {more} more" if more else ""))
     width, height = result.image.shape[1::-1]
     early = f" ({result.reason})" if result.reason.cut_short else ""
     reporter.say(

@@ -21,10 +21,8 @@ from jaxstyle.objective.conventions import CONVENTIONS, get_convention
 OPTIMIZERS = ("lbfgs", "adam", "scipy")
 PRECISIONS = ("highest", "high", "default", "bf16")
 STRATEGIES = ("auto", "whole", "tiled")
-BLENDS = ("gram", "losses")
 COLORS = ("style", "keep", "luminance", "match-before", "match-after")
 COLOR_METHODS = ("cholesky", "pca", "symmetric", "histogram")
-COLOR_SPACES = ("yiq", "linear")
 GUIDES = ("simple", "inside", "all")
 VARIATIONS = ("l1", "l2", "power")
 
@@ -74,7 +72,7 @@ class StylizeConfig:
     blend: str = setting(
         "gram",
         "several styles: average their statistics, or add up the losses of each",
-        choices=BLENDS,
+        choices=("gram", "losses"),
     )
     statistic: str = setting("gram", _statistics_help)
     style_shift: float = setting(
@@ -113,7 +111,7 @@ class StylizeConfig:
         "yiq",
         "luminance of keep and luminance: Y of the coded values, or that of linear light",
         of="targets",
-        choices=COLOR_SPACES,
+        choices=("yiq", "linear"),
         needs=(
             "--color keep or luminance, or --saturation",
             lambda config, _: config.color in ("keep", "luminance") or config.saturation != 1,
@@ -278,6 +276,13 @@ class StylizeConfig:
     )
     bits: int = setting(8, "bits per channel of the result: 8, or 16 for PNG and TIFF", of="file")
     quality: int = setting(95, "quality of JPEG and WebP", of="file", least=1, most=100)
+    record: str = setting(
+        "names",
+        "what a result tells of its making: names and hashes; full: paths and all EXIF too; none: "
+        "nothing, so that replay and --resume cannot know it",
+        of="file",
+        choices=("names", "full", "none"),
+    )
 
     def __post_init__(self) -> None:
         for entry in fields(self):

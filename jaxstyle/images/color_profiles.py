@@ -9,6 +9,7 @@ is broken or does not fit the picture is ignored.
 from __future__ import annotations
 
 import io
+import re
 import struct
 from functools import lru_cache
 
@@ -17,9 +18,12 @@ from jaxtyping import Float
 from PIL import Image, ImageCms
 
 _SPACE_OF_MODE = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
-_CANNOT = (ImageCms.PyCMSError, OSError, ValueError)
-_BROKEN = (*_CANNOT, KeyError, IndexError, ArithmeticError, struct.error, np.linalg.LinAlgError)
+_CANNOT = (ImageCms.PyCMSError, OSError, ValueError, struct.error)
+_BROKEN = (*_CANNOT, KeyError, IndexError, ArithmeticError, np.linalg.LinAlgError)
 _DATE = slice(24, 36)  # of a profile's header
+_TABLE = 128  # where the list of tags begins: their number, then 12 bytes for each
+_MOST_TAGS = 200
+_MOST_BYTES = 2**24
 
 
 @lru_cache(maxsize=1)
@@ -37,7 +41,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
         if not profile:
             return image.convert("RGB")
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = _opened(profile)
         space = _space_of(source)
         if image.mode == "L" and space == "RGB":
             image = image.convert("RGB")
@@ -62,7 +66,7 @@ def deep_to_srgb(
     if not profile:
         return rgb
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        source = _opened(profile)
         space = _space_of(source)
         fits = (space == "GRAY" and grey) or (space == "RGB" and not _is_srgb(source))
         if not fits:
@@ -77,6 +81,24 @@ def deep_to_srgb(
         # One made of look-up tables: better the right colours in 8 bits.
         shallow = Image.fromarray(np.rint(rgb * 255).astype(np.uint8))
         return np.asarray(to_srgb(shallow, profile), np.float32) / 255
+
+
+def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
+    """A profile for Little CMS, in which chains of steps without end are not found.
+
+    The tags D2B0 to B2D3 may name any number of steps, the same again and again. What they describe
+    is there a second time, in tables or as a matrix (ICC.1:2022, 8.2).
+    """
+    if len(profile) > _MOST_BYTES:
+        raise ValueError("no profile is so large")
+    table = slice(_TABLE, _TABLE + 4 + 12 * min(_tag_count(profile), _MOST_TAGS))
+    plain = re.sub(rb"(D2B|B2D)([0-3])", rb"off\2", profile[table])
+    data = profile[: table.start] + plain + profile[table.stop :]
+    return ImageCms.ImageCmsProfile(io.BytesIO(data))
+
+
+def _tag_count(profile: bytes) -> int:
+    return struct.unpack_from(">I", profile, _TABLE)[0]
 
 
 def _space_of(profile: ImageCms.ImageCmsProfile) -> str:
@@ -130,21 +152,21 @@ def _evaluated(rgb: np.ndarray, profile: bytes, space: str) -> np.ndarray:
     return converted
 
 
-def _tags(profile: bytes) -> dict[bytes, bytes]:
-    (count,) = struct.unpack_from(">I", profile, 128)
-    tags = {}
-    for index in range(min(count, 200)):
-        name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
-        tags[name] = profile[offset : offset + size]
+def _tags(profile: bytes) -> dict[bytes, memoryview]:
+    """The tags by their names, which may share their bytes: nothing is copied."""
+    tags, data = {}, memoryview(profile)
+    for index in range(min(_tag_count(profile), _MOST_TAGS)):
+        name, offset, size = struct.unpack_from(">4sII", data, _TABLE + 4 + 12 * index)
+        tags[name] = data[offset : offset + size]
     return tags
 
 
-def _colorants(tags: dict[bytes, bytes]) -> np.ndarray:
+def _colorants(tags: dict[bytes, memoryview]) -> np.ndarray:
     columns = [struct.unpack_from(">3i", tags[name], 8) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
     return np.array(columns).T / 65536
 
 
-def _linear(curve: bytes, x: np.ndarray) -> np.ndarray:
+def _linear(curve: memoryview, x: np.ndarray) -> np.ndarray:
     """A tone curve, of type ``curv`` or ``para``, applied to values in [0, 1]."""
     if curve[:4] == b"curv":
         (count,) = struct.unpack_from(">I", curve, 8)

@@ -1,12 +1,14 @@
 """EXIF: what of a source's goes into the result, and the record that is kept there.
 
-Kept are descriptions (who, when, where, with what camera). Dropped is what would be wrong of
+Kept are descriptions (who, when, where, with what camera), of which a result by default tells no
+place and no name but that of the copyright. Dropped is what would be wrong of
 another picture: orientation, sizes, thumbnail, file layout (in TIFF it is all one directory),
 and the maker's notes, whose inner offsets break when moved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -30,6 +32,16 @@ _DROPPED = (
     _Base.ExifImageHeight,
     _Base.ExifInteroperabilityOffset,  # may say Adobe RGB
 )
+_PERSONAL = (
+    _Base.Artist,
+    _Base.HostComputer,
+    _Base.XPAuthor,
+    _Base.CameraOwnerName,
+    _Base.BodySerialNumber,
+    _Base.LensSerialNumber,
+    _Base.ImageUniqueID,
+    _IFD.GPSInfo,
+)
 _SRGB = 1
 _CHARACTER_CODE = 8  # the bytes in front of a UserComment that say how it is encoded
 
@@ -49,6 +61,17 @@ def kept_exif(image: Image.Image) -> bytes | None:
         return _composed(image.getexif(), None)
     except Exception:  # as above
         return None
+
+
+def without_persons(exif: bytes | None) -> bytes | None:
+    """EXIF without the place, the author, the host, and whose camera it was."""
+    with pillow_settings():
+        inherited = Image.Exif()
+        try:
+            inherited.load(exif or b"")
+            return _composed(inherited, None, without=_PERSONAL)
+        except Exception:  # as above
+            return None
 
 
 def with_record(exif: bytes | None, record: str | None) -> bytes | None:
@@ -82,14 +105,15 @@ def _encoded(record: str) -> bytes:
     return b"UNICODE\0" + record.encode("utf-16")
 
 
-def _composed(exif: Image.Exif, comment: bytes | None) -> bytes | None:
-    main: dict[int, Any] = {tag: exif[tag] for tag in _KEPT if tag in exif}
-    photo = {tag: v for tag, v in exif.get_ifd(_IFD.Exif).items() if tag not in _DROPPED}
+def _composed(exif: Image.Exif, comment: bytes | None, without: Sequence[int] = ()) -> bytes | None:
+    main: dict[int, Any] = {tag: exif[tag] for tag in _KEPT if tag in exif and tag not in without}
+    dropped = (*_DROPPED, *without)
+    photo = {tag: v for tag, v in exif.get_ifd(_IFD.Exif).items() if tag not in dropped}
     if _Base.ColorSpace in photo:
         photo[_Base.ColorSpace] = _SRGB
     if comment is not None:
         photo[_Base.UserComment] = comment
-    place = dict(exif.get_ifd(_IFD.GPSInfo))
+    place = {} if _IFD.GPSInfo in without else dict(exif.get_ifd(_IFD.GPSInfo))
     composed = Image.Exif()
     for tag, value in (*main.items(), (_IFD.Exif, photo), (_IFD.GPSInfo, place)):
         if value != {}:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,12 +15,18 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from jaxstyle.errors import ImageError, quoted, reason_of
 from jaxstyle.images.color_profiles import deep_to_srgb, to_srgb
+from jaxstyle.images.cost import check_cost
 from jaxstyle.images.exif import kept_exif, orientation_of
 from jaxstyle.images.picture import Picture
 from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.sixteen_bit import deep_grey, deep_pixels, deep_raw_mode
+from jaxstyle.runtime.foreign_files import opened
 
 ARRAY = "<array>"
+_BYTES_PER_PIXEL = 10
+"""Of a file, at most: 16 bits of colour and alpha take 8."""
+_MOST_BESIDES = 2**26
+"""Bytes of a file for all that is not pixels."""
 _TOLERANCE = 1e-4  # by which floats may leave [0, 1], as they do after arithmetic
 
 
@@ -41,12 +46,13 @@ def load_image(
         ImageError: there is no such file, or it is no picture, damaged, or too large.
     """
     where = f"{name} {quoted(path)}"
-    with _opened(path, where) as file, _decoding(where, max_pixels):
+    with _opened(path, where, max_pixels) as file, _decoding(where, max_pixels):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with pillow_settings():
             image = open_image(file)
         if image.width * image.height > max_pixels:
             raise ImageError(f"is {image.width}x{image.height}, {_too_large(max_pixels)}")
+        check_cost(image, file)
         with pillow_settings(max_pixels):
             picture = _from_file(image, file)
     return replace(picture, sha256=sha256, source=os.fsdecode(path))
@@ -64,7 +70,7 @@ def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[in
     where = f"{name} {quoted(path)}"
     with _opened(path, where) as file:
         try:
-            with pillow_settings(), open_image(file) as image:
+            with pillow_settings(MAX_PIXELS), open_image(file) as image:
                 if image.format == "TIFF":
                     image.load()  # see _upright
                 turned = image.format != "TIFF" and orientation_of(image) >= 5
@@ -104,23 +110,13 @@ def as_picture(value: Any, *, name: str = "image") -> Picture:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], where: str) -> Iterator[BufferedReader]:
-    try:
-        status = os.stat(path)
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{where} is a folder, not a picture: name a file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{where} is not a regular file: save the picture to one first")
-        if status.st_size == 0:
+def _opened(
+    path: str | os.PathLike[str], where: str, max_pixels: int = MAX_PIXELS
+) -> Iterator[BufferedReader]:
+    most = _MOST_BESIDES + _BYTES_PER_PIXEL * max_pixels
+    with opened(path, where, kind="picture", most=most) as file:
+        if os.fstat(file.fileno()).st_size == 0:
             raise ImageError(f"{where} is empty (0 bytes): get it again")
-        file = open(path, "rb")
-    except FileNotFoundError:
-        raise ImageError(f"{where} does not exist: check the path") from None
-    except ImageError:
-        raise
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{where} cannot be opened: {reason_of(error)}") from None
-    with file:
         yield file
 
 

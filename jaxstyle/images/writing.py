@@ -23,6 +23,7 @@ from jaxstyle.runtime.atomic_files import (
     target_of,
     write_bytes,
 )
+from jaxstyle.runtime.foreign_files import opened
 
 _FORMATS = {
     ".png": "PNG",
@@ -94,15 +95,17 @@ def read_record(path: str | os.PathLike[str]) -> str:
     Raises:
         ImageError: there is no such file, it is no picture, or it has no record.
     """
-    try:
-        with open(path, "rb") as file, pillow_settings(MAX_PIXELS), open_image(file) as image:
-            record = image.info.get(KEYWORD) if image.format == "PNG" else None
-            if record is None:
-                record = record_in(image.getexif())
-    except (UnidentifiedImageError, ImageError):
-        raise ImageError(f"cannot read a record from {quoted(path)}: it is no picture") from None
-    except Exception as error:  # of the file system, and whatever broken metadata make Pillow say
-        raise ImageError(f"cannot read a record from {quoted(path)}: {reason_of(error)}") from None
+    where = f"cannot read a record from {quoted(path)}: it"
+    with opened(path, where, kind="picture") as file:
+        try:
+            with pillow_settings(MAX_PIXELS), open_image(file) as image:
+                record = image.info.get(KEYWORD) if image.format == "PNG" else None
+                if record is None:
+                    record = record_in(image.getexif())
+        except (UnidentifiedImageError, ImageError):
+            raise ImageError(f"{where} is no picture") from None
+        except Exception as error:  # whatever broken metadata make Pillow say
+            raise ImageError(f"{where} is damaged: {reason_of(error)}") from None
     if record is None:
         raise ImageError(
             f"{quoted(path)} has no jaxstyle record: it was not made by jaxstyle, or another "

@@ -15,6 +15,7 @@ from jaxstyle.config.fields import kind_of
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.run.inputs import is_number
+from jaxstyle.runtime.foreign_files import matching
 
 PICTURES = ("content", "style")
 """Axes that are no settings: the inputs."""
@@ -135,7 +136,7 @@ def _values(name: str, piece: str, kind: type) -> list[Any]:
 def _paths(piece: str) -> list[str]:
     if Path(piece).is_file() or not glob.has_magic(piece):
         return [piece]
-    paths = sorted(path for path in glob.glob(piece, recursive=True) if Path(path).is_file())
+    paths = sorted(path for path in matching(piece) if Path(path).is_file())
     if not paths:
         raise InputError(f"no file fits the pattern {piece!r}")
     return paths

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
@@ -166,13 +166,13 @@ def run_many(
     """
     # Some settings hang on the memory that is free: all processes take those of the first.
     jobs = [None if isinstance(entry.job, InputError) else entry.job for entry in entries]
-    configs = gather([job and job.config for job in jobs])
+    configs = gather([job and job.config.as_dict() for job in jobs])
     able = {index for index in range(len(jobs)) if all(config[index] for config in configs)}
     cells = []
     for index in sorted(able):
         job = jobs[index]
         if index not in skip and job is not None:
-            job = replace(job, config=configs[0][index])
+            job = replace(job, config=config_from(configs[0][index]))
             cells.append((index, Cell((index,), (), entries[index].name, job)))
     if elsewhere := [i for i, job in enumerate(jobs) if job is not None and i not in able]:
         error = InputError("another process cannot read it: all need the same files")

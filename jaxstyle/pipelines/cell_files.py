@@ -11,8 +11,22 @@ from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.run.job import Job
+from jaxstyle.run.record import checked_record, parse_record
 from jaxstyle.run.result import Stylized
 from jaxstyle.run.same_run import digest_of_arrays, is_result_of
+from jaxstyle.runtime.json_schema import Each, Named, misfit, read_json
+
+_NUMBER = (float, None)
+_FIGURES = {
+    "loss": _NUMBER,
+    "terms": Named((_NUMBER, Named(_NUMBER))),
+    "steps": int,
+    "seconds": float,
+    "reason": str,
+    "losses": Each(Each(_NUMBER)),
+    "record": dict,
+    "arrays": str,
+}
 
 
 def make_folder(folder: Path) -> None:
@@ -59,9 +73,11 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
     """
     path = folder / f"{name}.png"
     try:
-        figures = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        figures = read_json(path.with_suffix(".json"))
+        if misfit(figures, _FIGURES):
+            return None
         # The picture too: a run that was ended between its two files has left a pair of strangers.
-        for record in (figures["record"], json.loads(read_record(path))):
+        for record in (checked_record(figures["record"]), parse_record(read_record(path))):
             if not is_result_of(job, record, figures["arrays"]):
                 return None
         picture = load_image(path)
@@ -78,8 +94,8 @@ def finished_cell(folder: Path, name: str, job: Job) -> Stylized | None:
             record=json.dumps(figures["record"], sort_keys=True),
             exif=picture.exif,
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # ImageErrors are ValueErrors
+    except ValueError:  # as ImageErrors are
+        return None
 
 
 def _numbers(value: Any) -> Any:

@@ -363,7 +363,16 @@ class _RunningCell:
 
 
 def _of_all_processes(results: dict[int, Stylized | InputError]) -> dict[int, Any]:
-    return {index: one for part in gather(results) for index, one in part.items()}
+    """What all processes have made; results travel as plain values, errors as their messages."""
+    own = {
+        index: str(one) if isinstance(one, InputError) else one.as_plain()
+        for index, one in results.items()
+    }
+    return {
+        index: InputError(one) if isinstance(one, str) else Stylized.from_plain(one)
+        for part in gather(own)
+        for index, one in part.items()
+    }
 
 
 def _loaded(job: Job, load: Load) -> Job | InputError:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images.masks import read_mask
 from jaxstyle.network.network import Network
@@ -174,11 +174,13 @@ def _run_waiting(
 
 def _agreed(cells: Sequence[Cell]) -> list[Cell]:
     """With the settings of the first process: some hang on the memory that is free."""
-    own = [None if isinstance(cell.job, InputError) else cell.job.config for cell in cells]
+    own = [
+        None if isinstance(cell.job, InputError) else cell.job.config.as_dict() for cell in cells
+    ]
     return [
         cell
         if config is None or isinstance(cell.job, InputError)
-        else cell._replace(job=replace(cell.job, config=config))
+        else cell._replace(job=replace(cell.job, config=config_from(config)))
         for cell, config in zip(cells, gather(own)[0], strict=True)
     ]
 
@@ -210,11 +212,14 @@ def _finished(
     folder: Path, cells: Sequence[Cell], groups: Sequence[Group]
 ) -> dict[int, CellResult]:
     """What an earlier run has left; every process must skip the same cells as the first."""
-    finished: dict[int, CellResult] = {}
+    finished: dict[int, Any] = {}
     for index, job in [entry for group in groups for entry in group] if is_first() else []:
         if result := finished_cell(folder, cells[index].name, job):
-            finished[index] = _result(cells[index], result)
-    return gather(finished)[0]
+            finished[index] = result.as_plain()
+    return {
+        index: _result(cells[index], Stylized.from_plain(result))
+        for index, result in gather(finished)[0].items()
+    }
 
 
 def _cells(

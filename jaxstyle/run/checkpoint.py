@@ -19,12 +19,18 @@ from jaxstyle.errors import InputError
 from jaxstyle.images import ImageError
 from jaxstyle.optimize import Progress
 from jaxstyle.optimize.snapshot import Snapshot, on_host
-from jaxstyle.run.checkpoint_file import clear_leftovers, read_checkpoint, write_checkpoint
+from jaxstyle.run.checkpoint_file import (
+    clear_leftovers,
+    damaged,
+    read_checkpoint,
+    write_checkpoint,
+)
 from jaxstyle.run.job import Job
 from jaxstyle.run.level import Level
 from jaxstyle.run.record import parse_record, record_of
 from jaxstyle.run.same_run import difference_from, digest_of_arrays
 from jaxstyle.runtime.atomic_files import check_file
+from jaxstyle.runtime.json_schema import Each, misfit
 from jaxstyle.runtime.processes import gather, is_first
 
 EVERY_SECONDS = 60.0
@@ -32,6 +38,17 @@ FILES = "files/"
 """How the names of arrays begin that are the bytes of ``Checkpoint.files``."""
 LEAST_PAUSE = 9.0
 """Pause after a checkpoint, in units of the time it took: at most a tenth goes into them."""
+_ABOUT = {
+    "record": str,
+    "inputs": str,
+    "plan": str,
+    "level": int,
+    "losses": Each(Each(float), most=1000),
+    "seconds": float,
+    "level_seconds": float,
+    "stalled": bool,
+    "note": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,7 @@ def begin(job: Job, checkpoint: Checkpoint | None) -> RunState:
     about, arrays = content
     record = parse_record(about["record"])
     job = _as_begun(job, checkpoint.path, about, record)
+    _check_fits(job, checkpoint.path, about, arrays)
     *losses, values = about["losses"]
     line = f"goes on at level {about['level'] + 1} of {len(job.sizes)} after step {len(values)}"
     _say(checkpoint, f"{checkpoint.path}: {line}{_other_versions(job, record)}")
@@ -116,6 +134,20 @@ def begin(job: Job, checkpoint: Checkpoint | None) -> RunState:
         state = {name: array for name, array in arrays.items() if not name.startswith(FILES)}
         snapshot = Snapshot(state, values, about["level_seconds"], about["stalled"])
     return RunState(job, about["level"], image, losses, about["seconds"], snapshot)
+
+
+def read_run(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """Read a checkpoint that ``Keeper`` has written; None if there is no such file.
+
+    Raises:
+        InputError: as ``read_checkpoint``, or it holds something else than a run.
+    """
+    content = read_checkpoint(path)
+    if content is not None and (wrong := misfit(content[0], _ABOUT)):
+        raise damaged(path, f"{wrong} is missing or not as it should be")
+    return content
 
 
 def files_in(arrays: Mapping[str, np.ndarray]) -> dict[str, bytes]:
@@ -187,7 +219,7 @@ class Keeper:
             return True
         inside = state.resume or Snapshot({}, [], 0.0, False)
         about = {
-            "record": record_of(state.job),
+            "record": record_of(state.job, full=True),  # to find its inputs by
             "inputs": self.inputs,
             "plan": state.job.plan,
             "level": state.level,
@@ -225,7 +257,7 @@ def _say(checkpoint: Checkpoint, line: str) -> None:
 
 def _content(path: Any, shared: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
     """What a checkpoint holds; None if there is none yet, but one can be written."""
-    content = read_checkpoint(path)
+    content = read_run(path)
     if shared and len(set(gather(content and json.dumps(content[0])))) > 1:
         raise InputError(f"the processes do not all see the same {path}: put it where all can")
     if content is None:
@@ -249,8 +281,24 @@ def _as_begun(job: Job, path: Any, about: dict[str, Any], record: dict[str, Any]
         raise InputError(
             f"{path} belongs to a run with {difference}: give the same, or another checkpoint"
         )
-    kept = {name: record["config"][name] for name in (*names_of("machine"), "history")}
+    names = (*names_of("machine"), "history")
+    kept = {name: record["config"][name] for name in names if name in record["config"]}
     return replace(job, config=replace(job.config, **kept), plan=about["plan"])
+
+
+def _check_fits(
+    job: Job, path: Any, about: dict[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse what no run of the job can have left: a level it has not, or another picture."""
+    level, has_image = about["level"], "image" in arrays
+    fits = 0 <= level < len(job.sizes) and len(about["losses"]) == level + 1
+    if fits and has_image:
+        picture = arrays["image"]
+        shapes = [(height, width, 3) for width, height in job.sizes[max(0, level - 1) : level + 1]]
+        fits = picture.dtype == np.float32 and picture.shape in shapes
+        fits = fits and bool(np.isfinite(picture).all())
+    if not fits or has_image != (job.config.optimizer == "scipy"):
+        raise damaged(path, "the level or the picture in it is of no such run")
 
 
 def _other_versions(job: Job, record: dict[str, Any]) -> str:

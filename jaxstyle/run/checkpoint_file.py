@@ -13,14 +13,15 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from jaxstyle.errors import InputError
-from jaxstyle.runtime.atomic_files import replacing, target_of
+from jaxstyle.errors import ImageError, InputError
+from jaxstyle.runtime.atomic_files import remove_leftovers, replacing, target_of
+from jaxstyle.runtime.foreign_files import opened
+from jaxstyle.runtime.json_schema import MOST_JSON, Each, Named, misfit, parsed_json
 
 FORMAT = "jaxstyle-checkpoint"
 VERSION = 1
@@ -34,6 +35,11 @@ _DTYPES = {
     "uint32": "U32",
 }
 _DIGEST = "sha256"
+_ARRAY = {
+    "dtype": str,
+    "shape": Each(int, most=8),
+    "data_offsets": Each(int, least=2, most=2),
+}
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _BLOCK = 2**20
 _START = re.compile(
@@ -64,11 +70,7 @@ def write_checkpoint(
 def clear_leftovers(path: str | os.PathLike[str]) -> None:
     """Remove what a process that was killed while writing has left next to a checkpoint."""
     target = target_of(path)
-    start = _leftover_start(target)
-    with suppress(OSError):
-        for file in target.parent.iterdir():
-            if file.name.startswith(start) and file.name.endswith(".tmp"):
-                file.unlink()
+    remove_leftovers(target.parent, _leftover_start(target))
 
 
 def read_checkpoint(
@@ -82,25 +84,39 @@ def read_checkpoint(
     Raises:
         InputError: it is damaged, not of jaxstyle, of a later version, or cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            _check(path, file)
-            file.seek(0)
-            content = np.memmap(file, np.uint8, mode="r")
-    except FileNotFoundError:
+    if not os.path.exists(path):
         return None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    with opened(path, f"cannot read {path}: it", kind="checkpoint") as file:
+        _check(path, file)
+        file.seek(0)
+        content = np.memmap(file, np.uint8, mode="r")
     start = 8 + int.from_bytes(content[:8].tobytes(), "little")
-    header = json.loads(content[8:start].tobytes())
-    metadata = header.pop("__metadata__")
-    header.pop(_DIGEST)
-    kinds = {kind: dtype for dtype, kind in _DTYPES.items()}
-    arrays = {}
-    for name, entry in header.items():
-        begin, end = (start + offset for offset in entry["data_offsets"])
-        arrays[name] = content[begin:end].view(kinds[entry["dtype"]]).reshape(entry["shape"])
-    return json.loads(metadata["about"]), arrays
+    try:
+        if start > min(len(content), MOST_JSON):
+            raise ValueError
+        header = parsed_json(content[8:start].tobytes())
+        about = parsed_json(str(header.pop("__metadata__")["about"]))
+        if not isinstance(about, dict) or misfit(header, Named(_ARRAY)):
+            raise ValueError
+        arrays = {name: _array(content[start:], entry) for name, entry in header.items()}
+        arrays.pop(_DIGEST)
+    except (ValueError, TypeError, KeyError):
+        raise damaged(path, "what it holds is not as jaxstyle writes it") from None
+    return about, arrays
+
+
+def damaged(path: str | os.PathLike[str], why: str) -> InputError:
+    """The refusal of a file that is not as ``write_checkpoint`` has left it."""
+    return InputError(f"{path} is damaged: {why}: remove it to start anew")
+
+
+def _array(content: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
+    """An array of a file, a view of the part after the header."""
+    begin, end = entry["data_offsets"]
+    dtype = {kind: dtype for dtype, kind in _DTYPES.items()}[entry["dtype"]]
+    if not 0 <= begin <= end <= len(content) or any(side < 0 for side in entry["shape"]):
+        raise ValueError
+    return content[begin:end].view(dtype).reshape(entry["shape"])
 
 
 def _check(path: str | os.PathLike[str], file: IO[bytes]) -> None:
@@ -120,9 +136,7 @@ def _check(path: str | os.PathLike[str], file: IO[bytes]) -> None:
         digest.update(block)
         left -= len(block)
     if left != 0 or file.read() != digest.digest():
-        raise InputError(
-            f"{path} is damaged: its checksum is not that of its content: remove it to start anew"
-        )
+        raise damaged(path, "its checksum is not that of its content")
 
 
 def _parts(about: Mapping[str, Any], arrays: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
@@ -138,6 +152,8 @@ def _parts(about: Mapping[str, Any], arrays: Mapping[str, Any]) -> Iterator[byte
     header[_DIGEST] = {"dtype": "U8", "shape": [_DIGEST_BYTES], "data_offsets": offsets}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > MOST_JSON - 8:
+        raise ImageError(f"a checkpoint of {len(text):,} bytes besides pictures is not read again")
     yield len(text).to_bytes(8, "little") + text
     for array in arrays.values():
         yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -15,6 +15,7 @@ from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import Mask, read_mask
 from jaxstyle.run.style_file import SavedStyle, is_saved_style, read_saved_style
+from jaxstyle.runtime.foreign_files import matching
 
 Image = Any
 """A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
@@ -180,7 +181,7 @@ def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
     if folder.is_dir():
         files, any_kind = list(folder.iterdir()), False
     elif glob.has_magic(text) and not folder.exists():
-        files = [Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file()]
+        files = [Path(one) for one in matching(text) if Path(one).is_file()]
         any_kind = folder.suffix != "" and not glob.has_magic(folder.suffix)
     else:
         return None

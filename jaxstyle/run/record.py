@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,12 +20,38 @@ from jaxstyle.images import ImageError, Picture
 from jaxstyle.images.masks import Mask
 from jaxstyle.run.inputs import Style
 from jaxstyle.run.job import Job
-from jaxstyle.run.start import initial_files
+from jaxstyle.run.start import bare_name, initial_files, renamed
+from jaxstyle.runtime.json_schema import Each, Named, misfit, parsed_json
 
 FORMAT = "jaxstyle-record"
 SHEET_FORMAT = "jaxstyle-sheet"
 VERSION = 1
 STYLE_OPTIONS = ("weight", "scale", "crop", "region")
+_FILE = {"path": str, "sha256": str}
+_SCHEMA = {
+    "config": Named(object, most=1000),
+    "versions": Named(str, most=100),
+    "inputs": {
+        "content?": ({**_FILE, "weight?": float}, None),
+        "contents?": Each({**_FILE, "weight": float}),
+        "styles": Each(
+            {
+                **_FILE,
+                "weight?": float,
+                "scale?": float,
+                "crop?": float,
+                "region?": (int, None),
+                "mask?": _FILE,
+            }
+        ),
+        "init?": Each(_FILE),
+        "masks?": Each({**_FILE, "weight": float}),
+        "freeze?": _FILE,
+        "previous?": {"sha256": str},
+        "weights": {"sha256": str, "source": str, "source_sha256?": str},
+    },
+    "extra?": {"backend?": str, "together?": int},
+}
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "pillow")
 
 
@@ -66,12 +93,19 @@ def parse_record(text: str) -> dict[str, Any]:
     """Read a record of ``make_record``.
 
     Raises:
-        ImageError: not JSON, not a record of jaxstyle, of a later version, or incomplete.
+        ImageError: not JSON, not a record of jaxstyle, of a later version, incomplete, or with
+            values of other types.
     """
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        return checked_record(parsed_json(text))
+    except ImageError:
+        raise
+    except ValueError:
         raise ImageError("the record is not JSON: it is damaged, or not of jaxstyle") from None
+
+
+def checked_record(record: Any) -> dict[str, Any]:
+    """A record whose JSON has been read; see ``parse_record``."""
     if isinstance(record, dict) and record.get("format") == SHEET_FORMAT:
         raise ImageError("this is a sheet of several runs: give the file of one of its cells")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
@@ -81,37 +115,25 @@ def parse_record(text: str) -> dict[str, Any]:
         raise ImageError(f"the record has no version that makes sense: {str(number)[:40]!r}")
     if number > VERSION:
         raise ImageError(
-            f"the record has version {number}, this jaxstyle reads up to {VERSION}: "
+            f"the record has version {str(number)[:20]}, this jaxstyle reads up to {VERSION}: "
             "upgrade jaxstyle"
         )
-    _check_parts(record)
+    if not (wrong := misfit(record, _SCHEMA)):
+        content = record["inputs"].setdefault("content", None)
+        if content is None and not record["inputs"]["styles"]:
+            wrong = "inputs.content or inputs.styles"
+    if wrong:
+        raise ImageError(f"the record is incomplete: {wrong} is missing or not as it should be")
     return record
 
 
-def _check_parts(record: dict[str, Any]) -> None:
-    for key in ("config", "inputs", "versions"):
-        _require(isinstance(record.get(key), dict), key)
-    inputs = record["inputs"]
-    content, styles = inputs.get("content"), inputs.get("styles")
-    _require(content is None or _has_text(content, "path", "sha256"), "inputs.content")
-    _require(isinstance(styles, list), "inputs.styles")
-    _require(content is not None or len(styles) > 0, "inputs.content or inputs.styles")
-    for index, style in enumerate(styles):
-        _require(_has_text(style, "path", "sha256"), f"inputs.styles[{index}]")
-    _require(_has_text(inputs.get("weights"), "sha256", "source"), "inputs.weights")
+def record_of(job: Job, *, full: bool | None = None) -> str:
+    """JSON from which the run can be made again.
 
-
-def _has_text(part: Any, *keys: str) -> bool:
-    return isinstance(part, dict) and all(isinstance(part.get(key), str) for key in keys)
-
-
-def _require(complete: bool, what: str) -> None:
-    if not complete:
-        raise ImageError(f"the record is incomplete: {what} is missing or not as it should be")
-
-
-def record_of(job: Job) -> str:
-    """JSON from which the run can be made again."""
+    Args:
+        full: with paths as they were given, not with the names of files alone; by default as the
+            setting ``record`` of the job has it.
+    """
 
     def entry(one: Picture | Mask, **more: Any) -> dict[str, Any]:
         return {"path": one.source, "sha256": one.sha256, **more}
@@ -140,7 +162,36 @@ def record_of(job: Job) -> str:
             digest.update(np.ascontiguousarray(array).tobytes())
         inputs["previous"] = {"sha256": digest.hexdigest()}
     extra = {"backend": jax.default_backend(), "shape": list(job.sizes[-1]), **job.note}
-    return make_record(job.config.as_dict(), inputs, extra)
+    record = {"config": job.config.as_dict(), "inputs": inputs, "extra": extra}
+    if not (job.config.record == "full" if full is None else full):
+        record = without_folders(record)
+    return make_record(**record)
+
+
+def without_folders(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record whose files are named without their folders, which are nobody's business."""
+    config = settings_without_folders(record["config"])
+    return {**record, "config": config, "inputs": bare_names(record["inputs"])}
+
+
+def settings_without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose files are named without their folders."""
+    config = dict(settings)
+    if isinstance(config.get("weights"), str):
+        config["weights"] = bare_name(config["weights"])
+    if isinstance(config.get("init"), str):
+        config["init"] = renamed(config["init"], bare_name)
+    return config
+
+
+def bare_names(inputs: Any) -> Any:
+    """Inputs of a record, or a part of them, whose paths are names of files alone."""
+    if isinstance(inputs, Mapping):
+        return {
+            key: bare_name(value) if key == "path" else bare_names(value)
+            for key, value in inputs.items()
+        }
+    return [bare_names(one) for one in inputs] if isinstance(inputs, list) else inputs
 
 
 def record_of_style(style: Style) -> dict[str, Any]:

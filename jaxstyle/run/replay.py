@@ -6,6 +6,8 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +15,28 @@ from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
 from jaxstyle.network.network import Network
-from jaxstyle.network.weights import load_weights
-from jaxstyle.run.inputs import Style
+from jaxstyle.network.weights import load_weights, weights_directory
+from jaxstyle.run.inputs import Style, pictures_at
 from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import STYLE_OPTIONS, parse_record, versions
+from jaxstyle.run.start import renamed
+from jaxstyle.runtime.foreign_files import is_plain_file, opened
 
-NO_NOTE = ("backend", "shape", "together")
+NO_NOTE = ("backend", "shape", "together", "step")
 """What a record's ``extra`` holds besides the note of its job."""
+_NAMES = {"masks": "mask", "init": "initial"}
+_MOST_BYTES = 2**31
+"""Of a file that a record names: more takes long to hash, and no picture has it."""
+_MOST_BESIDE = 100
+"""Pictures beside a record's file that are looked at for one under another name."""
 
 
 def prepare_replay(
     picture: str | os.PathLike[str],
     *,
-    content: str | None = None,
-    style: str | Sequence[str] | None = None,
-    masks: str | Sequence[str] | None = None,
     weights: str | None = None,
+    **moved: str | Sequence[str] | None,
 ) -> tuple[Job, dict[str, str]]:
     """Make the job that is recorded in a picture.
 
@@ -37,7 +44,8 @@ def prepare_replay(
 
     Args:
         picture: made by jaxstyle.
-        content, style, masks, weights: where the inputs are now, if not where they were.
+        weights, **moved: where the weights, ``content``, ``style``, ``masks`` and ``init`` are now,
+            if not beside the picture or where they were.
 
     Returns:
         The job, and the packages whose version was another then, as name -> version.
@@ -45,14 +53,7 @@ def prepare_replay(
     Raises:
         InputError: no record, or an input is missing or is not the one that was used.
     """
-    return prepare_recorded(
-        record_to_replay(picture),
-        picture,
-        content=content,
-        style=style,
-        masks=masks,
-        weights=weights,
-    )
+    return prepare_recorded(record_to_replay(picture), picture, weights=weights, **moved)
 
 
 def record_to_replay(picture: str | os.PathLike[str]) -> dict[str, Any]:
@@ -74,10 +75,8 @@ def prepare_recorded(
     record: dict[str, Any],
     where: str | os.PathLike[str],
     *,
-    content: str | None = None,
-    style: str | Sequence[str] | None = None,
-    masks: str | Sequence[str] | None = None,
     weights: str | None = None,
+    **moved: str | Sequence[str] | None,
 ) -> tuple[Job, dict[str, str]]:
     """``prepare_replay`` of a record that has been read from the file ``where``."""
     inputs, extra = record["inputs"], record.get("extra", {})
@@ -86,13 +85,12 @@ def prepare_recorded(
             f"{where} is a frame of a video, which began with the one before: run `jaxstyle video`"
         )
     config = config_from(record["config"], f"the record of {where}")
-    files = _InputFiles(inputs, where, {"content": content, "style": style, "masks": masks})
-    for entry in inputs.get("init", []):
-        # The file that has the recorded hash, wherever it lies now.
-        init = config.init.replace(entry["path"], files.find("init", entry))
-        config = replace(config, init=init)
+    files = _InputFiles(inputs, where, moved)
+    config = replace(config, init=renamed(config.init, files.initial))
     contents, styles, regions, freeze = files.pictures()
-    network = _network(inputs["weights"], weights or config.weights, where)
+    weights = weights or _found_weights(config.weights, Path(where).parent)
+    network = _network(inputs["weights"], weights, where)
+    config = replace(config, weights=weights)
     now = versions()
     changed = {name: was for name, was in record["versions"].items() if now.get(name) != was}
     try:
@@ -131,7 +129,7 @@ class _InputFiles:
         where: str | os.PathLike[str],
         given: Mapping[str, str | Sequence[str] | None],
     ) -> None:
-        self.inputs, self.where = inputs, where
+        self.inputs, self.where, self.folder = inputs, where, Path(where).parent
         self.given = {
             what: [paths] if isinstance(paths, str) else list(paths or [])
             for what, paths in given.items()
@@ -154,22 +152,36 @@ class _InputFiles:
 
     def find(self, what: str, entry: dict[str, Any]) -> str:
         """The file that was used: one of those given, or where it was, or beside the result."""
-        name = {"masks": "mask", "init": "initial"}.get(what, what)
-        given, old, folder = self.given.get(what, []), entry["path"], Path(self.where).parent
+        name = _NAMES.get(what, what)
+        given, old = self.given.get(what, []), entry["path"]
         if not given and not entry["sha256"]:
             raise InputError(
                 f"the {name} was an array, not a file: save it and name it by --{what}"
             )
-        candidates = [*given, old, str(folder / old), str(folder / Path(old).name)]
-        existing = [path for path in candidates if Path(path).is_file()]
+        existing = [path for path in [*given, *_places(old, self.folder)] if _may_be_read(path)]
         for path in existing:
             if not entry["sha256"] or _sha256(path) == entry["sha256"]:
                 return path
+        if path := self.beside.get(entry["sha256"]):
+            return path
         if existing:
             raise InputError(
                 f"{existing[0]} is not the {name} picture that was used: give that by --{what}"
             )
         raise InputError(f"the {name} picture {old} is not there: say where it is by --{what}")
+
+    def initial(self, name: str) -> str:
+        """The picture that was used, of those that ``init`` names."""
+        for entry in self.inputs.get("init", []):
+            if entry["path"] == name:
+                return self.find("init", entry)
+        raise InputError(f"the record of {self.where} is damaged: it lacks the hash of {name}")
+
+    @cached_property
+    def beside(self) -> dict[str, str]:
+        """Hash -> path of the pictures beside the record's file, whatever they are called now."""
+        paths = filter(_may_be_read, pictures_at(self.folder) or [])
+        return {_sha256(path): path for path in islice(paths, _MOST_BESIDE)}
 
     def _style(self, entry: dict[str, Any]) -> Style:
         options = {name: entry[name] for name in STYLE_OPTIONS if name in entry}
@@ -184,19 +196,28 @@ class _InputFiles:
             "content": [inputs["content"] or {}, *inputs.get("contents", [])],
             "style": inputs["styles"],
             "masks": [*inputs.get("masks", []), *style_masks, inputs.get("freeze", {})],
+            "init": inputs.get("init", []),
         }[what]
         hashes = {entry["sha256"] for entry in entries if "sha256" in entry}
         if "" in hashes:  # an array was used: there is nothing to tell by
             return
-        name = "mask" if what == "masks" else what
+        name = _NAMES.get(what, what)
         for path in paths:
-            if not Path(path).is_file():
-                raise InputError(f"--{what} {path} is not there: check the path")
+            if not _may_be_read(path):
+                raise InputError(f"--{what} {path} is no file that is there: check the path")
             if _sha256(path) not in hashes:
                 raise InputError(
                     f"{path} is not the {name} picture that was used for {self.where}: leave out "
                     f"--{what}, or give the right one"
                 )
+
+
+def _found_weights(named: str | None, folder: Path) -> str | None:
+    """Weights that a record names: a network by its name, or a file, perhaps beside the record."""
+    if named in (None, "slim", "vgg19"):
+        return named
+    places = [*_places(named, folder), str(weights_directory() / os.path.basename(named))]
+    return next(filter(_may_be_read, places), named)
 
 
 def _network(entry: dict[str, Any], weights: str | None, where: Any) -> Network:
@@ -217,6 +238,15 @@ def _shape(value: Any) -> tuple[int, int] | None:
     return value[0], value[1]
 
 
+def _places(recorded: str, folder: Path) -> list[str]:
+    """Where a file may be that a record names: there, or beside the record's own file."""
+    return [recorded, str(folder / recorded), str(folder / os.path.basename(recorded))]
+
+
+def _may_be_read(path: str) -> bool:
+    return is_plain_file(path, _MOST_BYTES)
+
+
 def _sha256(path: str) -> str:
-    with open(path, "rb") as file:
+    with opened(path, path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

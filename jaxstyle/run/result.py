@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from jaxstyle.config.stylize_config import StylizeConfig
+from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
+from jaxstyle.images.exif import without_persons
 from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
 from jaxstyle.optimize.ending import Ending
@@ -57,20 +58,33 @@ class Stylized:
     exif: bytes | None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture, with its settings in it; the extension says in which format.
+        """Write the picture, with what ``config.record`` has it tell; the extension says how.
 
         Raises:
             ImageError: the file cannot be written.
         """
+        detail = self.config.record
+        exif = None if detail == "none" else self.exif
         save_image(
             path,
             self.image,
             alpha=self.alpha,
             bits=self.config.bits,
             quality=self.config.quality,
-            exif=self.exif,
-            record=self.record,
+            exif=without_persons(self.exif) if detail == "names" else exif,
+            record=None if detail == "none" else self.record,
         )
+
+    def as_plain(self) -> dict[str, Any]:
+        """All of it as what ``processes.gather`` takes."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {**values, "config": self.config.as_dict()}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Stylized:
+        """The inverse of ``as_plain``."""
+        config, reason = config_from(values["config"]), Ending(values["reason"])
+        return cls(**{**values, "config": config, "reason": reason})
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows: the picture in 8 bits, no side longer than 1024 px."""

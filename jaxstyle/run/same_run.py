@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ import jax
 import numpy as np
 
 from jaxstyle.config.stylize_config import names_of
-from jaxstyle.images import read_record
+from jaxstyle.images import ImageError, read_record
 from jaxstyle.run.job import Job
-from jaxstyle.run.record import record_of
+from jaxstyle.run.record import parse_record, record_of, without_folders
 
 _NAMES = ("path", "source")
 
@@ -36,7 +37,7 @@ def difference_from(
         their_arrays: its ``digest_of_arrays``; None where all its inputs are files.
         free: settings that may differ.
     """
-    ours = json.loads(record_of(job))
+    ours, theirs = json.loads(record_of(job, full=False)), without_folders(theirs)
     mine, other = ours["inputs"], theirs["inputs"]
     for name in sorted({*mine, *other}):
         if _hashes(mine.get(name)) != _hashes(other.get(name)):
@@ -105,10 +106,25 @@ def is_made(path: Path, job: Job) -> bool:
     Inputs that are no files are not in a picture's record: where there are any, ask
     ``difference_from`` with their digest.
     """
+    record = record_in(path)
+    return record is not None and is_result_of(job, record)
+
+
+def record_in(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The record in a picture; None if there is none, or no picture."""
     try:
-        return is_result_of(job, json.loads(read_record(path)))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
+        return parse_record(read_record(path))
+    except ImageError:
+        return None
+
+
+def is_earlier_result(path: str | os.PathLike[str], job: Job) -> bool:
+    """Whether a picture is there that a run of this job has made, in this version or an older.
+
+    Also one that was cut short, or a snapshot: to go on with the run is to write over it.
+    """
+    record = record_in(path)
+    return record is not None and difference_from(job, record, their_arrays=None) is None
 
 
 def is_result_of(job: Job, record: Mapping[str, Any], arrays: str | None = None) -> bool:
@@ -116,12 +132,9 @@ def is_result_of(job: Job, record: Mapping[str, Any], arrays: str | None = None)
 
     Args:
         arrays: the ``digest_of_arrays`` that was kept with it; None where all inputs are files.
-
-    Raises:
-        KeyError, TypeError, AttributeError: it is no record.
     """
     ours = json.loads(record_of(job))
     same_machine = ours["versions"] == record["versions"] and (
-        ours["extra"]["backend"] == record["extra"]["backend"]
+        ours["extra"]["backend"] == record.get("extra", {}).get("backend")
     )
     return same_machine and difference_from(job, record, their_arrays=arrays, free=()) is None

@@ -18,7 +18,7 @@ from jaxstyle.run.job import Job, precision_in_force
 from jaxstyle.run.level import Level
 from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.prepare import CIRCULAR_MULTIPLE, prepare, replace_settings
-from jaxstyle.run.record import record_of_style
+from jaxstyle.run.record import bare_names, record_of_style
 from jaxstyle.run.style_file import (
     SavedStyle,
     check_ending,
@@ -74,7 +74,7 @@ def save_targets(
     }
     if any(one.mask is not None for one in job.styles):
         matters["guide"] = job.config.guide
-    inputs = [record_of_style(one) for one in job.styles]
+    inputs = bare_names([record_of_style(one) for one in job.styles])
     write_saved_style(path, job.network.sha256, matters, inputs, known_by_side)
     return read_saved_style(path)
 

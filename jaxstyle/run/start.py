@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 
@@ -9,6 +12,8 @@ from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, resize, resize_picture
 
 Picture = Float[np.ndarray, "height width 3"]
+
+_INGREDIENTS = ("content", "style", "noise")
 
 
 def initial_picture(init: str, content: Picture, style: Picture, seed: int) -> Picture:
@@ -56,7 +61,23 @@ def initial_names(init: str) -> list[str]:
     """The paths of the pictures among the ingredients of ``init``."""
     first, *others = init.split("+")
     names = [first, *(other.rpartition(":")[0] for other in others)]
-    return [name for name in names if name not in ("content", "style", "noise")]
+    return [name for name in names if name not in _INGREDIENTS]
+
+
+def renamed(init: str, new_name: Callable[[str], str]) -> str:
+    """The description with other names for the pictures in it."""
+    first, *others = init.split("+")
+    parts = [(first, "", ""), *(other.rpartition(":") for other in others)]
+    return "+".join(
+        (name if name in _INGREDIENTS else new_name(name)) + colon + number
+        for name, colon, number in parts
+    )
+
+
+def bare_name(path: str) -> str:
+    """A file's name without its folder; it does not pass for an ingredient of that name."""
+    name = os.path.basename(path)
+    return os.path.join(os.curdir, name) if name in _INGREDIENTS else name
 
 
 def _ingredient(name: str, content: Picture, style: Picture, seed: int) -> Picture:

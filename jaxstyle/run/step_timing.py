@@ -19,7 +19,7 @@ from jaxstyle.objective.pytrees import Targets
 from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.run.job import Job, objective_of, precision_in_force, weights_of
 from jaxstyle.run.strategy import evaluated_pixels
-from jaxstyle.runtime.compilation_cache import cache_folder
+from jaxstyle.runtime.compilation_cache import UntrustedFolderError, cache_folder
 from jaxstyle.runtime.compiler_options import MemoryFirst
 
 SIDE_ON_CPU, SIDE = 192, 1024
@@ -86,7 +86,9 @@ def _key(job: Job) -> str:
 
 
 def _file() -> Path | None:
-    folder = cache_folder()
+    folder = None
+    with suppress(UntrustedFolderError):  # it is measured each time
+        folder = cache_folder()
     return None if folder is None else folder / "calibration.json"
 
 

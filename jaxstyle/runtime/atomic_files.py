@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from jaxstyle.errors import ImageError, quoted, reason_of
+
+_PREFIX = ".jaxstyle-"
+_DAY = 86400.0
+"""Seconds after which a file that is half written belongs to nobody any more."""
 
 
 def extension_of(path: str | os.PathLike[str]) -> str:
@@ -97,9 +104,11 @@ def target_of(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def replacing(
-    path: str | os.PathLike[str], *, prefix: str = ".jaxstyle-", give_up: bool = False
+    path: str | os.PathLike[str], *, prefix: str = _PREFIX, give_up: bool = False
 ) -> Iterator[IO[bytes]]:
     """A new file that gets the name ``path`` at the end of the block; nothing of it stays else.
+
+    Who may read and write it is as with the file that it replaces, or else as the umask has it.
 
     Args:
         prefix: of its name until then.
@@ -109,14 +118,18 @@ def replacing(
         ImageError: the file cannot be written.
     """
     target = target_of(path)
+    _remove_old_leftovers(target.parent)
+    mode = _permissions(target)
     # Not tempfile: its files are for their owner alone, these are to have the usual permissions.
     temporary = target.parent / f"{prefix}{secrets.token_hex(8)}.tmp"
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=None if mode is None else _opened_by_owner) as file:
             yield file
             if give_up:
                 return
             file.flush()
+            if mode is not None and hasattr(os, "fchmod"):  # not on Windows
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())  # a full disk may speak up only now
         os.replace(temporary, target)
     except OSError as error:
@@ -124,6 +137,39 @@ def replacing(
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _permissions(target: Path) -> int | None:
+    """Who may read and write a file; None if there is none."""
+    with suppress(OSError):
+        return os.stat(target).st_mode & 0o777
+    return None
+
+
+def _opened_by_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@lru_cache(maxsize=64)
+def _remove_old_leftovers(folder: Path) -> None:
+    remove_leftovers(folder, _PREFIX, least_age=_DAY)
+
+
+def remove_leftovers(folder: Path, prefix: str, *, least_age: float = 0.0) -> None:
+    """Remove what processes that were killed while writing have left in a folder.
+
+    Args:
+        prefix: that ``replacing`` was given.
+        least_age: seconds; a file that is younger may be being written.
+    """
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if not re.fullmatch(rf"{re.escape(prefix)}[0-9a-f]+\.tmp", entry.name):
+                continue
+            status = entry.stat(follow_symlinks=False)
+            own = os.name != "posix" or status.st_uid == os.geteuid()
+            if own and stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime >= least_age:
+                os.unlink(entry.path)
 
 
 def cannot_write(path: str | os.PathLike[str], error: BaseException) -> ImageError:

@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 
 
+class UntrustedFolderError(OSError):
+    """A folder of ours that others could write to; the message is one line."""
+
+
 def cache_folder(*below: str) -> Path | None:
     """The user's folder for what can be made again, or None if there is nowhere to write to.
 
-    Only this user can write to it, and to the folder ``below`` in it.
+    Only this user can write to it, and to the folder ``below`` in it. What was there is left as it
+    is: a folder that others can write to may hold their files already.
+
+    Raises:
+        UntrustedFolderError: it is a link, of another user, or others can write to it.
     """
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("jaxstyle", *below):
             folder /= name
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
+            _check_own(folder)
+    except UntrustedFolderError:
+        raise
     except OSError:
         return None
     return folder
 
 
-def keep_compiled_programs() -> Path | None:
+def _check_own(folder: Path) -> None:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        reason = "it is a link, not a folder"
+    elif os.name == "posix" and status.st_uid != os.geteuid():
+        reason = "it belongs to another user"
+    elif os.name == "posix" and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        reason = "others can write to it"
+    else:
+        return
+    raise UntrustedFolderError(f"nothing is kept in {folder}: {reason}: remove it, or mend it")
+
+
+def keep_compiled_programs(say: Callable[[str], None] = lambda line: None) -> Path | None:
     """Turn on JAX's persistent cache in a folder that only this user can write to.
 
     Whoever can write to it can run code in our process, hence never a shared temporary folder.
     A ``JAX_COMPILATION_CACHE_DIR`` of the user's own is left as it is.
+
+    Args:
+        say: told in one line why nothing is cached, where a folder cannot be trusted.
 
     Returns:
         The folder, or None if there is nowhere to write to; then nothing is cached.
     """
     if named := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return Path(named)
-    folder = cache_folder("xla")
+    try:
+        folder = cache_folder("xla")
+    except UntrustedFolderError as error:
+        say(str(error))
+        return None
     if folder is None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -44,9 +44,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, _utf8(json_text(value)))
 
 
-def json_text(value: Any) -> str:
-    """The text that ``write_json`` writes."""
-    return json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(value: Any, *, ascii: bool = False) -> str:
+    """The text that ``write_json`` writes; in ASCII it is fit for a terminal too."""
+    return json.dumps(_plain(value), indent=1, ensure_ascii=ascii, allow_nan=False) + "\n"
 
 
 def _utf8(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -14,8 +15,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
 from jaxstyle.images import save_image
+from jaxstyle.optimize.ending import Ending
+from jaxstyle.run.result import Stylized
 from jaxstyle.runtime import processes
 
 PATIENCE = 120
@@ -159,3 +163,59 @@ def test_the_parts_of_all_processes_are_the_whole(monkeypatch, items, processes_
         parts.append(list(processes.mine(range(items))))
     assert [item for part in parts for item in part] == list(range(items))
     assert max(map(len, parts)) <= -(-items // processes_)
+
+
+@pytest.fixture
+def both(monkeypatch) -> None:
+    """Two processes that send the same."""
+    monkeypatch.setattr("jax.process_count", lambda: 2)
+    allgather = "jaxstyle.runtime.processes.multihost_utils.process_allgather"
+    monkeypatch.setattr(allgather, lambda x: np.stack([x, x]))
+
+
+def test_values_and_arrays_travel(both):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    value = {3: (1, 2.5, None, "é", b"\0"), "a": [True, array, (array,)], "b": np.float32(0.5)}
+    one, other = processes.gather(value)
+    assert one[3] == other[3] == value[3]
+    assert one["a"][0] is True and one["b"] == 0.5
+    assert isinstance(one["a"][2], tuple)
+    np.testing.assert_array_equal(one["a"][1], array, strict=True)
+
+
+def test_whole_results_travel(both):
+    made = Stylized(
+        image=np.full((2, 3, 3), 0.25, np.float32),
+        alpha=None,
+        config=StylizeConfig(size=3),
+        terms={"content": 1.0, "content_layers": {"relu4_2": float("inf")}},
+        loss=1.5,
+        steps=2,
+        seconds=0.5,
+        reason=Ending.STEPS,
+        losses=[[2.0, 1.5]],
+        record="{}",
+        exif=b"\0\1",
+    )
+    _, found = map(Stylized.from_plain, processes.gather(made.as_plain()))
+    assert found.reason is Ending.STEPS and found.config == made.config
+    np.testing.assert_array_equal(found.image, made.image, strict=True)
+    same = ("alpha", "terms", "loss", "steps", "seconds", "losses", "record", "exif")
+    assert all(getattr(found, name) == getattr(made, name) for name in same)
+
+
+def test_what_is_more_than_a_value_does_not_travel(both, monkeypatch):
+    with pytest.raises(TypeError, match="StylizeConfig does not travel"):
+        processes.gather([StylizeConfig()])
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, ("unpickled",)
+
+    message = pickle.dumps(Evil())
+    monkeypatch.setattr("msgpack.packb", lambda *_, **__: message)
+    try:
+        processes.gather(None)
+    except ValueError:
+        pass  # as msgpack's own are
+    assert not Path("unpickled").exists()

@@ -9,11 +9,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from samples import landscape, waves
 
 from jaxstyle import stylize
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.profile import MOST_TRACES, SKIPPED, TRACED, profiling, traced_steps
-from samples import landscape, waves
 
 SETTINGS = {
     "size": 48, "levels": 1, "content_layers": "relu2_1", "style_layers": "relu1_1",

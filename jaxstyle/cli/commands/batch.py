@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,13 @@ from jaxstyle.cli.options.limits import add_limit_options, limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of, inputs_of_job
 from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
-from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
+from jaxstyle.cli.report.manifests import (
+    check_manifest,
+    head_of_many,
+    sha256_of,
+    write_manifest,
+)
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
@@ -89,13 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     begun()
     check_folder(arguments.output)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     entries = prepare_many(
         arguments.contents,
         arguments.styles,
         masks=arguments.masks,
         freeze=arguments.freeze,
-        note={"command": command_line()},
+        note={"command": command_line(settings.get("record", "names"))},
         max_memory=limits.max_memory,
         **settings,
     )
@@ -110,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         interrupted = batch.paint(limits, reporter, finished)
     failures = batch.end()
     for line in failures:
-        print(line, file=sys.stderr)
+        tell(line)
     if batch.writes:
         made = sum(row["message"] == "" for row in batch.rows)
         reporter.say(
@@ -118,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             + ("; go on with --resume" if interrupted else "")
         )
         if arguments.json:
-            print(json_text(batch.manifest()), end="")
+            print(json_text(batch.manifest(), ascii=True), end="")
     if interrupted:
         return EXIT_CODE
     return 1 if failures else 0
@@ -155,16 +160,23 @@ class Batch:
 
     def _row(self, index: int) -> dict[str, Any]:
         entry, job = self.entries[index], self.jobs.get(index)
-        row: dict[str, Any] = {"input": str(entry.source), "sha256": "", "output": ""}
+        row: dict[str, Any] = {"input": self._told(str(entry.source)), "sha256": "", "output": ""}
         if job is None:
             return {**row, "message": str(entry.job)}
         row["sha256"] = job.contents[0].picture.sha256
         row |= {"output": self.outputs[index].name, "message": self.WAITING}
         if job.regions:
-            row["masks"] = [_file_of(region.mask) for region in job.regions]
+            row["masks"] = [self._file_of(region.mask) for region in job.regions]
         if job.freeze is not None:
-            row["freeze"] = _file_of(job.freeze)
+            row["freeze"] = self._file_of(job.freeze)
         return row
+
+    def _file_of(self, mask: Mask) -> dict[str, str]:
+        return {"path": self._told(mask.source), "sha256": mask.sha256}
+
+    def _told(self, path: str) -> str:
+        """A path as the manifest has it."""
+        return path if self.first_job.config.record == "full" else os.path.basename(path)
 
     def check(self, arguments: argparse.Namespace) -> None:
         """Refuse to write over what is read, and make the folder.
@@ -183,6 +195,7 @@ class Batch:
         for job in self.jobs.values():
             inputs += inputs_of_job(job)
         check_overwriting(inputs, [("-o", output) for output in (*self.outputs, self.path)])
+        check_manifest(self.path, "batch")
         ready_folder(self.path.parent)
         check_writable(self.outputs[0], bits=self.first_job.config.bits)
 
@@ -191,7 +204,7 @@ class Batch:
         from jaxstyle.run.same_run import is_made
         from jaxstyle.runtime.processes import gather
 
-        earlier = {row.get("output"): row for row in _rows_of(self.path) if isinstance(row, dict)}
+        earlier = {str(row.get("output")): row for row in _rows_of(self.path)}
         made = [index for index, job in self.jobs.items() if is_made(self.outputs[index], job)]
         finished = frozenset(gather(made)[0])
         for index in finished:
@@ -269,14 +282,12 @@ class Batch:
         return {**self.head, "files": self.rows}
 
 
-def _file_of(mask: Mask) -> dict[str, str]:
-    return {"path": mask.source, "sha256": mask.sha256}
-
-
 def _rows_of(path: Path) -> list[Any]:
     """The rows of a manifest that an earlier run has left, if it can be read."""
+    from jaxstyle.runtime.json_schema import Each, misfit, read_json
+
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        manifest = read_json(path)
+    except ValueError:
         return []
-    return rows if isinstance(rows, list) else []
+    return [] if misfit(manifest, {"files": Each(dict)}) else manifest["files"]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jaxstyle.cli.options.inputs import add_input_options, inputs_from
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.settings import add_settings, settings_from
+from jaxstyle.cli.report.messages import tell
+from jaxstyle.errors import printable
 from jaxstyle.runtime.interrupts import begun
 from jaxstyle.runtime.memory import format_bytes
 
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     config, limit = settings_from(arguments), memory_from(arguments)
     job = prepare(**inputs_from(arguments), config=config, max_memory=limit)
     begun()
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     rows = _rows(config, job)
     if arguments.json:
         width, height = job.sizes[-1]
@@ -119,7 +121,7 @@ def _show(rows: list[dict[str, Any]], config: StylizeConfig, job: Job, limit: in
     console = Console(highlight=False)
     console.print(
         f"{width}x{height}, {len(job.sizes)} sizes of {job.config.steps} steps, "
-        f"{job.config.optimizer}, {job.network.source.split(':')[0]}",
+        f"{job.config.optimizer}, {printable(job.network.source.split(':')[0])}",
         markup=False,
     )
     console.print(table)

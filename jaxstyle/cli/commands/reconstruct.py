@@ -11,6 +11,7 @@ from jaxstyle.cli.options.inputs import add_layer_sets, layer_sets_from
 from jaxstyle.cli.options.outputs import add_sheet_options, check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.config.command_defaults import CONTENT_RECONSTRUCTION, LAYERS
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import parse_layers
@@ -67,14 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) is not None
     }
     ready_folder(arguments.cells)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     rows: dict[str, list[Panel]] = {}
     with PanelReporter(quiet=arguments.quiet) as reporter:
         reporter.say(deterministic_note(arguments))
         reporter.opening = network_note(settings)
         options: dict[str, Any] = {
             "callback": reporter.panel_step,
-            "note": {"command": command_line()},
+            "note": {"command": command_line(settings.get("record", "names"))},
             **settings,
         }
         if "style" in pictures:
@@ -129,7 +130,7 @@ def _write(
         labels += [name, *map(_label, panels), *[""] * missing]
         for panel in panels if arguments.cells else ():
             panel.result.save(arguments.cells / f"{name}-{panel.label}.png")
-    command = command_line()
+    command = command_line(settings.get("record", "names"))
     sheet = strip(
         pictures,
         labels,
@@ -144,7 +145,7 @@ def _write(
         for panel in panels
     ]
     record = {"command": command, "settings": settings, "cells": cells}
-    save_sheet(arguments.output, sheet, record, settings.get("quality", 90))
+    save_sheet(arguments.output, sheet, record)
 
 
 def _label(panel: Panel) -> str:

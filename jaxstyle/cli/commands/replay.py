@@ -35,9 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     notes = [f"made with other versions ({versions}): pixels may differ"] if changed else []
     extra = record.get("extra", {})
     if "together" in extra:
-        again = extra.get("command", "the command that made it")
         notes.append(
             f"made in one program with others ({extra['together']} at once), now alone: pixels may "
-            f"differ by rounding; for the same ones run all of them again: {again}"
+            "differ by rounding; for the same ones run all of them again"
         )
     return run_and_save(job, arguments.output, arguments, "; ".join(notes))

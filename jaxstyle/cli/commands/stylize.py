@@ -52,6 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.distributed and config.mesh is None:
         raise InputError("--distributed shares one picture by --mesh: give that, such as 2x1")
     join_if_asked(arguments)
-    note, memory = {"command": command_line()}, memory_from(arguments)
+    note, memory = {"command": command_line(config.record)}, memory_from(arguments)
     job = prepare(**inputs, config=config, note=note, max_memory=memory)
     return run_and_save(job, output, arguments)

@@ -17,7 +17,7 @@ from jaxstyle.cli.options.overwrite_guard import (
     inputs_of,
 )
 from jaxstyle.cli.options.settings import add_settings, given_settings
-from jaxstyle.cli.report.manifests import head_of
+from jaxstyle.cli.report.manifests import check_manifest, head_of
 from jaxstyle.cli.report.sheets import save_sheet, sheet_of
 from jaxstyle.errors import InputError
 from jaxstyle.pipelines.axes import parse_axis
@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         [("-o", arguments.output / name) for name in FILES],
         [Series("-o", arguments.output, CELL)],
     )
+    check_manifest(arguments.output / "sweep.json", "sweep")
 
     def make(**options: Any) -> Grid:
         from jaxstyle.pipelines.sweep import sweep
@@ -106,13 +107,17 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
         InputError: some cannot.
     """
     from jaxstyle.display.figures import PageCell, write_csv, write_json, write_page
+    from jaxstyle.run.record import settings_without_folders
 
+    told = settings
+    if settings.get("record") != "full":
+        told = settings_without_folders(settings)
     rows = [_figures(grid, index) for index in range(len(grid.cells))]
     records = [cell.result.record for cell in grid.cells if cell.result is not None]
     names = " x ".join(axis.name for axis in grid.axes)
     manifest = {
         **head_of("sweep", records),
-        "settings": settings,
+        "settings": told,
         "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in grid.axes],
         "cells": rows,
     }
@@ -131,7 +136,7 @@ def write_folder(folder: Path, grid: Grid, command: str, settings: dict, cell_si
     page = {
         "title": f"jaxstyle sweep: {names}",
         "command": command,
-        "settings": settings,
+        "settings": told,
         "axes": [(axis.name, list(axis.labels)) for axis in grid.axes],
         "cells": cells,
     }

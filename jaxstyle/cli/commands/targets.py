@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.overwrite_guard import check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, settings_from
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.config.stylize_config import names_of
 from jaxstyle.runtime.interrupts import begun
 
@@ -50,13 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     first, _ = without_options(arguments.style[0])
     output = arguments.output or Path(f"{Path(first).stem}.npz")
     check_overwriting(inputs_of(arguments), [("-o", output)])
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     saved = save_targets(output, arguments.style, config=config, max_memory=memory)
     if not arguments.quiet:
         styles = f"{len(saved.inputs)} styles blended" if len(saved.inputs) > 1 else "1 style"
-        print(
+        tell(
             f"{output}: {styles}, {','.join(saved.taps)} for results of "
-            f"{', '.join(map(str, saved.known))} px, {format_bytes(output.stat().st_size)}",
-            file=sys.stderr,
+            f"{', '.join(map(str, saved.known))} px, {format_bytes(output.stat().st_size)}"
         )
     return 0

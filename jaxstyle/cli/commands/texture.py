@@ -60,19 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     if match is None:
         raise InputError(f"--shape is {arguments.shape!r}: write it as 512x384, width first")
     settings = given_settings(arguments)
-    bits = StylizeConfig(**settings).bits
+    config = StylizeConfig(**settings)
     output = arguments.output or Path(f"{Path(arguments.style).stem}-texture.png")
     from jaxstyle.images import check_writable
     from jaxstyle.pipelines.paper import prepare_texture
 
     begun()
-    check_writable(output, bits=bits)
+    check_writable(output, bits=config.bits)
     job = prepare_texture(
         arguments.style,
         int(match[1]),
         int(match[2]),
         seamless=arguments.seamless,
-        note={"command": command_line()},
+        note={"command": command_line(config.record)},
         max_memory=memory_from(arguments),
         **settings,
     )

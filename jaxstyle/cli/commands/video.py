@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +18,13 @@ from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.outputs import FILE_ENDINGS, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, Series, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import add_settings, given_settings, network_note
-from jaxstyle.cli.report.manifests import head_of_many, sha256_of, write_manifest
+from jaxstyle.cli.report.manifests import (
+    check_manifest,
+    head_of_many,
+    sha256_of,
+    write_manifest,
+)
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.config.command_defaults import CLIPS, LEVELS_NEXT, STEPS_NEXT, VIDEO
 from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
@@ -111,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = read_frames(arguments.frames)
     film.fps = arguments.fps or source.fps or DEFAULT_FPS
     film.check([("the video", arguments.frames), *inputs_of(arguments, settings.get("init", ""))])
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
         reporter.say(deterministic_note(arguments))
         reporter.opening = network_note(settings)
@@ -127,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             freeze=arguments.freeze,
             steps_next=arguments.steps_next,
             levels_next=arguments.levels_next,
-            note={"command": command_line()},
+            note={"command": command_line(settings.get("record", "names"))},
             max_memory=memory_from(arguments),
             callback=reporter,
             keep=film.keep,
@@ -145,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(f"{arguments.frames} has no frames")
         problem = film.finish(done)
         if problem:
-            print(problem, file=sys.stderr)
+            tell(problem)
         flickers = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
         mean = sum(flickers) / len(flickers) if flickers else 0.0
         unsteady = f", {mean:.4f} from frame to frame" if flickers else ""
@@ -209,6 +214,7 @@ class Film:
         outputs: list[Named] = [("-o", self.manifest)]
         outputs += [("-o", self.output)] if self.is_clip else []
         check_overwriting(inputs, outputs, [Series("-o", self.folder, FRAME)])
+        check_manifest(self.manifest, "video")
         if self.earlier and not self.resume:
             raise InputError(
                 f"{self.folder} holds frames of an earlier run: go on with it by --resume, or "
@@ -283,12 +289,12 @@ class Film:
 
     def _remove_earlier(self) -> None:
         """Take away the frames of an earlier run that are not of this one."""
-        from jaxstyle.images import read_record
+        from jaxstyle.run.same_run import record_in
 
         for path in set(self.earlier) - set(self.paths):
-            with suppress(OSError, ValueError, KeyError, TypeError):  # not of jaxstyle: it stays
-                if "frame" in json.loads(read_record(path))["extra"]:
-                    path.unlink(missing_ok=True)
+            record = record_in(path)
+            if record is not None and "frame" in record.get("extra", {}):  # else it stays
+                path.unlink(missing_ok=True)
 
     def _frames(self) -> list[Path]:
         if not self.folder.is_dir():

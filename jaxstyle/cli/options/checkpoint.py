@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.cli.options.recorded_paths import seen_from
 from jaxstyle.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def checkpoint_from(
     from jaxstyle.run.checkpoint import Checkpoint
 
     steps, seconds = parse_every(DEFAULT_EVERY if every is None else every)
-    note = {"output": os.path.abspath(output), **(note or {})}
+    note = {"output": seen_from(path, output), **(note or {})}
     return Checkpoint(path, steps, seconds, note, say, {} if files is None else files)
 
 
@@ -115,15 +116,29 @@ def recorded_in(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str,
     Raises:
         InputError: it is damaged.
     """
-    from jaxstyle.run.checkpoint import files_in
-    from jaxstyle.run.checkpoint_file import read_checkpoint
+    from jaxstyle.run.checkpoint import files_in, read_run
 
-    found = read_checkpoint(path)
+    found = read_run(path)
     if found is None:
         return {}, {}, 0
     about, arrays = found
+    return recording_of(about, path), files_in(arrays), sum(map(len, about["losses"]))
+
+
+def recording_of(about: Mapping[str, Any], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The ``Recorder.note`` that a checkpoint holds; empty if it holds none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    from jaxstyle.cli.report.recorder import NOTE
+    from jaxstyle.run.checkpoint_file import damaged
+    from jaxstyle.runtime.json_schema import misfit
+
     recording = about["note"].get("recording", {})
-    return recording, files_in(arrays), sum(map(len, about["losses"]))
+    if wrong := misfit(recording, NOTE):
+        raise damaged(path, f"{wrong} of what it recorded is not as it should be")
+    return recording
 
 
 def set_deterministic(arguments: argparse.Namespace) -> None:

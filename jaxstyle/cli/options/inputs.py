@@ -129,8 +129,8 @@ def layer_sets_from(arguments: argparse.Namespace) -> list[str]:
 def add_moved_options(parser: argparse.ArgumentParser) -> None:
     """Files of a recorded run that are elsewhere now, which ``moved_inputs`` reads."""
     parser.add_argument("--content", help="the content picture, if it is not where it was")
-    for name in ("style", "masks"):
-        what = "style pictures" if name == "style" else name
+    for name in ("style", "masks", "init"):
+        what = {"style": "style pictures", "init": "initial pictures"}.get(name, name)
         words = f"the {what} that are not where they were"
         parser.add_argument(f"--{name}", nargs="+", default=[], help=words)
     parser.add_argument("--weights", help="the weight file, if it is not where it was")
@@ -138,4 +138,5 @@ def add_moved_options(parser: argparse.ArgumentParser) -> None:
 
 def moved_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     """The keywords of ``prepare_recorded``."""
-    return {name: getattr(arguments, name) for name in ("content", "style", "masks", "weights")}
+    names = ("content", "style", "masks", "init", "weights")
+    return {name: getattr(arguments, name) for name in names}

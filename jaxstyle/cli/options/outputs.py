@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from jaxstyle.network.network import Network
 
 
+_SEPARATORS = os.sep + (os.altsep or "")
 FILE_ENDINGS = frozenset(
     ".apng .avi .avif .bmp .flv .gif .heic .jpeg .jpg .json .m4v .mkv .mov .mp4 .mpeg .mpg .npz "
     ".ogv .pdf .png .ppm .svg .tif .tiff .webm .webp .wmv".split()
@@ -38,15 +41,31 @@ def add_sheet_options(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--quiet", action="store_true", help="show nothing but errors")
 
 
-def command_line() -> str:
-    """The command that runs, for captions and records: without the program's folder."""
+def command_line(record: str = "names") -> str:
+    """The command that runs, for captions and records: without the program's folder.
+
+    Args:
+        record: the setting: ``full`` tells whole paths, ``names`` those of files alone, ``none``
+            nothing.
+    """
     import shlex
 
+    if record == "none":
+        return ""
     name, *rest = sys.argv
+    if record == "names":
+        rest = [_without_folders(word) for word in rest]
     program = Path(name).stem
     if program in ("__main__", "main"):  # python -m jaxstyle, or jaxstyle.cli.main
         program = "jaxstyle"
     return shlex.join([program if program == "jaxstyle" else f"{program}.py", *rest])
+
+
+def _without_folders(word: str) -> str:
+    """A word of a command with names for paths, also for those in ``style=a/b.jpg,c/d.jpg``."""
+    if os.path.exists(word):
+        return os.path.basename(os.path.abspath(word))
+    return re.sub(rf"[^,:=|+]*[{re.escape(_SEPARATORS)}]", "", word.rstrip(_SEPARATORS))
 
 
 def preset_note(arguments: argparse.Namespace, network: Network) -> str:

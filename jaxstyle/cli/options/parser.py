@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import NoReturn
 
+from jaxstyle.errors import printable
+
 RARE = frozenset(
     "animation cells_at_once checkpoint_every content_blend coordinator deterministic devices "
     "distributed loss_plot max_memory more_styles open process processes save_every snapshots "
@@ -23,6 +25,9 @@ class Parser(argparse.ArgumentParser):
 
     shows_all = False
     has_more = False
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        super().exit(status, f"{printable(message.rstrip())}\n" if message else None)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import atexit
+import shutil
+import tempfile
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jaxstyle.cli.report.messages import tell
 
 if TYPE_CHECKING:
     from jaxstyle.display.preview import Preview
@@ -63,10 +67,22 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         steps=sum(job.steps),
         output=str(output),
     )
-    print(f"preview: {preview.url}", file=sys.stderr, flush=True)
-    if arguments.open and not webbrowser.open(preview.url):
-        print("no web browser was found: open this address yourself", file=sys.stderr)
+    tell(f"preview: {preview.url}")
+    if arguments.open and not _open_page(preview.url):
+        tell("no web browser was found: open this address yourself")
     return preview
+
+
+def _open_page(url: str) -> bool:
+    """Open an address in the web browser, by a page that leads there.
+
+    The address holds a secret, and all users of a machine can see what programs are called with.
+    """
+    folder = tempfile.mkdtemp(prefix="jaxstyle-")  # for its owner alone
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    page = Path(folder) / "preview.html"
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">')
+    return webbrowser.open(page.as_uri())
 
 
 def title_of(job: Job) -> str:

@@ -29,8 +29,9 @@ def head_of(kind: str, records: Sequence[str]) -> dict[str, Any]:
     """
     from jaxstyle.run.record import versions
 
-    head = {"format": f"jaxstyle-{kind}", "versions": versions(), "command": command_line()}
     parsed = [json.loads(record) for record in records]
+    command = command_line(parsed[0]["config"]["record"] if parsed else "names")
+    head = {"format": f"jaxstyle-{kind}", "versions": versions(), "command": command}
     if not parsed:
         return head
     head["backend"] = parsed[0]["extra"]["backend"]
@@ -57,6 +58,26 @@ def head_of_many(kind: str, record: str) -> dict[str, Any]:
     head = {**head_of(kind, [record]), "settings": json.loads(record)["config"]}
     head.pop("content", None)  # each picture has its own
     return head
+
+
+def check_manifest(path: Path, kind: str) -> None:
+    """Refuse to write a manifest over a file that is none of this kind: it has a common name.
+
+    Raises:
+        InputError: there is one.
+    """
+    from jaxstyle.runtime.json_schema import read_json
+
+    if not path.exists():
+        return
+    try:
+        manifest = read_json(path)
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != f"jaxstyle-{kind}":
+        raise InputError(
+            f"{path} is there and was not made by jaxstyle {kind}: choose another -o, or move it"
+        )
 
 
 def write_manifest(path: Path, manifest: dict[str, Any]) -> str:

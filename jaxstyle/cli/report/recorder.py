@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import os
+import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxstyle.cli.options.recorded_paths import seen_from
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.json_schema import Each
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 MOST_SNAPSHOTS = 500
 FILES = ("strip", "animation", "loss_plot")
 OPTIONS = ("save_every", "snapshots", *FILES)
+CURVES = ("content", "style", "tv", "total", "other")
+NOTE = {
+    "options?": {"save_every?": int, **{f"{name}?": (str, None) for name in ("snapshots", *FILES)}},
+    "curves?": {f"{name}?": Each(float) for name in CURVES},
+    "breaks?": Each(int),
+}
+"""The schema of ``Recorder.note``."""
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -72,16 +82,26 @@ def parse_steps(text: str) -> list[int]:
     return steps
 
 
-def take_options(arguments: argparse.Namespace, kept: Mapping[str, Any]) -> None:
+def take_options(
+    arguments: argparse.Namespace, kept: Mapping[str, Any], path_of: Callable[[str, str], Path]
+) -> list[str]:
     """Set the options that are not given to those that a run was begun with.
 
     Args:
         kept: ``Recorder.note`` of that run.
+        path_of: gives where to write, for what the note names and the option's name.
+
+    Returns:
+        The options that were set.
     """
+    taken = []
     for name in OPTIONS:
         value = kept.get("options", {}).get(name)
         if value and not getattr(arguments, name):
-            setattr(arguments, name, Path(value) if name in FILES else value)
+            option = f"--{name.replace('_', '-')}"
+            setattr(arguments, name, path_of(value, option) if name in FILES else value)
+            taken.append(name)
+    return taken
 
 
 class Recorder:
@@ -90,6 +110,7 @@ class Recorder:
     Args:
         output: names the snapshots: out.png gives out-00050.png.
         steps: of the whole run, over all levels.
+        record: of the run, for what is written of it; None for none.
         writes: False in all but one of several processes: they keep pace, and write nothing.
 
     Attributes:
@@ -102,22 +123,30 @@ class Recorder:
     """
 
     def __init__(
-        self, arguments: argparse.Namespace, output: Path, steps: int, *, writes: bool = True
+        self,
+        arguments: argparse.Namespace,
+        output: Path,
+        steps: int,
+        *,
+        record: str | None = None,
+        writes: bool = True,
     ) -> None:
         self.options, self.output, self.writes = arguments, output, writes
+        self.record = record
         _check(arguments)
         self.written = [] if arguments.snapshots is None else parse_steps(arguments.snapshots)
         self.keeps_frames = arguments.strip is not None or arguments.animation is not None
         self.shown = set(self.written or (one_two_five(steps) if self.keeps_frames else []))
         self.frames: list[tuple[int, np.ndarray]] = []
-        self.curves: dict[str, list[float]] = {
-            name: [] for name in ("content", "style", "tv", "total", "other")
-        }
+        self.curves: dict[str, list[float]] = {name: [] for name in CURVES}
         self.breaks: list[int] = []
         self.last_step = 0
         self.problems: list[str] = []
         options = {name: getattr(arguments, name) for name in OPTIONS}
-        options |= {name: os.path.abspath(options[name]) for name in FILES if options[name]}
+        if (checkpoint := getattr(arguments, "checkpoint", None)) is not None:
+            options |= {
+                name: seen_from(checkpoint, options[name]) for name in FILES if options[name]
+            }
         self.note = {"options": options, "curves": self.curves, "breaks": self.breaks}
         self.files: dict[str, bytes] = {}
 
@@ -132,8 +161,8 @@ class Recorder:
             What is missing, in one line; empty if nothing is.
         """
         self.last_step = done
-        for name, curve in kept.get("curves", {}).items():
-            self.curves[name].extend(curve)
+        for name, curve in self.curves.items():
+            curve.extend(kept.get("curves", {}).get(name, []))
         self.breaks.extend(kept.get("breaks", []))
         cut_curves = self.options.loss_plot and len(self.curves["total"]) < done
         missing = ["--loss-plot"] if cut_curves else []
@@ -191,7 +220,7 @@ class Recorder:
         def save_strip(path: Path) -> None:
             columns = len(labels) if len(labels) <= 6 else -(-len(labels) // 2)
             sheet = strip(pictures, labels, caption=caption, side=320, columns=min(columns, 8))
-            save_image(path, sheet, quality=88)
+            save_image(path, sheet, quality=88, record=self._record_at(self.last_step))
 
         savers: dict[str, Callable[[Path], None]] = {
             "strip": save_strip,
@@ -205,7 +234,16 @@ class Recorder:
         from jaxstyle.images import save_image
 
         name = f"{self.output.stem}-{step:05d}{self.output.suffix}"
-        self._saved(lambda path: save_image(path, picture), self.output.with_name(name))
+        record = self._record_at(step)
+        path = self.output.with_name(name)
+        self._saved(lambda path: save_image(path, picture, record=record), path)
+
+    def _record_at(self, step: int) -> str | None:
+        """The record of the run, with the step that a picture shows."""
+        if self.record is None:
+            return None
+        record = json.loads(self.record)
+        return json.dumps({**record, "extra": {**record["extra"], "step": step}}, sort_keys=True)
 
     def _saved(self, save: Callable[[Path], None], path: Path) -> bool:
         """Write a file; a full disk is no reason to lose the run."""
@@ -215,6 +253,11 @@ class Recorder:
             self.problems.append(str(error))
             return False
         return True
+
+
+def snapshot_names(output: Path) -> str:
+    """A pattern, a regular expression, of what the snapshots of a result are called."""
+    return rf"{re.escape(output.stem)}-\d{{5,}}{re.escape(output.suffix)}"
 
 
 def _frame_name(step: int) -> str:
@@ -233,12 +276,16 @@ def _png(picture: np.ndarray) -> bytes:
 
 
 def _picture(png: bytes) -> np.ndarray:
-    import numpy as np
+    from jaxstyle.images import as_picture
+    from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 
-    from jaxstyle.images.pillow import open_image
-
-    with open_image(io.BytesIO(png)) as image:
-        return np.asarray(image, np.float32) / np.float32(255)
+    try:
+        with pillow_settings(MAX_PIXELS), open_image(io.BytesIO(png)) as image:
+            return as_picture(image).rgb
+    except Exception:  # decoders raise anything there is on damaged files
+        raise InputError(
+            "a snapshot in the checkpoint is damaged: remove it to start anew"
+        ) from None
 
 
 def _check(arguments: argparse.Namespace) -> None:

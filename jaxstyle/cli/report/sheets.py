@@ -38,17 +38,21 @@ def sheet_of(grid: Grid, *, title: str, caption: str, side: int) -> Any:
     )
 
 
-def save_sheet(path: Path, sheet: Any, record: dict[str, Any], quality: int = 90) -> None:
-    """Write a sheet with what made it; ``quality`` is for JPEG and WebP.
+def save_sheet(path: Path, sheet: Any, record: dict[str, Any]) -> None:
+    """Write a sheet with what made it, as the setting ``record`` among its ``settings`` has it.
 
     Raises:
         InputError: as ``save_or_rescue``.
     """
     from jaxstyle.images import save_image
-    from jaxstyle.run.record import SHEET_FORMAT, versions
+    from jaxstyle.run.record import SHEET_FORMAT, settings_without_folders, versions
 
+    settings = record["settings"]
+    detail, quality = settings.get("record", "names"), settings.get("quality", 90)
+    if detail != "full":
+        record = {**record, "settings": settings_without_folders(settings)}
     record = {"format": SHEET_FORMAT, "versions": versions(), **record}
-    text = json.dumps(record, sort_keys=True, default=str)
+    text = None if detail == "none" else json.dumps(record, sort_keys=True, default=str)
     save_or_rescue(lambda path: save_image(path, sheet, quality=quality, record=text), path)
 
 

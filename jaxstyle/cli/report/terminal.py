@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jaxstyle.cli.report.messages import tell
+from jaxstyle.errors import printable
 from jaxstyle.runtime.memory import memory_in_use
 
 PLAIN_EVERY = 25
@@ -80,9 +81,9 @@ class Display(AbstractContextManager["Display"]):
         if self.quiet or not line:
             return
         if self.console.is_terminal:
-            self.console.print(line, markup=False)
+            self.console.print(printable(line), markup=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            tell(line)
 
     def tell(self, shown: Shown, *, plain: bool) -> None:
         """Show where the run is.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError
 from jaxstyle.network.weights import weights_directory
 from jaxstyle.network.weights.download import known_files
@@ -58,24 +58,25 @@ def fetch(arguments: argparse.Namespace) -> Path:
     possible = _wanted(arguments)
     for file, wanted in possible.items():
         if not ((folder / file).exists() or arguments.offline or arguments.quiet):
-            print(f"downloading {file}", file=sys.stderr)
+            tell(f"downloading {file}")
         try:
             with _shown(file, quiet=arguments.quiet) as progress:
                 path = download(wanted, folder / file, progress=progress, offline=arguments.offline)
             if not (wanted.checksums or arguments.quiet):
-                print(f"no checksum of {file} is known: --verify looks into it", file=sys.stderr)
+                tell(f"no checksum of {file} is known: --verify looks into it")
             return path
         except DownloadError as error:
             errors.append(str(error))
             if len(errors) < len(possible) and not arguments.quiet:
-                print(f"{error}: trying another source", file=sys.stderr)
+                tell(f"{error}: trying another source")
     file, wanted = next(iter(possible.items()))
     command = ["jaxstyle", "convert-weights"]
     if arguments.source:
         command += ["--source", arguments.source]
     elif arguments.url:
         command += [str(folder / file)]
-    print(manual_steps(wanted, folder / file, shlex.join(command)), file=sys.stderr)
+    for line in manual_steps(wanted, folder / file, shlex.join(command)).split("\n"):
+        tell(line)
     raise DownloadError(
         f"{'; '.join(errors)}: fetch it by hand, or use --weights slim, which needs no download"
     )

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from jaxstyle.errors import printable
 from jaxstyle.network.weights.convert import Conversion
 from jaxstyle.network.weights.download.known_files import KNOWN_FILES
 from jaxstyle.network.weights.fingerprints import identify
@@ -44,12 +45,13 @@ def show(
     for layer, filters in means.items():
         table.add_row(layer, f"{filters.mean():.4g}", str(dead_filters(filters).sum()))
     console.print(table)
-    console.print(f"source: {conversion.network.source}", markup=False)
+    console.print(printable(f"source: {conversion.network.source}"), markup=False)
     for algorithm, digest in sorted(conversion.digests.items()):
         console.print(f"{algorithm}: {digest}", markup=False)
     marks = {True: "right", False: "WRONG", None: "  ?  "}
     for check in found:
-        console.print(f"{marks[check.right]}  {check.name}: {check.finding}", markup=False)
+        line = f"{marks[check.right]}  {check.name}: {check.finding}"
+        console.print(printable(line), markup=False)
 
 
 def _bytes(path: Path, conversion: Conversion) -> Check:

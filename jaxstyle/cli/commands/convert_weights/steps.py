@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from jaxstyle.cli.commands.convert_weights import report
 from jaxstyle.cli.commands.convert_weights.download import fetch, own_checksum, possible_sources
 from jaxstyle.cli.commands.convert_weights.sample_pictures import sample_pictures
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16
 from jaxstyle.network.network import Network
@@ -54,7 +54,7 @@ def convert_and_write(arguments: argparse.Namespace) -> bool:
         network = _normalised(conversion.network, arguments)
         conversion = replace(conversion, network=network)
     if arguments.verify and not _verified(conversion, path, arguments):
-        print("something does not match: nothing is written", file=sys.stderr)
+        tell("something does not match: nothing is written")
         return False
     if arguments.output is None and conversion.layout == "jaxstyle":
         if not arguments.verify:
@@ -110,4 +110,4 @@ def _exists(output: Path, what: str = "") -> InputError:
 
 def _say(arguments: argparse.Namespace, line: str) -> None:
     if not arguments.quiet:
-        print(line, file=sys.stderr, flush=True)
+        tell(line)
