@@ -32,6 +32,11 @@ def reason_of(error: BaseException) -> str:
     return " ".join(str(text).split())[:200]
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as ``1 program`` or ``2 programs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def quoted(path: str | os.PathLike[str]) -> str:
     """A path for a message: in quotes, on one line whatever is in it."""
     return repr(os.fsdecode(path))

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import deterministic_note
+from jaxstyle.cli.options.inputs import left_out_notes
 from jaxstyle.cli.options.limits import limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line
 from jaxstyle.cli.options.overwrite_guard import CELL, Series, check_overwriting, inputs_of
 from jaxstyle.cli.options.settings import given_settings, network_note
 from jaxstyle.cli.report.messages import tell
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, counted
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def run_grid(
     command = command_line(settings.get("record", "names"))
     with GridReporter(quiet=arguments.quiet or not is_first()) as reporter:
         reporter.say(deterministic_note(arguments))
+        for line in left_out_notes(arguments):
+            reporter.say(line)
         reporter.opening = network_note(settings)
         grid = make(
             limits=limits, folder=folder, note={"command": command}, callback=reporter, **settings
@@ -91,6 +94,6 @@ def run_sheet(arguments: argparse.Namespace, make: Callable[..., Grid], *, title
         sheet = sheet_of(grid, title=title, caption=command, side=arguments.cell_size)
         record = {"command": command, "settings": settings, "cells": cells}
         save_sheet(arguments.output, sheet, record)
-        return f"{arguments.output}: {len(grid.cells)} cells"
+        return f"{arguments.output}: {counted(len(grid.cells), 'cell')}"
 
     return run_grid(arguments, settings, make, write, arguments.cells)

@@ -14,6 +14,7 @@ from jaxstyle.cli.options.parser import FullHelpParser, Parser
 from jaxstyle.cli.report.messages import tell
 from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.runtime.interrupts import EXIT_CODE, LINE, until_begun
+from jaxstyle.runtime.streams import standard_streams
 
 COMMANDS = {
     "stylize": "paint a content picture in the style of another",
@@ -35,7 +36,9 @@ COMMANDS = {
 
 def build_parser(argv: Sequence[str]) -> Parser:
     """The parser of a command line: whole for its command, of which alone the module is loaded."""
-    kind = FullHelpParser if "--help-all" in argv else Parser
+    # Options may be cut short, as --help-al.
+    whole = any(len(word) > len("--help") and "--help-all".startswith(word) for word in argv)
+    kind = FullHelpParser if whole else Parser
     parser = kind(prog="jaxstyle", description="Neural style transfer in JAX and Flax.")
     parser.add_argument("--version", action="version", version=f"jaxstyle {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -67,17 +70,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0, 2 for input that cannot be used (one line on standard error), 130 after
-        Ctrl-C (one line too, if there is nothing to save).
+        The exit code: 0, 1 for a result that is not whole, 2 for input that cannot be used (one
+        line on standard error), 130 after Ctrl-C, SIGTERM or SIGHUP (one line too, if there is
+        nothing to save).
     """
-    with until_begun():
-        return _run(_parsed(sys.argv[1:] if argv is None else argv))
+    with standard_streams() as output:
+        with until_begun():
+            code = _run(_parsed(sys.argv[1:] if argv is None else argv))
+        output.flush()
+        if output.failure:
+            tell(f"cannot write to standard output: {output.failure}")
+        return code or (1 if output.failure else 0)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from jaxstyle.cli.options.checkpoint import set_deterministic
+    from jaxstyle.cli.options.outputs import check_current_folder
 
     try:
+        check_current_folder()
         set_deterministic(arguments)
         with _profiled(arguments):
             return arguments.run(arguments)
@@ -104,7 +115,10 @@ def _profiled(arguments: argparse.Namespace) -> AbstractContextManager[None]:
 def _explained(error: Exception) -> str:
     """What an error means to who gave the command, in one line; empty for one of our own making."""
     alone = isinstance(error, InputError) and error.__context__ is None
-    if not alone and (platforms := os.environ.get("JAX_PLATFORMS")) and not _has_devices():
+    platforms = os.environ.get("JAX_PLATFORMS")
+    # Of several JAX may have begun one, and forgotten the other.
+    unknown = "Unable to initialize backend" in str(error)
+    if platforms and (unknown or (not alone and not _has_devices())):
         return (
             f"JAX_PLATFORMS is {platforms!r}, and JAX finds no such devices here: unset it, or "
             "install JAX for them"

@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxstyle.cli.options.checkpoint import checkpoint_from, deterministic_note, recorded_in
+from jaxstyle.cli.options.inputs import left_out_notes
 from jaxstyle.cli.options.outputs import command_line, preset_note
 from jaxstyle.cli.options.overwrite_guard import (
     Named,
@@ -24,6 +26,7 @@ from jaxstyle.cli.options.settings import idle_settings
 from jaxstyle.cli.report.messages import tell
 from jaxstyle.cli.report.recorder import FILES, Recorder, add_recording_options, snapshot_names
 from jaxstyle.cli.report.rescue import save_or_rescue
+from jaxstyle.errors import counted
 from jaxstyle.runtime.interrupts import EXIT_CODE
 
 if TYPE_CHECKING:
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from jaxstyle.display.progress import LevelProgress
     from jaxstyle.run.job import Job
     from jaxstyle.run.result import Stylized
+
+
+CARD = "jaxstyle/network/weights/data/CARD.md"
 
 
 def add_output_options(
@@ -76,7 +82,9 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     checkpoint = checkpoint_from(arguments, output, reporter.say, record, recorder.files)
     missing = "" if checkpoint is None else recorder.go_on(*recorded_in(checkpoint.path))
     notes = note, preset_note(arguments, job.network), deterministic_note(arguments), missing
-    for line in [*_introduction(job), *notes, *idle_settings(job.config, job.is_masked)]:
+    notes = *notes, *left_out_notes(arguments)
+    made = replace(job.config, levels=len(job.sizes))
+    for line in [*_introduction(job), *notes, *idle_settings(made, job.is_masked)]:
         reporter.say(line)
 
     preview = preview_from(arguments, job, output) if first else None
@@ -96,7 +104,11 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
         if preview is not None:
             preview.finish(result.image, f"saved to {output}")
     if first:
-        _leave_and_say(result, output, arguments, recorder, reporter)
+        # Of a run that was resumed, the command that began it.
+        command = str(job.note.get("command") or command_line(job.config.record))
+        for path in recorder.finish(result.image, command):
+            reporter.say(str(path))
+        _say_result(result, output, arguments, recorder, reporter)
     if result.reason is Ending.INTERRUPTED:
         return EXIT_CODE
     return 1 if recorder.problems else 0
@@ -122,23 +134,22 @@ def _written_by(arguments: argparse.Namespace, output: Path) -> tuple[list[Named
     ]
 
 
-def _leave_and_say(
+def _say_result(
     result: Stylized,
     output: Path,
     arguments: argparse.Namespace,
     recorder: Recorder,
     reporter: Reporter,
 ) -> None:
-    """Write what a run leaves besides its result, and say what there is."""
-    for path in recorder.finish(result.image, command_line(result.config.record)):
-        reporter.say(str(path))
+    """Say what there is."""
     for line in recorder.problems[:1]:
         more = len(recorder.problems) - 1
         tell(line + (f"; and {more} more" if more else ""))
     width, height = result.image.shape[1::-1]
-    early = f" ({result.reason})" if result.reason.cut_short else ""
+    in_time = not result.reason.cut_short and result.reason != "max_seconds"
+    steps, early = counted(result.steps, "step"), "" if in_time else f" ({result.reason})"
     reporter.say(
-        f"{output}: {width}x{height}, loss {result.loss:.4g} after {result.steps} steps, "
+        f"{output}: {width}x{height}, loss {result.loss:.4g} after {steps}, "
         f"{result.seconds:.1f} s{early}"
     )
     if arguments.json:
@@ -167,7 +178,7 @@ def _introduction(job: Job) -> Iterator[str]:
     """What a run says of itself before it begins."""
     config, source = job.config, job.network.source
     assert config.content_weight is not None and config.style_weight is not None
-    yield f"network: {source}"
+    yield f"network: {source.replace('CARD.md', CARD)}"  # the file of weights names no folder
     if source.startswith("vgg19-slim"):
         yield (
             "  the small network that comes with jaxstyle; `jaxstyle convert-weights` gets the "
@@ -178,6 +189,11 @@ def _introduction(job: Job) -> Iterator[str]:
         f"style weight {config.style_weight:g}, tv weight {config.tv_weight:g}"
     )
     yield f"strategy {job.plan}"
+    if config.levels > len(job.sizes):
+        yield (
+            f"--levels {config.levels}: {counted(len(job.sizes), 'level')} of it, for at a smaller "
+            "size the deepest layer would see too little: a larger --size allows more"
+        )
     if config.convention == "paper" and config.content_weight >= 1e-6 * config.style_weight:
         yield (
             "  in the paper's printed formulas a ratio like 1e-3 leaves the content nearly as it "

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.atomic_files import at_home
 
 KINDS = {
     "common": "shown by --help, where --help-all shows every setting",
     "convention": "left open, it is the convention's own",
+    "path": "a path, or several joined by +, each of which may begin with ~",
     "machine": "free memory decides it: a run goes on with what it began with",
     "file": "only the result's file depends on it",
     "painting": "what the network sees in a style does not depend on it",
@@ -28,6 +30,8 @@ Needs = tuple[str, Callable[[Any, bool], bool]]
 
 NEEDS: Mapping[str, Needs] = {
     "noise": ("noise in --init", lambda config, _: "noise" in config.init),
+    "history": ("--optimizer lbfgs or scipy", lambda config, _: config.optimizer != "adam"),
+    "coarse": ("more levels than one", lambda config, _: config.levels != 1),
     "adam": ("--optimizer adam", lambda config, _: config.optimizer == "adam"),
     "tv": ("--tv-weight", lambda config, _: bool(config.tv_weight)),
     "tv power": ("--tv power", lambda config, _: config.tv == "power"),
@@ -82,6 +86,8 @@ def checked(entry: Any, value: Any) -> Any:
         value = ",".join(map(str, whole_numbers(value)))
     if kind is str and isinstance(value, Path):
         value = str(value)
+    if "path" in entry.metadata["kinds"] and isinstance(value, str):
+        value = "+".join(map(at_home, value.split("+")))
     if kind in (int, float) and not isinstance(value, bool):
         value = _plain_number(kind, value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.atomic_files import at_home
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
@@ -16,10 +17,12 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, or it is not valid.
     """
-    path = Path(path)
+    path = Path(at_home(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text_of(path)
         values = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read settings from {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -30,3 +33,15 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}: {twice[0]} is given twice, with - and with _")
     return dict(zip(names, values.values(), strict=True))
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file in UTF-8, which may begin with the mark that Windows puts there."""
+    data = path.read_bytes()
+    encoding = json.detect_encoding(data)  # by that mark and by zeros, in TOML as well
+    if not encoding.startswith("utf-8"):
+        raise InputError(f"{path} is in {encoding[:6].upper()}: save it in UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8 ({error}): save it in UTF-8") from None

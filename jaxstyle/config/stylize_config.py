@@ -124,7 +124,7 @@ class StylizeConfig:
         None,
         "the network: slim (comes with jaxstyle), vgg19 (converted), or a jaxstyle .h5 file "
         "(default: vgg19 if it has been converted, else slim)",
-        of="common",
+        of="common path",
     )
     convention: str = setting(
         "jaxstyle",
@@ -152,8 +152,8 @@ class StylizeConfig:
     coarse_layers: str = setting(
         "",
         "layers that count more or less at the coarsest level, and from there to the last, where "
-        "the factor is 1, in even steps; the others count as they do: relu1_1:0,relu5_1:2 begins "
-        "with large forms, relu4_2:0.5 with half the pull of the content",
+        "the factor is 1, in even steps: relu1_1:0,relu5_1:2 begins with large forms",
+        needs="coarse",
     )
     tv: str = setting(
         "l2",
@@ -207,7 +207,7 @@ class StylizeConfig:
         "content",
         "where to start: content, style, noise, a picture's path, or a blend such as "
         "content+noise:0.3 (30 % noise)",
-        of="common painting",
+        of="common painting path",
     )
     seed: int = setting(
         0, "seed of the noise", of="common painting", least=0, most=2**32 - 1, needs="noise"
@@ -221,7 +221,7 @@ class StylizeConfig:
         of="common",
     )
     optimizer: str = setting("lbfgs", "the optimiser", of="common", choices=OPTIMIZERS)
-    history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200)
+    history: int = setting(10, "steps that L-BFGS remembers", least=1, most=200, needs="history")
     learning_rate: float = setting(
         0.05, "Adam's, in units of the pixels' range 0 to 1", above=0, needs="adam"
     )

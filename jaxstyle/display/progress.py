@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class LevelProgress(NamedTuple):
         plan: how the gradient is computed, in one line; another one when memory has run out.
         sizes: (width, height) of every level.
         level_steps: that each level has at most.
+        seconds_left: until ``max_seconds`` are over; infinite where there is no such end.
     """
 
     level: int
@@ -35,6 +37,7 @@ class LevelProgress(NamedTuple):
     plan: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
     level_steps: tuple[int, ...] = ()
+    seconds_left: float = math.inf
 
 
 Callback = Callable[[LevelProgress], bool | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -42,11 +43,13 @@ class Pace:
         self._level_wait, self._level_done = 0.0, 0
         self._per_pixel: float | None = None
         self._to_compile = 0.0
+        self._end = math.inf
 
     def add(self, event: LevelProgress) -> None:
         """Note one step."""
         self.steps = event.steps or self.steps
         self.level_steps = event.level_steps or self.level_steps
+        self._end = self._clock() + event.seconds_left
         if self._first is None:
             self._first = event.step
         # Of steps that one call has made, the last one alone says how long they took.
@@ -109,12 +112,17 @@ class Pace:
 
     @property
     def left(self) -> float | None:
-        """Seconds until the end; None where that is not known yet, as after the first step."""
+        """Seconds until the end, at the latest when ``max_seconds`` are over.
+
+        None where that is not known yet, as after the first step.
+        """
         share, whole = self.share, self.whole
         if share is None or whole is None or self._last is None:
             return None
         to_compile = self._to_compile * (len(self._pixels) - self._last.level)
-        return max(0.0, whole * (1 - share) + to_compile - (self._clock() - self._last.time))
+        now = self._clock()
+        rest = whole * (1 - share) + to_compile - (now - self._last.time)
+        return max(0.0, min(rest, self._end - now))
 
     @property
     def whole(self) -> float | None:

@@ -20,6 +20,8 @@ from jaxstyle.images.exif import kept_exif, orientation_of
 from jaxstyle.images.picture import Picture
 from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.sixteen_bit import deep_grey, deep_pixels, deep_raw_mode
+from jaxstyle.images.stated_colours import stated_profile
+from jaxstyle.runtime.atomic_files import at_home
 from jaxstyle.runtime.foreign_files import opened
 
 ARRAY = "<array>"
@@ -35,8 +37,8 @@ def load_image(
 ) -> Picture:
     """Read a picture in a format of ``pillow.open_image``; of an animation its first frame.
 
-    The EXIF orientation is applied and an embedded colour profile is converted to sRGB; without
-    one, colours are taken to be sRGB. PNG and TIFF keep 16 bits.
+    The EXIF orientation is applied, and colours are converted to sRGB, by the embedded profile or
+    what else the file says of them; where it says nothing they are sRGB. PNG and TIFF keep 16 bits.
 
     Args:
         name: what to call the picture in messages, for example "content image".
@@ -45,7 +47,7 @@ def load_image(
     Raises:
         ImageError: there is no such file, or it is no picture, damaged, or too large.
     """
-    where = f"{name} {quoted(path)}"
+    path, where = at_home(path), f"{name} {quoted(path)}"
     with _opened(path, where, max_pixels) as file, _decoding(where, max_pixels):
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with pillow_settings():
@@ -55,7 +57,7 @@ def load_image(
         check_cost(image, file)
         with pillow_settings(max_pixels):
             picture = _from_file(image, file)
-    return replace(picture, sha256=sha256, source=os.fsdecode(path))
+    return replace(picture, sha256=sha256, source=path)
 
 
 def image_size(path: str | os.PathLike[str], *, name: str = "image") -> tuple[int, int]:
@@ -160,12 +162,12 @@ def _from_file(image: ImageFile.ImageFile, file: IO[bytes]) -> Picture:
     colour = (pixels[..., :3] if pixels.shape[2] > 2 else pixels[..., :1]) / np.float32(65535)
     if alpha is not None and "a" in raw_mode:
         colour = np.clip(colour / np.maximum(alpha, 1 / 65535)[..., None], 0, 1)
-    return _upright(image, deep_to_srgb(colour, image.info.get("icc_profile")), alpha, 16)
+    return _upright(image, deep_to_srgb(colour, stated_profile(image)), alpha, 16)
 
 
 def _from_image(image: Image.Image) -> Picture:
     """A ``Picture`` of a loaded image."""
-    profile = image.info.get("icc_profile")
+    profile = stated_profile(image)
     if image.mode.startswith("I") or image.mode == "F":
         grey, alpha, bits = _single_band(image)
         return _upright(image, deep_to_srgb(grey[..., None], profile), alpha, bits)

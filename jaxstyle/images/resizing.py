@@ -79,6 +79,12 @@ def fit_longest_side(width: int, height: int, size: int) -> tuple[int, int]:
     return width, height
 
 
+def size_with(least: int, width: int, height: int) -> int:
+    """The smallest ``size`` at which ``fit_longest_side`` gives both sides ``least`` pixels."""
+    longest, shortest = max(width, height), min(width, height)
+    return max(least, -(-longest * (2 * least - 1) // (2 * shortest)))
+
+
 def _resampled(array: np.ndarray, width: int, height: int, *, wrap: bool = False) -> np.ndarray:
     if min(width, height) < 1 or array.size == 0:
         raise ImageError(f"cannot resize to {width}x{height}: at least 1 px on each side is needed")

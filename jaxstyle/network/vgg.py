@@ -109,7 +109,12 @@ def features(
 
 
 def check_size(
-    height: int, width: int, taps: Sequence[str], padding: str = "zeros", name: str = "the picture"
+    height: int,
+    width: int,
+    taps: Sequence[str],
+    padding: str = "zeros",
+    name: str = "the picture",
+    advice: str = "resize it",
 ) -> None:
     """Raise an InputError that says what to do if a picture is too small for the taps."""
     least = least_side(taps, padding)
@@ -117,7 +122,7 @@ def check_size(
         deepest = order_taps(taps)[-1]
         raise InputError(
             f"{name} is {width}x{height}; {deepest} needs at least {least} px on each side: "
-            "resize it or tap shallower layers"
+            f"{advice} or tap shallower layers"
         )
 
 

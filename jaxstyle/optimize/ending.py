@@ -28,3 +28,8 @@ class Ending(StrEnum):
     def cut_short(self) -> bool:
         """Whether somebody ended it: no further level, frame or picture is to be begun."""
         return self in (Ending.STOPPED, Ending.INTERRUPTED)
+
+
+def graver(*reasons: Ending) -> Ending:
+    """The gravest of some reasons."""
+    return max(reasons, key=list(Ending).index)

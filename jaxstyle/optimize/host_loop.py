@@ -23,9 +23,9 @@ from jaxstyle.optimize.loop import (
     Stopping,
     Watch,
     current,
-    deferred_interrupt,
     start,
 )
+from jaxstyle.runtime.interrupts import deferred_interrupt
 from jaxstyle.runtime.profile import traced_steps
 
 StepwiseEvaluate = Callable[..., tuple[tuple[Any, Any], Any]]

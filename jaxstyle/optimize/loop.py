@@ -7,7 +7,6 @@ On CPU, XLA runs convolutions 2-4 times slower inside scan or while, so the loop
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from jaxstyle.optimize.arithmetic import usable
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
 from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.interrupts import deferred_interrupt
 from jaxstyle.runtime.profile import traced_steps
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
@@ -332,27 +332,3 @@ class Watch:
     def outcome(self, x: np.ndarray, value: float, terms: Any, reason: Ending) -> Outcome:
         """What the run ended with."""
         return Outcome(x, value, terms, len(self.values), self.seconds, reason, self.values)
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a flag: a donated state must not be lost halfway through a step.
-
-    The second one raises KeyboardInterrupt as usual. Outside the main thread, and where a host
-    program that is not Python handles the signal, nothing changes.
-    """
-    flag = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    if before is None or threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-
-    def note(_signal: int, _frame: Any) -> None:
-        flag.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)

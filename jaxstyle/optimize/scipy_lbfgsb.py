@@ -26,8 +26,8 @@ from jaxstyle.optimize.loop import (
     Outcome,
     Stopping,
     Watch,
-    deferred_interrupt,
 )
+from jaxstyle.runtime.interrupts import deferred_interrupt
 
 
 class _Stop(Exception):

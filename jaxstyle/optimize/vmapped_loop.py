@@ -24,9 +24,10 @@ from jaxstyle.optimize.loop import (
     Outcome,
     Stopping,
     Watch,
-    deferred_interrupt,
+    is_stop,
 )
 from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.interrupts import deferred_interrupt
 from jaxstyle.runtime.profile import traced_steps
 
 
@@ -65,6 +66,10 @@ class BatchProgress(NamedTuple):
     values: list[float]
     running: int
     seconds: float
+
+
+BatchCallback = Callable[[BatchProgress], bool | None]
+"""Ends all cells after the step in hand by returning True."""
 
 
 def compile_batch(
@@ -115,7 +120,7 @@ def minimise_batch(
     stoppings: Sequence[Stopping],
     *,
     algorithms: Sequence[Algorithm] | None = None,
-    callback: Callable[[BatchProgress], None] | None = None,
+    callback: BatchCallback | None = None,
 ) -> list[Outcome | InputError]:
     """Minimise all cells at once.
 
@@ -127,7 +132,8 @@ def minimise_batch(
             there to fill the batch: those are computed and dropped.
         algorithms: one per stopping, that of the program but for its numbers; by default that of
             the program for all.
-        callback: called on the host after every call of the program.
+        callback: called on the host after every call of the program; all cells end where it
+            returns True.
 
     Returns:
         An outcome per stopping; an error in the place of a cell whose loss at its start, or the
@@ -162,8 +168,9 @@ def minimise_batch(
                         watch.add(float(values[step][cell]), bool(stalled[step][cell]))
                 except InputError as error:
                     failures[cell], reasons[cell] = error, Ending.STALLED
-            if callback is not None:
-                callback(_progress(watches, reasons, failures))
+            if callback is not None and is_stop(callback(_progress(watches, reasons, failures))):
+                for watch in watches:
+                    watch.stopped = True
         pictures = program.result(state)
         results = np.array(pictures)
         # The same program once more, nobody moving: the losses of just what is returned.

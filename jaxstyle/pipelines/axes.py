@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import glob
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,8 @@ from typing import Any
 from jaxstyle.config.fields import kind_of
 from jaxstyle.config.stylize_config import StylizeConfig
 from jaxstyle.errors import InputError
+from jaxstyle.images.picture_files import is_pattern, pictures_at
 from jaxstyle.run.inputs import is_number
-from jaxstyle.runtime.foreign_files import matching
 
 PICTURES = ("content", "style")
 """Axes that are no settings: the inputs."""
@@ -134,9 +133,9 @@ def _values(name: str, piece: str, kind: type) -> list[Any]:
 
 
 def _paths(piece: str) -> list[str]:
-    if Path(piece).is_file() or not glob.has_magic(piece):
+    if not is_pattern(piece):
         return [piece]
-    paths = sorted(path for path in matching(piece) if Path(path).is_file())
+    paths = pictures_at(piece)
     if not paths:
         raise InputError(f"no file fits the pattern {piece!r}")
     return paths

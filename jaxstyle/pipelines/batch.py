@@ -11,16 +11,18 @@ from typing import Any, NamedTuple
 
 from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
+from jaxstyle.images.picture_files import pictures_at
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.objective.targets import Kept
 from jaxstyle.pipelines.batch_masks import masks_of, put_away, read_again, read_batch_masks
-from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
+from jaxstyle.pipelines.chunks import Callback, Limits, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, grouped
-from jaxstyle.run.inputs import pictures_at, read_styles
+from jaxstyle.run.inputs import read_styles
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
+from jaxstyle.runtime.atomic_files import at_home
 from jaxstyle.runtime.processes import gather
 
 Results = dict[int, Stylized | InputError]
@@ -51,7 +53,7 @@ def stylize_many(
     config: StylizeConfig | None = None,
     network: Network | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    callback: Callable[[Progress], None] | None = None,
+    callback: Callback | None = None,
     **settings: Any,
 ) -> Iterator[tuple[str, Stylized | InputError]]:
     """Paint many pictures in one style, each as ``stylize`` would, up to rounding.
@@ -77,7 +79,7 @@ def stylize_many(
         masks, freeze: as in ``stylize``, for all pictures, each of which must have their shape; or
             folders, whose masks go to the pictures of the same name.
         limits: memory, pictures at once, devices.
-        callback: told after every step, see ``chunks.Progress``.
+        callback: told after every step, see ``chunks.Progress``; ends all where it returns True.
 
     Yields:
         The name of each picture, and its result; or the error of one that cannot be read or used,
@@ -156,7 +158,7 @@ def prepare_many(
 def run_many(
     entries: Sequence[Entry],
     limits: Limits,
-    callback: Callable[[Progress], None] | None = None,
+    callback: Callback | None = None,
     skip: frozenset[int] = frozenset(),
 ) -> Iterator[Results]:
     """Run what can be run, and give it chunk by chunk; Ctrl-C ends it with the chunk in hand.
@@ -201,7 +203,7 @@ def listed(contents: Any) -> list[Any]:
             raise InputError(
                 f"there is no picture in {Path(entry)}: give files, folders or patterns"
             )
-        pictures += [str(Path(entry))] if paths is None else paths
+        pictures += [str(Path(at_home(entry)))] if paths is None else paths
     if not pictures:
         raise InputError("no content picture is given")
     unique: dict[Any, Any] = {}

@@ -13,8 +13,10 @@ import numpy as np
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
 from jaxstyle.images.masks import Mask, full, read_mask
-from jaxstyle.run.inputs import Region, Weighted, masks_listed, pictures_at, read_region, weighted
+from jaxstyle.images.picture_files import pictures_at
+from jaxstyle.run.inputs import Region, Weighted, masks_listed, read_region, weighted
 from jaxstyle.run.job import Job
+from jaxstyle.runtime.atomic_files import at_home
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _changed(job: Job, change: Callable[[Any], Any]) -> Job:
 
 
 def _folder(source: Any, weight: float) -> Folder | None:
-    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+    if not isinstance(source, str | os.PathLike) or not os.path.isdir(at_home(source)):
         return None
     files: dict[str, list[str]] = {}
     for file in pictures_at(source) or ():

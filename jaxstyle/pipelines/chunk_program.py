@@ -20,8 +20,8 @@ from jaxstyle.errors import InputError
 from jaxstyle.optimize import Outcome, Stopping
 from jaxstyle.optimize.loop import Algorithm, Evaluate
 from jaxstyle.optimize.vmapped_loop import (
+    BatchCallback,
     BatchProgram,
-    BatchProgress,
     compile_batch,
     minimise_batch,
 )
@@ -83,7 +83,7 @@ class Sweep:
         arguments: Sequence[tuple[Any, ...]],
         axes: Any,
         stoppings: Sequence[Stopping],
-        callback: Callable[[BatchProgress], None] | None = None,
+        callback: BatchCallback | None = None,
         algorithms: Sequence[Algorithm] | None = None,
     ) -> list[Outcome | InputError]:
         """Minimise some cells at once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -15,16 +15,17 @@ from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.network.architecture import order_taps
 from jaxstyle.objective.pytrees import Model, Targets, Weights
 from jaxstyle.optimize import Outcome, Stopping
-from jaxstyle.optimize.ending import Ending
-from jaxstyle.optimize.vmapped_loop import BatchProgress
+from jaxstyle.optimize.ending import graver
+from jaxstyle.optimize.vmapped_loop import BatchCallback, BatchProgress
 from jaxstyle.pipelines.chunk_program import OWN, SHARED, Sweep, equal_chunks, fit_chunk
 from jaxstyle.pipelines.grouping import Group, content_key, guide_key, runs_alone, style_key
+from jaxstyle.pipelines.running_cell import RunningCell
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.job import Job, algorithm_of, model_in_force, precision_in_force, steps_per_call
 from jaxstyle.run.level import Level
 from jaxstyle.run.level_targets import TargetMaker
 from jaxstyle.run.pyramid import share_of_time
-from jaxstyle.run.result import Stylized, finished
+from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 from jaxstyle.runtime.processes import gather, mine
 
@@ -70,6 +71,10 @@ class Progress(NamedTuple):
     level_steps: tuple[int, ...] = ()
 
 
+Callback = Callable[[Progress], bool | None]
+"""Ends all that runs after the step in hand, and all that waits, by returning True."""
+
+
 class Portion(NamedTuple):
     """What one chunk gave: cell index -> result or error, and the programs newly compiled."""
 
@@ -97,35 +102,35 @@ class Teller:
         done: cells that are finished, or cannot be run; ``run_group`` adds its own.
     """
 
-    callback: Callable[[Progress], None] | None
+    callback: Callback | None
     cells: int
     done: int = 0
 
-    def of_chunk(self, jobs: Sequence[Job], level: int) -> Callable[[BatchProgress], None] | None:
+    def of_chunk(self, jobs: Sequence[Job], level: int) -> BatchCallback | None:
         """The callback of a chunk at a level."""
         callback, sizes = self.callback, tuple(jobs[0].sizes)
         if callback is None:
             return None
         steps = most_steps(jobs)
 
-        def tell(batch: BatchProgress) -> None:
+        def tell(batch: BatchProgress) -> bool | None:
             at = level + 1, len(sizes), *sizes[level], steps[level]
-            callback(Progress(self.cells, self.done, len(jobs), *at, batch, sizes, steps))
+            return callback(Progress(self.cells, self.done, len(jobs), *at, batch, sizes, steps))
 
         return tell
 
-    def of_one(self) -> Callable[[LevelProgress], None] | None:
+    def of_one(self) -> Callable[[LevelProgress], bool | None] | None:
         """The callback of a cell that runs alone: as of a chunk of one."""
         callback = self.callback
         if callback is None:
             return None
 
-        def tell(event: LevelProgress) -> None:
+        def tell(event: LevelProgress) -> bool | None:
             step, progress = event.step, event.progress
             batch = BatchProgress(step, [progress.best], int(step < event.steps), progress.seconds)
             at = event.level, event.levels, event.width, event.height, event.steps
             steps = event.level_steps
-            callback(Progress(self.cells, self.done, 1, *at, batch, event.sizes, steps))
+            return callback(Progress(self.cells, self.done, 1, *at, batch, event.sizes, steps))
 
         return tell
 
@@ -245,7 +250,7 @@ class _ChunkRunner:
         loaded = {index: _loaded(job, self.load) for index, job in cells}
         results = {index: job for index, job in loaded.items() if isinstance(job, InputError)}
         running = {
-            index: _RunningCell(job, Level(job, 0).start())
+            index: RunningCell(job, Level(job, 0).start())
             for index, job in loaded.items()
             if isinstance(job, Job)
         }
@@ -254,7 +259,7 @@ class _ChunkRunner:
         return {**results, **{index: cell.result(size, spent) for index, cell in running.items()}}
 
     def _run_levels(
-        self, cells: Sequence[_RunningCell], size: int, seconds: float, teller: Teller
+        self, cells: Sequence[RunningCell], size: int, seconds: float, teller: Teller
     ) -> float:
         """Work some cells out; gives the seconds that it took."""
         jobs, spent = [cell.job for cell in cells], 0.0
@@ -274,10 +279,11 @@ class _ChunkRunner:
                 cell.take(outcome)
             good = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
             spent += max((outcome.seconds for outcome in good), default=0.0)
-            if any(outcome.reason is Ending.INTERRUPTED for outcome in good):
+            endings = {outcome.reason for outcome in good if outcome.reason.cut_short}
+            if endings:
                 if level < len(sizes) - 1:  # also those that were through have levels to come
                     for cell in cells:
-                        cell.interrupt()
+                        cell.cut_short(graver(*endings))
                 break
         return spent
 
@@ -315,51 +321,6 @@ class _ChunkRunner:
             targets = Targets(content[keys[0]], style[keys[1]], guides[keys[2]])
             arguments.append((self.model, targets, at.weights(self.objective)))
         return arguments
-
-
-@dataclass(eq=False)
-class _RunningCell:
-    """A cell of a chunk, and how far it has come."""
-
-    job: Job
-    image: np.ndarray
-    losses: list[list[float]] = field(default_factory=list)
-    outcome: Outcome | None = None
-    error: InputError | None = None
-
-    def take(self, outcome: Outcome | InputError) -> None:
-        """Note how a level ended."""
-        if isinstance(outcome, InputError):
-            self.error = self.error or outcome
-            return
-        self.outcome, self.image = outcome, np.clip(outcome.x, 0, 1)
-        self.losses.append(outcome.values)
-
-    def interrupt(self) -> None:
-        """Note that further levels will not be run."""
-        if self.outcome is not None:
-            self.outcome = self.outcome._replace(reason=Ending.INTERRUPTED)
-
-    def result(self, together: int, seconds: float) -> Stylized | InputError:
-        """What the cell gave, without the layers that only others tap.
-
-        Args:
-            together: cells in the program; in the record, for alone a cell rounds otherwise.
-        """
-        if self.error is not None:
-            return self.error
-        assert self.outcome is not None
-        job = self.job
-        if together > 1:
-            job = replace(job, note={**job.note, "together": together})
-        result = finished(job, self.image, self.outcome, self.losses, seconds)
-        terms = dict(result.terms)
-        for name, own in (
-            ("content_layers", job.config.content_loss_layers),
-            ("style_layers", job.config.style_loss_layers),
-        ):
-            terms[name] = {tap: term for tap, term in terms[name].items() if tap in own}
-        return replace(result, terms=terms)
 
 
 def _of_all_processes(results: dict[int, Stylized | InputError]) -> dict[int, Any]:

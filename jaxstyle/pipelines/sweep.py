@@ -18,13 +18,16 @@ from jaxstyle.network.weights import default_weights, load_weights
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.pipelines.axes import Axis, combinations
 from jaxstyle.pipelines.cell_files import finished_cell, make_folder, save_cell
-from jaxstyle.pipelines.chunks import Limits, Progress, Teller, run_group
+from jaxstyle.pipelines.chunks import Callback, Limits, Teller, run_group
 from jaxstyle.pipelines.grouping import Cell, Group, grouped
 from jaxstyle.run.inputs import Image, read_contents, read_regions, read_styles
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.result import Stylized
+from jaxstyle.runtime.atomic_files import at_home
 from jaxstyle.runtime.processes import gather, is_first
+
+_CUT_SHORT = tuple(reason for reason in Ending if reason.cut_short)
 
 
 class CellResult(NamedTuple):
@@ -35,7 +38,8 @@ class CellResult(NamedTuple):
         labels: its label on each axis.
         name: of its files, without ending.
         result: None if it has none.
-        message: why it has none, or was not saved, or ``interrupted``; empty if all is well.
+        message: why it has none, or was not saved, or ``interrupted`` or ``stopped``; empty if all
+            is well.
     """
 
     place: tuple[int, ...]
@@ -64,7 +68,7 @@ class Grid:
     @property
     def interrupted(self) -> bool:
         """Whether the run ended before all cells were done."""
-        return any(cell.message.startswith(Ending.INTERRUPTED) for cell in self.cells)
+        return any(cell.message.startswith(_CUT_SHORT) for cell in self.cells)
 
     def rows(self) -> list[list[CellResult]]:
         """The cells as a table: the last axis across, all others down."""
@@ -86,7 +90,7 @@ def sweep(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     folder: Path | None = None,
     resume: bool = False,
-    callback: Callable[[Progress], None] | None = None,
+    callback: Callback | None = None,
     **settings: Any,
 ) -> Grid:
     """Run every combination of the axes' settings.
@@ -115,7 +119,8 @@ def sweep(
         limits: memory, cells at once, devices.
         folder: where each finished cell is saved as a picture and a JSON file of its figures.
         resume: take what is finished there from an earlier call instead of running it again.
-        callback: told after every step, see ``chunks.Progress``.
+        callback: told after every step, see ``chunks.Progress``; ends the sweep where it returns
+            True.
 
     Returns:
         All cells. One that cannot be run, or whose loss is not finite, has a message instead of a
@@ -125,7 +130,7 @@ def sweep(
         InputError: an axis makes no sense, no cell at all can be run, or the folder cannot be
             made.
     """
-    axes = tuple(axes)
+    axes, folder = tuple(axes), folder and Path(at_home(folder))
     if not axes:
         raise InputError("a sweep needs at least one axis, such as style_weight=0.1,1,10")
     base = config or StylizeConfig(), settings
@@ -140,9 +145,11 @@ def sweep(
     if folder and resume:
         done |= _finished(folder, cells, groups)
     programs = _run_waiting(cells, groups, done, limits, callback, folder)
+    stopped = any(cell.message == Ending.STOPPED for cell in done.values())
+    ending = Ending.STOPPED if stopped else Ending.INTERRUPTED
     for index, cell in enumerate(cells):
         if index not in done:
-            done[index] = _result(cell, None, f"{Ending.INTERRUPTED} before it was run")
+            done[index] = _result(cell, None, f"{ending} before it was run")
     return Grid(axes, [done[index] for index in range(len(cells))], sum(programs), len(programs))
 
 
@@ -151,7 +158,7 @@ def _run_waiting(
     groups: Sequence[Group],
     done: dict[int, CellResult],
     limits: Limits,
-    callback: Callable[[Progress], None] | None,
+    callback: Callback | None,
     folder: Path | None,
 ) -> list[int]:
     """Run what is not done, and note it there; gives how many programs each chunk compiled."""

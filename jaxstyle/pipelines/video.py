@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,8 +99,9 @@ def stylize_video(
         InputError: something given cannot be used, or frames differ in size.
         KeyboardInterrupt: Ctrl-C ended a frame before it was done.
     """
-    if steps_next < 1 or levels_next < 1:
-        raise InputError("steps_next and levels_next must be at least 1")
+    for name, value in (("steps_next", steps_next), ("levels_next", levels_next)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise InputError(f"{name} is {value!r}: give a whole number of at least 1")
     config = replace_settings(config or StylizeConfig(), {**VIDEO, **settings})
     _check_colors(config)
     config = replace(config, weights=config.weights or (None if network else default_weights()))

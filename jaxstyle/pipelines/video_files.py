@@ -22,8 +22,8 @@ from jaxstyle.display.figures import save_animation
 from jaxstyle.display.figures.animation import find_ffmpeg, write_mp4
 from jaxstyle.errors import InputError, quoted, reason_of
 from jaxstyle.images import Picture, image_size, load_image
-from jaxstyle.images.pillow import open_image, pillow_settings
-from jaxstyle.run.inputs import PICTURE_ENDINGS
+from jaxstyle.images.picture_files import pictures_at
+from jaxstyle.images.pillow import open_image, picture_endings, pillow_settings
 from jaxstyle.runtime.atomic_files import check_file
 
 ANIMATIONS = (".gif", ".webp")
@@ -59,7 +59,7 @@ def read_frames(source: str | os.PathLike[str]) -> Frames:
     """
     path = Path(source)
     if path.is_dir():
-        found = [one for one in path.iterdir() if one.suffix.lower() in PICTURE_ENDINGS]
+        found = [Path(one) for one in pictures_at(path) or ()]
         if not found:
             raise InputError(f"there is no picture in {path}: give a folder of frames, or a clip")
         ordered = sorted(found, key=lambda one: _by_number(one.name))
@@ -69,7 +69,7 @@ def read_frames(source: str | os.PathLike[str]) -> Frames:
         raise InputError(f"video {quoted(path)} does not exist: check the path")
     if path.suffix.lower() in ANIMATIONS:
         return _animation(path)
-    if path.suffix.lower() in PICTURE_ENDINGS:
+    if path.suffix.lower() in picture_endings():
         raise InputError(f"{path} is one picture: give a folder of frames or a clip, or `stylize`")
     return _clip(path)
 

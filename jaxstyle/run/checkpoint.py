@@ -47,6 +47,7 @@ _ABOUT = {
     "seconds": float,
     "level_seconds": float,
     "stalled": bool,
+    "out_of_time?": bool,
     "note": dict,
 }
 
@@ -95,6 +96,7 @@ class RunState(NamedTuple):
         image: what this level starts from, of any size.
         losses, seconds: of the levels before.
         resume: where this level goes on, if it was in the midst of it.
+        out_of_time: whether a level before was ended by ``max_seconds``.
     """
 
     job: Job
@@ -103,6 +105,7 @@ class RunState(NamedTuple):
     losses: Sequence[list[float]] = ()
     seconds: float = 0.0
     resume: Snapshot | None = None
+    out_of_time: bool = False
 
     @property
     def steps(self) -> int:
@@ -133,7 +136,8 @@ def begin(job: Job, checkpoint: Checkpoint | None) -> RunState:
         image = np.zeros((height, width, 3), np.float32)
         state = {name: array for name, array in arrays.items() if not name.startswith(FILES)}
         snapshot = Snapshot(state, values, about["level_seconds"], about["stalled"])
-    return RunState(job, about["level"], image, losses, about["seconds"], snapshot)
+    late = about.get("out_of_time", False)
+    return RunState(job, about["level"], image, losses, about["seconds"], snapshot, late)
 
 
 def read_run(
@@ -225,6 +229,7 @@ class Keeper:
             "level": state.level,
             "losses": [*state.losses, inside.values],
             "seconds": state.seconds,
+            "out_of_time": state.out_of_time,
             "level_seconds": inside.seconds,
             "stalled": inside.stalled,
             "note": dict(self.checkpoint.note),

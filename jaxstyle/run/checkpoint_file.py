@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxstyle.errors import ImageError, InputError
-from jaxstyle.runtime.atomic_files import remove_leftovers, replacing, target_of
+from jaxstyle.runtime.atomic_files import at_home, remove_leftovers, replacing, target_of
 from jaxstyle.runtime.foreign_files import opened
 from jaxstyle.runtime.json_schema import MOST_JSON, Each, Named, misfit, parsed_json
 
@@ -84,7 +84,7 @@ def read_checkpoint(
     Raises:
         InputError: it is damaged, not of jaxstyle, of a later version, or cannot be read.
     """
-    if not os.path.exists(path):
+    if not os.path.exists(at_home(path)):
         return None
     with opened(path, f"cannot read {path}: it", kind="checkpoint") as file:
         _check(path, file)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxstyle.display.progress import Callback, LevelProgress
 from jaxstyle.errors import is_out_of_memory
 from jaxstyle.optimize import OutOfMemory, Progress
+from jaxstyle.optimize.ending import Ending, graver
 from jaxstyle.optimize.loop import is_stop
 from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState, begin
 from jaxstyle.run.final_colours import in_final_colours
@@ -79,10 +80,13 @@ def run(
                 np.clip(outcome.x, 0, 1),
                 [*state.losses, outcome.values],
                 state.seconds + outcome.seconds,
+                out_of_time=state.out_of_time or outcome.reason is Ending.MAX_SECONDS,
             )
             if outcome.reason.cut_short or state.level == len(job.sizes):
                 break
         # 6. Give the result its final colours and its record.
+        if state.out_of_time:
+            outcome = outcome._replace(reason=graver(outcome.reason, Ending.MAX_SECONDS))
         return finished(state.job, state.image, outcome, state.losses, state.seconds)
 
 
@@ -129,6 +133,7 @@ def _step_callback(
             plan=job.plan,
             sizes=tuple(job.sizes),
             level_steps=job.steps,
+            seconds_left=(job.config.max_seconds or math.inf) - state.seconds - progress.seconds,
         )
         answer = None if callback is None else callback(event)
         # Last, so that a callback is told again of what it was killed in.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +13,12 @@ from typing import Any, NamedTuple
 from jaxstyle.errors import InputError
 from jaxstyle.images import Picture, as_picture
 from jaxstyle.images.masks import Mask, read_mask
+from jaxstyle.images.picture_files import pictures_at
 from jaxstyle.run.style_file import SavedStyle, is_saved_style, read_saved_style
-from jaxstyle.runtime.foreign_files import matching
+from jaxstyle.runtime.atomic_files import at_home
 
 Image = Any
 """A path, a ``PIL.Image``, or an array (h, w, 3): float in [0, 1], uint8 or uint16."""
-
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,23 +169,6 @@ def masks_listed(masks: Any) -> list[Any]:
     return [masks] if _is_lone(masks) else list(masks)
 
 
-def pictures_at(path: str | os.PathLike[str]) -> list[str] | None:
-    """The pictures in a folder, or those that fit a pattern, in order; None if it is neither.
-
-    ``**`` stands for any folders. A pattern that does not say itself which ending is meant gets the
-    files that a folder would give, by their endings.
-    """
-    text, folder = os.fsdecode(path), Path(path)
-    if folder.is_dir():
-        files, any_kind = list(folder.iterdir()), False
-    elif glob.has_magic(text) and not folder.exists():
-        files = [Path(one) for one in matching(text) if Path(one).is_file()]
-        any_kind = folder.suffix != "" and not glob.has_magic(folder.suffix)
-    else:
-        return None
-    return [str(one) for one in sorted(files) if any_kind or one.suffix.lower() in PICTURE_ENDINGS]
-
-
 def _image(style: Style, name: str) -> Picture | SavedStyle:
     if not isinstance(style.image, SavedStyle) and not is_saved_style(style.image):
         return as_picture(style.image, name=name)
@@ -280,7 +261,7 @@ _OPTIONS = ("weight", "scale", "crop", "region", "mask")
 def without_options(text: str) -> tuple[str, list[str]]:
     """The path, and what follows it after colons; a file whose name has colons is a file."""
     path, options = text, []
-    while not Path(path).exists() and ":" in path:
+    while not os.path.exists(at_home(path)) and ":" in path:
         rest, _, option = path.rpartition(":")
         name, equals, _ = option.partition("=")
         if not rest or not (name.isidentifier() if equals else is_number(option)):

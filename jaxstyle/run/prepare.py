@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 from jaxstyle.config.presets import with_preset
 from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
-from jaxstyle.images import fit_longest_side
+from jaxstyle.images import Picture, fit_longest_side
 from jaxstyle.images.masks import Mask, check_aspect, read_mask
+from jaxstyle.images.resizing import size_with
 from jaxstyle.network.architecture import least_side, order_taps, style_padding
 from jaxstyle.network.network import Network
 from jaxstyle.network.vgg import check_depth, check_size
@@ -32,6 +34,11 @@ from jaxstyle.run.start import initial_picture
 from jaxstyle.run.strategy import choose
 from jaxstyle.run.style_file import SavedStyle, check_saved_style
 from jaxstyle.run.style_pictures import style_size
+
+LEAST_PIXELS = 8
+"""On the longest side of a picture to paint, or to take the style from."""
+
+MOST_STYLE_SCALE = 16
 
 CIRCULAR_MULTIPLE = 16
 """Sides of a picture that wraps are multiples of this: then pooling wraps too."""
@@ -184,6 +191,7 @@ def _sizes(
     content = contents[0].picture if contents else None
     if content is None and not styles:
         raise InputError("neither a content nor a style picture is given")
+    _check_tiny(contents, styles)
     if shape is None:
         first = content or next(style for style in styles if style.weight > 0).picture
         width, height = fit_longest_side(*first.size, config.size)
@@ -200,20 +208,53 @@ def _sizes(
                 f"of {multiple} px"
             )
     content_taps, style_taps = config.content_loss_layers, config.style_loss_layers
-    name = "content image" if content is not None else "the picture"
-    check_size(height, width, [*content_taps, *style_taps], config.padding, name)
+    taps = [*content_taps, *style_taps]
+    name, advice = "the picture", "resize it"
+    if content is not None and shape is None:
+        name = "content image"
+        least = size_with(least_side(taps, config.padding), *content.size)
+        advice = f"use --size {least} or more, crop it"
+    check_size(height, width, taps, config.padding, name, advice)
     # At coarse levels a few positions in the deepest layer are the least that makes a statistic.
     least = 4 * least_side([*content_taps, *style_taps])
     levels = config.levels or None
     sizes = level_sizes(width, height, levels=levels, least_side=least, multiple=multiple)
     for style in styles if style_taps else ():
-        if isinstance(style.image, SavedStyle):
-            continue
-        for tap, scale in {**dict.fromkeys(style_taps, 1.0), **config.layer_scales}.items():
-            factor = min(config.multiscale) * scale
-            width, height = style_size(config, style, max(sizes[0]), factor)
-            check_size(height, width, [tap], style_padding(config.padding), "style image")
+        if not isinstance(style.image, SavedStyle):
+            _check_style_size(config, style, max(sizes[0]))
     return sizes
+
+
+def _check_style_size(config: StylizeConfig, style: Style, side: int) -> None:
+    """Refuse a style picture that is too small for a layer where the result is ``side`` long."""
+    padding = style_padding(config.padding)
+    seen = {}
+    for tap, scale in {
+        **dict.fromkeys(config.style_loss_layers, 1.0),
+        **config.layer_scales,
+    }.items():
+        seen[tap] = style_size(config, style, side, min(config.multiscale) * scale)
+    larger = max(
+        size_with(least_side([tap], padding), *style.picture.size) / max(size)
+        for tap, size in seen.items()
+    )
+    scale = math.ceil(100 * larger * config.style_scale) / 100
+    advice = f"use --style-scale {scale:g}, crop it" if scale <= MOST_STYLE_SCALE else "crop it"
+    for tap, (width, height) in seen.items():
+        check_size(height, width, [tap], padding, "style image", advice)
+
+
+def _check_tiny(contents: Sequence[Weighted], styles: Sequence[Style]) -> None:
+    """Refuse pictures of a few pixels, of which enlarging makes nothing but a blur."""
+    pictures = [("content image", one.picture) for one in contents]
+    pictures += [("style image", one.picture) for one in styles if isinstance(one.image, Picture)]
+    for name, picture in pictures:
+        width, height = picture.size
+        if max(width, height) < LEAST_PIXELS:
+            raise InputError(
+                f"{name} {picture.source} is {width}x{height} px, which shows nothing when it is "
+                f"enlarged: give one of at least {LEAST_PIXELS} px on its longest side"
+            )
 
 
 def _check_start(job: Job) -> None:

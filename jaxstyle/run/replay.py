@@ -14,9 +14,10 @@ from typing import Any
 from jaxstyle.config.stylize_config import config_from
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
+from jaxstyle.images.picture_files import pictures_at
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights, weights_directory
-from jaxstyle.run.inputs import Style, pictures_at
+from jaxstyle.run.inputs import Style
 from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import STYLE_OPTIONS, parse_record, versions

@@ -39,7 +39,7 @@ class Stylized:
         loss: their sum.
         steps: evaluations made, over all levels.
         seconds: time taken.
-        reason: why the last level ended; ``INTERRUPTED`` if Ctrl-C did.
+        reason: why the last level ended, or the gravest reason of all that cut a level short.
         losses: for each level the loss at every step.
         record: JSON text from which ``jaxstyle replay`` can run it again.
         exif: the content's, or None.

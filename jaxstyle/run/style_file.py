@@ -25,7 +25,7 @@ from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.statistics import Moments, additive
 from jaxstyle.objective.statistics.histogram import COUNT
 from jaxstyle.objective.targets import Known
-from jaxstyle.runtime.atomic_files import write_bytes
+from jaxstyle.runtime.atomic_files import at_home, write_bytes
 
 ENDING = ".npz"
 FORMAT, VERSION = "jaxstyle-style", 1
@@ -141,11 +141,11 @@ def read_saved_style(path: str | os.PathLike[str]) -> SavedStyle:
     Raises:
         InputError: no such file; or it is damaged, or of another kind or a later version.
     """
-    name = os.fsdecode(path)
-    if Path(path).exists() and not Path(path).is_file():
+    name = at_home(path)
+    if Path(name).exists() and not Path(name).is_file():
         raise InputError(f"cannot read style targets from {name}: it is not a file")
     try:
-        with open(path, "rb") as file:
+        with open(name, "rb") as file:
             return _read(file, name)
     except OSError as error:
         reason = error.strerror or "it is damaged"

@@ -20,6 +20,13 @@ _DAY = 86400.0
 """Seconds after which a file that is half written belongs to nobody any more."""
 
 
+def at_home(path: str | os.PathLike[str]) -> str:
+    """A path with the user's home in the place of a leading ``~``, as a shell would give it."""
+    with suppress(ValueError):  # NUL in it: it is refused where it is opened
+        return os.path.expanduser(os.fsdecode(path))
+    return os.fsdecode(path)
+
+
 def extension_of(path: str | os.PathLike[str]) -> str:
     """The ending that says what kind of file is meant, in lower case: ``.gif``."""
     return os.path.splitext(os.fsdecode(path))[1].lower()
@@ -85,7 +92,7 @@ def target_of(path: str | os.PathLike[str]) -> Path:
     """
     mode = None
     try:
-        target = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(at_home(path)))
         with suppress(FileNotFoundError, NotADirectoryError):
             mode = os.lstat(target).st_mode
     except (OSError, ValueError) as error:  # ValueError: NUL in a path

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import stat
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
+
+_UNREADABLE = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 
 
 class UntrustedFolderError(OSError):
@@ -73,4 +81,26 @@ def keep_compiled_programs(say: Callable[[str], None] = lambda line: None) -> Pa
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    remove_damaged_entries(folder)
     return folder
+
+
+def remove_damaged_entries(folder: Path) -> None:
+    """From now on take an entry that cannot be read out of the cache, instead of a warning.
+
+    A run that is killed may leave one, cut short. JAX then warns of it in every run, and never
+    writes it anew. Its warning names the program, of which all entries go.
+    """
+    show = warnings.showwarning
+    if not (isinstance(show, partial) and show.func is _show_or_remove):
+        warnings.showwarning = partial(_show_or_remove, folder, show)
+
+
+def _show_or_remove(folder: Path, show: Any, message: Any, *given: Any, **named: Any) -> None:
+    """As ``warnings.showwarning``, but for an entry of the cache that cannot be read."""
+    if (match := _UNREADABLE.match(str(message))) is None:
+        show(message, *given, **named)
+        return
+    for entry in folder.glob(f"{glob.escape(match[1])}-*"):
+        with suppress(OSError):
+            entry.unlink()

@@ -11,6 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from jaxstyle.errors import ImageError, reason_of
+from jaxstyle.runtime.atomic_files import at_home
 
 
 @contextmanager
@@ -27,6 +28,7 @@ def opened(
     Raises:
         ImageError: there is no such file, it is no regular one, too large, or cannot be opened.
     """
+    path = at_home(path)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):

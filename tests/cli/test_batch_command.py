@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import jax
@@ -254,3 +255,95 @@ def test_a_manifest_knows_what_went_in_and_came_out(folder, capsys):
     assert "in one program with others (3 at once), now alone" in capsys.readouterr().err
     assert main(["replay", str(out / "upright.png"), *again]) == 0
     assert "with others" not in capsys.readouterr().err
+
+
+def photographs(tmp_path: Path) -> Path:
+    """A folder of JPEGs, beside a style."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    save_image(photos / "a.jpg", picture(0))
+    save_image(photos / "b.jpeg", picture(1))
+    save_image(tmp_path / "style.png", STYLE)
+    return photos
+
+
+def painted_from(photos: Path) -> dict[str, str]:
+    rows = json.loads((photos / "manifest.json").read_text())["files"]
+    return {Path(row["input"]).name: row["output"] for row in rows}
+
+
+def test_results_in_the_folder_of_the_inputs_are_no_inputs(tmp_path, capsys):
+    photos = photographs(tmp_path)
+    wanted = {"a.jpg": "a.png", "b.jpeg": "b.png"}
+    for options in ([], [], ["--resume"]):
+        assert command(photos, *options, output="photos") == 0
+        assert painted_from(photos) == wanted
+    told = capsys.readouterr().err
+    assert "left out 2 that this command has painted before" in told
+    assert "2 of 2 are there already" in told
+    # A picture that takes one of the names.
+    save_image(photos / "a.tif", picture(2))
+    assert command(photos, output="photos") == 0
+    renamed = {"a.jpg": "a_jpg.png", "a.tif": "a_tif.png", "b.jpeg": "b.png"}
+    assert painted_from(photos) == renamed
+    assert command(photos, output="photos") == 0  # a.png is of the run before the last
+    assert painted_from(photos) == renamed
+
+
+def test_a_picture_in_the_place_of_a_result_is_an_input(tmp_path):
+    photos = photographs(tmp_path)
+    assert command(photos, "--quiet", output="photos") == 0
+    mine = picture(5)
+    save_image(photos / "a.png", mine)
+    assert command(photos, "--quiet", output="photos") == 0
+    assert painted_from(photos)["a.png"] == "a_png.png"
+    np.testing.assert_allclose(load_image(photos / "a.png").rgb, mine, atol=3e-3)
+
+
+def test_what_a_killed_batch_has_painted_is_no_input(tmp_path, monkeypatch):
+    photos = photographs(tmp_path)
+    monkeypatch.setattr(batch.Batch, "_take", killed_after_saving(batch.Batch._take))
+    with pytest.raises(SystemExit):
+        command(photos, "--quiet", output="photos")
+    monkeypatch.undo()
+    assert (photos / "a.png").is_file()
+    assert command(photos, "--quiet", output="photos") == 0
+    assert painted_from(photos) == {"a.jpg": "a.png", "b.jpeg": "b.png"}
+
+
+def killed_after_saving(take):
+    def saved_and_killed(self, index, result):
+        take(self, index, result)
+        raise SystemExit(9)
+
+    return saved_and_killed
+
+
+def test_only_results_are_named_as_such(tmp_path):
+    photos = photographs(tmp_path)
+    assert command(photos, "--quiet", output="photos") == 0
+    for name in ("a.jpg", "b.jpeg"):
+        (photos / name).unlink()
+    with pytest.raises(InputError, match="all pictures given are results of this command"):
+        command(photos, output="photos")
+    assert command(photos, "--quiet", output="again") == 0  # of another command they are inputs
+    os.mkfifo(photos / "pipe.png")
+    others = ["/dev/zero", "../style.png", "pipe.png", "nul\0", "", 2, None]
+    rows = [{"output": name} for name in others]
+    for manifest in (
+        {"files": rows},
+        {"files": [1, None]},
+        {"files": rows, "earlier_files": 3},
+        [],
+    ):
+        (photos / "manifest.json").write_text(json.dumps(manifest))
+        assert batch.painted_before(photos) == {}
+
+
+def test_what_is_left_out_is_said(tmp_path, capsys):
+    photos = photographs(tmp_path)
+    (photos / "notes.txt").write_text("no picture")
+    (photos / "._a.jpg").write_text("of macOS")
+    assert command(photos) == 0
+    told = capsys.readouterr().err
+    assert f"{photos}: 1 file is left out, no pictures by their endings: notes.txt" in told

@@ -21,6 +21,16 @@ from jaxstyle.config.stylize_config import StylizeConfig
             {"tv": "power", "tv_weight": 1.0},
             "--tv-power 1.5 changes nothing without --tv power",
         ),
+        (
+            {"history": 20, "optimizer": "adam"},
+            {"optimizer": "lbfgs"},
+            "--history 20 changes nothing without --optimizer lbfgs or scipy",
+        ),
+        (
+            {"coarse_layers": "relu1_1:0", "levels": 1},
+            {"levels": 2},
+            "--coarse-layers relu1_1:0 changes nothing without more levels than one",
+        ),
         ({"seed": 7}, {"init": "noise"}, "--seed 7 changes nothing without noise in --init"),
         (
             {"style_shift": 0.0},
@@ -42,7 +52,7 @@ from jaxstyle.config.stylize_config import StylizeConfig
 )
 def test_a_setting_without_effect_is_told_until_it_has_one(given, also, note):
     assert idle_settings(StylizeConfig(**given), masked=False) == [note]
-    assert idle_settings(StylizeConfig(**given, **also), masked=False) == []
+    assert idle_settings(StylizeConfig(**{**given, **also}), masked=False) == []
 
 
 def test_a_guide_needs_a_mask():

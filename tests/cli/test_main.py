@@ -191,7 +191,7 @@ BAD = {
     "truncated": ("truncated.png", [], "truncated.png"),
     "not a picture": ("text.png", [], "text.png"),
     "a folder": ("folder", [], "folder"),
-    "one pixel": ("pixel.png", ["--size", "1"], "needs at least 16 px"),
+    "one pixel": ("pixel.png", ["--size", "1"], "is 1x1 px, which shows nothing"),
     "unknown tap": ("content.png", ["--style-layers", "conv7_1"], "conv7_1"),
     "NaN weights": ("content.png", ["--weights", "nan.h5"], "conv1_2"),
     "shallow weights": ("content.png", ["--weights", "shallow.h5"], "conv"),
@@ -372,7 +372,15 @@ def test_time_limit(pictures, capsys):
     assert time.perf_counter() - started < 60
 
 
-@pytest.mark.parametrize("platforms", ["cuda", "banana"])
+def test_a_current_folder_that_is_gone_is_told(pictures, capsys):
+    (pictures / "gone").mkdir()
+    os.chdir(pictures / "gone")
+    (pictures / "gone").rmdir()
+    assert stylize("-o", str(pictures / "out.png")) == 2
+    assert "the current folder is not there any more" in assert_one_line(capsys)
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "banana", "cpu,banana"])
 def test_platforms_that_are_not_there_are_one_line_that_names_the_variable(pictures, platforms):
     command = [sys.executable, "-m", "jaxstyle", "stylize", "content.png", "style.png", *FAST]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": platforms}

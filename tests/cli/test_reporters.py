@@ -153,3 +153,15 @@ def test_cells_that_run_alone_are_told_of():
     places = [(one.done, one.level, one.batch.step, one.batch.running) for one in told]
     assert places == [(cell, 1, step, step < 2) for cell in (0, 1) for step in (1, 2)]
     assert all(one.cells == 2 and one.chunk == 1 and one.sizes == ((32, 24),) for one in told)
+
+
+def test_the_time_left_ends_with_max_seconds(clock):
+    pace = time_left.Pace(None)
+    for step in range(1, 11):
+        clock[0] += EACH
+        pace.add(event(step)._replace(seconds_left=1000 - clock[0]))
+    assert pace.left == 1000 - clock[0]
+    clock[0] += 100
+    assert pace.left == 900 - 10 * EACH
+    pace.add(event(11)._replace(seconds_left=math.inf))
+    assert pace.left is not None and pace.left > 10_000

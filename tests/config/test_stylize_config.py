@@ -32,7 +32,7 @@ def test_every_setting_says_what_it_is(entry):
 def test_what_a_setting_matters_to_is_said_beside_it():
     assert all(names_of(kind) for kind in KINDS)
     assert names_of("machine") == ("strategy", "tile", "offload", "recompute_content")
-    assert names_of("file") == ("bits", "quality")
+    assert names_of("file") == ("bits", "quality", "record")
     assert set(names_of("machine", "file")) == {*names_of("machine"), *names_of("file")}
     assert set(names_of("style-file")) < {*names_of("targets"), "pooling", "precision"}
     # What a style's file knows does not depend on what only painting does.
@@ -183,7 +183,7 @@ def test_settings_are_read_from_files(tmp_path, name, text):
         ("missing.json", None, "cannot read settings from .*missing.json: No such file"),
         ("bad.json", b'{"size": }', "bad.json is not valid: Expecting value"),
         ("bad.toml", b"size = ", "bad.toml is not valid"),
-        ("bytes.json", b"\xff\xfe\x00", "bytes.json is not valid"),
+        ("bytes.json", b'"\x80"', "bytes.json is no text in UTF-8"),
         ("empty.json", b"", "empty.json is not valid"),
         ("list.json", b"[1, 2]", "list.json must hold one table of settings"),
         ("deep.json", b"[" * 100_000, "deep.json is not valid"),

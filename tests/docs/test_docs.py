@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -175,6 +176,26 @@ def test_files_that_commands_name_are_in_the_repository(page):
     words = [word for words in commands_of(page) for word in words if word.startswith(ours)]
     paths = [re.split(r"[:*?]", word)[0] for word in words]
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_what_commands_write_is_ignored_in_a_checkout():
+    """Whoever tries the examples has nothing to tidy up."""
+    options = ("-o", "--output", "--checkpoint", "--strip", "--animation", "--loss-plot")
+    written = {
+        words[index + 1]
+        for page in PAGES
+        for words in commands_of(page)
+        for index, word in enumerate(words[:-1])
+        if word in options
+    }
+    assert {"out.png", "run.ckpt", "painted.webp"} < written
+    written |= {"content-style.png", "batch", "sweep", "video", "figure1.png"}  # the defaults
+    files = sorted(name if Path(name).suffix else f"{name}/a.png" for name in written)
+    command = ["git", "-C", str(ROOT), "check-ignore", "--no-index", "--stdin"]
+    done = subprocess.run(command, input="\n".join(files), capture_output=True, text=True)
+    if done.returncode == 128:
+        pytest.skip("no checkout")
+    assert sorted(set(files) - set(done.stdout.split())) == []
 
 
 def test_every_command_has_an_example(capsys):

@@ -232,6 +232,16 @@ def test_ctrl_c_ends_all_cells_with_what_they_have(descent):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize("answer", [True, np.True_, None, 1, "yes"])
+def test_a_callback_ends_all_cells_by_true_alone(descent, answer):
+    stoppings = [Stopping(steps) for steps in (3, 8, 8, 8)]
+    found = run(descent, stoppings, callback=lambda told: answer if told.step == 5 else None)
+    stops = answer is True or answer is np.True_
+    later = "stopped" if stops else "steps"
+    assert [outcome.reason for outcome in found] == ["steps", later, later, later]
+    assert [outcome.steps for outcome in found] == [3, *[5 if stops else 8] * 3]
+
+
 def test_time_ends_it_after_the_step_in_hand(descent):
     found = run(
         descent,

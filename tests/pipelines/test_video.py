@@ -63,6 +63,13 @@ def test_a_pan_becomes_steady():
     assert style[0] < 1.5 * style[1]
 
 
+@pytest.mark.parametrize("name", ["steps_next", "levels_next"])
+@pytest.mark.parametrize("value", ["8", 0, True, 2.5, None])
+def test_counts_of_later_frames_are_whole_numbers(name, value):
+    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number of at least 1"):
+        next(stylize_video(PAN[:1], STYLE, **{**SETTINGS, name: value}))
+
+
 def test_the_first_frame_is_as_stylize_paints_it_and_a_cut_begins_anew():
     other = np.ascontiguousarray(STYLE[:64, :80][::-1])
     first, cut = paint([PAN[0], other])

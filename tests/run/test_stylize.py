@@ -230,3 +230,10 @@ def test_borders_look_like_the_inside(content, style):
     inside = change[8:-8, 8:-8].mean()
     outside = (change.sum() - change[8:-8, 8:-8].sum()) / (change.size - change[8:-8, 8:-8].size)
     assert outside < 1.3 * inside
+
+
+def test_a_run_without_time_for_an_early_level_says_so(content, style):
+    options = {"size": 96, "levels": 2, "style_layers": "relu1_1", "content_layers": "relu1_1"}
+    result = stylize(content, style, steps="100000,1", max_seconds=0.3, **options)
+    assert len(result.losses[0]) < 100000 and len(result.losses[1]) == 1
+    assert result.reason == "max_seconds"

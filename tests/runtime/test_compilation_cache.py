@@ -1,8 +1,12 @@
-"""The folder of compiled programs: whoever can write to it can run code in our process."""
+"""The cache of programs: whoever can write to it can run code in our process.
+
+An entry that is cut off goes once.
+"""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import jax
@@ -12,6 +16,7 @@ from jaxstyle.runtime.compilation_cache import (
     UntrustedFolderError,
     cache_folder,
     keep_compiled_programs,
+    remove_damaged_entries,
 )
 
 
@@ -73,3 +78,48 @@ def test_measured_times_are_not_kept_there_either(home):
     with pytest.raises(UntrustedFolderError):
         cache_folder()
     assert step_timing._file() is None
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The warnings that come through."""
+    lines: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_: lines.append(str(message)))
+    return lines
+
+
+def read_of(name: str) -> str:
+    return (
+        f"Error reading persistent compilation cache entry for '{name}': JaxRuntimeError: cut off"
+    )
+
+
+def test_an_entry_that_cannot_be_read_is_taken_out_quietly(tmp_path, shown):
+    entries = [
+        "jit__advance-1-cache",
+        "jit__advance-2-cache",
+        "jit_[x]-3-cache",
+        "jit_start-4-cache",
+    ]
+    for name in entries:
+        (tmp_path / name).write_bytes(b"cut")
+    remove_damaged_entries(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(read_of("jit__advance"), stacklevel=1)
+        warnings.warn(read_of("jit_[x]"), stacklevel=1)
+        warnings.warn(read_of("jit_gone"), stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["jit_start-4-cache"]
+    assert shown == ["something else"]
+
+
+def test_the_warning_is_still_the_one_of_jax():
+    """Its words are all that is known of an entry: another JAX may choose others."""
+    import inspect
+
+    from jax._src import compiler
+
+    source = inspect.getsource(compiler._cache_read)
+    assert "Error reading persistent compilation cache entry for " in source
+    assert "'{module_name}'" in source

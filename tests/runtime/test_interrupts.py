@@ -16,7 +16,7 @@ from samples import landscape
 
 from jaxstyle.cli.main import main
 from jaxstyle.images import save_image
-from jaxstyle.runtime.interrupts import begun, until_begun
+from jaxstyle.runtime.interrupts import begun, deferred_interrupt, until_begun
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +95,54 @@ def test_it_ends_with_the_block_and_leaves_other_threads_alone():
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
+OTHERS = [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", OTHERS)
+def test_a_scheduler_and_a_lost_terminal_do_what_ctrl_c_does(number, tmp_path, monkeypatch, capsys):
+    save_image(tmp_path / "c.png", np.asarray(landscape(24, 32)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "jaxstyle.run.level.Level.start", lambda *_given, **_options: signal.raise_signal(number)
+    )
+    command = ["stylize", "c.png", "c.png", "-o", "out.png", "--size", "32", "--weights", "slim"]
+    assert main([*command, "--quiet"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", OTHERS)
+def test_a_step_is_finished_first_and_repetitions_change_nothing(number):
+    with until_begun():
+        begun()
+        with deferred_interrupt() as interrupted:
+            assert not interrupted.is_set()
+            signal.raise_signal(number)
+            signal.raise_signal(OTHERS[0])
+            signal.raise_signal(OTHERS[1])
+            assert interrupted.is_set()
+        signal.raise_signal(number)  # while the picture is saved
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", OTHERS)
+def test_what_a_host_or_nohup_has_set_stays(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with until_begun():
+            begun()
+            with deferred_interrupt() as interrupted:
+                signal.raise_signal(number)
+                assert not interrupted.is_set()
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_library_leaves_the_signals_of_its_host_alone():
+    with deferred_interrupt():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL

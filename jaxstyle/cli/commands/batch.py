@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxstyle.cli.options.checkpoint import deterministic_note
-from jaxstyle.cli.options.inputs import add_mask_options
+from jaxstyle.cli.options.inputs import add_mask_options, left_out_notes
 from jaxstyle.cli.options.limits import add_limit_options, limits_from
 from jaxstyle.cli.options.outputs import check_folder, command_line, ready_folder
 from jaxstyle.cli.options.overwrite_guard import Named, check_overwriting, inputs_of, inputs_of_job
@@ -21,7 +21,7 @@ from jaxstyle.cli.report.manifests import (
     write_manifest,
 )
 from jaxstyle.cli.report.messages import tell
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, counted
 from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
@@ -87,16 +87,25 @@ def run(arguments: argparse.Namespace) -> int:
     limits = limits_from(arguments)
     # Imported late: a wrong option or --help should not wait for Flax.
     from jaxstyle.cli.report.reporters import GridReporter
-    from jaxstyle.pipelines.batch import prepare_many
+    from jaxstyle.pipelines.batch import listed, prepare_many
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.json_and_csv import json_text
-    from jaxstyle.runtime.processes import is_first
+    from jaxstyle.runtime.processes import gather, is_first
 
     begun()
     check_folder(arguments.output)
     keep_compiled_programs(tell)
+    contents = listed(arguments.contents)
+    # Of all processes, before the first one writes anything.
+    painted = gather(painted_before(arguments.output))[0]
+    sources = [one for one in contents if os.path.realpath(one) not in painted]
+    if not sources:
+        raise InputError(
+            f"all pictures given are results of this command in {arguments.output}: name others, "
+            "or another folder with -o"
+        )
     entries = prepare_many(
-        arguments.contents,
+        sources,
         arguments.styles,
         masks=arguments.masks,
         freeze=arguments.freeze,
@@ -104,11 +113,15 @@ def run(arguments: argparse.Namespace) -> int:
         max_memory=limits.max_memory,
         **settings,
     )
-    batch = Batch(arguments.output, entries, arguments.format, writes=is_first())
+    batch = Batch(arguments.output, entries, arguments.format, painted, writes=is_first())
     batch.check(arguments)
     finished = batch.keep_finished() if arguments.resume else frozenset()
     with GridReporter(quiet=arguments.quiet or not batch.writes) as reporter:
         reporter.say(deterministic_note(arguments))
+        if skipped := len(contents) - len(sources):
+            reporter.say(f"left out {skipped} that this command has painted before")
+        for line in left_out_notes(arguments):
+            reporter.say(line)
         reporter.opening = network_note(settings)
         if finished:
             reporter.say(f"{len(finished)} of {len(entries)} are there already")
@@ -119,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     if batch.writes:
         made = sum(row["message"] == "" for row in batch.rows)
         reporter.say(
-            f"{arguments.output}: {made} of {len(entries)} pictures"
+            f"{arguments.output}: {made} of {counted(len(entries), 'picture')}"
             + ("; go on with --resume" if interrupted else "")
         )
         if arguments.json:
@@ -134,6 +147,7 @@ class Batch:
 
     Args:
         ending: of the pictures, without a dot.
+        painted: what is there of earlier runs, see ``painted_before``.
         writes: whether this process writes the files.
 
     Attributes:
@@ -143,7 +157,14 @@ class Batch:
 
     WAITING = "not finished"
 
-    def __init__(self, folder: Path, entries: Sequence[Entry], ending: str, writes: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        entries: Sequence[Entry],
+        ending: str,
+        painted: Mapping[str, str],
+        writes: bool,
+    ) -> None:
         from jaxstyle.run.record import record_of
 
         self.entries, self.writes = entries, writes
@@ -157,6 +178,12 @@ class Batch:
         self.first_job = next(iter(self.jobs.values()))
         self.head = head_of_many("batch", record_of(self.first_job))
         self.rows = [self._row(index) for index in range(len(entries))]
+        names = {os.path.basename(path): digest for path, digest in painted.items()}
+        self.earlier = [
+            {"output": name, "output_sha256": digest}
+            for name, digest in names.items()
+            if name not in {output.name for output in self.outputs}
+        ]
 
     def _row(self, index: int) -> dict[str, Any]:
         entry, job = self.entries[index], self.jobs.get(index)
@@ -204,7 +231,7 @@ class Batch:
         from jaxstyle.run.same_run import is_made
         from jaxstyle.runtime.processes import gather
 
-        earlier = {str(row.get("output")): row for row in _rows_of(self.path)}
+        earlier = {str(row.get("output")): row for row in _rows_of(self.path, "files")}
         made = [index for index, job in self.jobs.items() if is_made(self.outputs[index], job)]
         finished = frozenset(gather(made)[0])
         for index in finished:
@@ -224,6 +251,8 @@ class Batch:
         from jaxstyle.pipelines.batch import run_many
 
         interrupted = False
+        if self.writes:
+            write_manifest(self.path, self.manifest())  # names what a killed run leaves
         try:
             for results in run_many(self.entries, limits, reporter, finished):
                 for index, result in results.items():
@@ -236,11 +265,9 @@ class Batch:
 
     def _take(self, index: int, result: Stylized | InputError) -> bool:
         """Write what a picture has become; True if it was interrupted, and there is nothing."""
-        from jaxstyle.optimize.ending import Ending
-
         row = self.rows[index]
         if not isinstance(result, InputError):
-            if result.reason is Ending.INTERRUPTED:
+            if result.reason.cut_short:
                 return True
             try:
                 if self.writes:
@@ -279,10 +306,37 @@ class Batch:
 
     def manifest(self) -> dict[str, Any]:
         """What the file holds."""
-        return {**self.head, "files": self.rows}
+        earlier = {"earlier_files": self.earlier} if self.earlier else {}
+        return {**self.head, "files": self.rows, **earlier}
 
 
-def _rows_of(path: Path) -> list[Any]:
+def painted_before(folder: Path) -> dict[str, str]:
+    """The pictures in a folder that its manifest names, and that still are what was painted.
+
+    Returns:
+        Real path -> SHA-256.
+    """
+    painted = {}
+    for row in _rows_of(folder / "manifest.json", "files", "earlier_files"):
+        name, digest = str(row.get("output")), row.get("output_sha256")
+        is_ours = name == os.path.basename(name) and (folder / name).is_file()
+        if is_ours and (now := sha256_of(folder / name)):
+            # A run that was killed leaves files without a hash.
+            if now == digest or (not digest and _has_record(folder / name)):
+                painted[os.path.realpath(folder / name)] = now
+    return painted
+
+
+def _has_record(path: Path) -> bool:
+    from jaxstyle.images import read_record
+
+    try:
+        return bool(read_record(path))
+    except InputError:
+        return False
+
+
+def _rows_of(path: Path, *names: str) -> list[dict[str, Any]]:
     """The rows of a manifest that an earlier run has left, if it can be read."""
     from jaxstyle.runtime.json_schema import Each, misfit, read_json
 
@@ -290,4 +344,6 @@ def _rows_of(path: Path) -> list[Any]:
         manifest = read_json(path)
     except ValueError:
         return []
-    return [] if misfit(manifest, {"files": Each(dict)}) else manifest["files"]
+    if misfit(manifest, {"files": Each(dict), "earlier_files?": Each(dict)}):
+        return []
+    return [row for name in names for row in manifest.get(name, [])]

@@ -13,7 +13,7 @@ from jaxstyle.cli.options.inputs import add_input_options, inputs_from
 from jaxstyle.cli.options.limits import add_memory_option, memory_from
 from jaxstyle.cli.options.settings import add_settings, settings_from
 from jaxstyle.cli.report.messages import tell
-from jaxstyle.errors import printable
+from jaxstyle.errors import counted, printable
 from jaxstyle.runtime.interrupts import begun
 from jaxstyle.runtime.memory import format_bytes
 
@@ -120,7 +120,7 @@ def _show(rows: list[dict[str, Any]], config: StylizeConfig, job: Job, limit: in
     width, height = job.sizes[-1]
     console = Console(highlight=False)
     console.print(
-        f"{width}x{height}, {len(job.sizes)} sizes of {job.config.steps} steps, "
+        f"{width}x{height}, {counted(len(job.sizes), 'size')} of {job.config.steps} steps, "
         f"{job.config.optimizer}, {printable(job.network.source.split(':')[0])}",
         markup=False,
     )

@@ -19,7 +19,7 @@ from jaxstyle.cli.options.overwrite_guard import (
 from jaxstyle.cli.options.settings import add_settings, given_settings
 from jaxstyle.cli.report.manifests import check_manifest, head_of
 from jaxstyle.cli.report.sheets import save_sheet, sheet_of
-from jaxstyle.errors import InputError
+from jaxstyle.errors import InputError, counted
 from jaxstyle.pipelines.axes import parse_axis
 
 if TYPE_CHECKING:
@@ -92,10 +92,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     def write(grid: Grid, command: str) -> str:
         write_folder(arguments.output, grid, command, settings, arguments.cell_size)
-        return (
-            f"{arguments.output}: {len(grid.cells)} cells, {grid.programs} programs compiled, "
-            f"{grid.chunks} chunks" + ("; go on with --resume" if grid.interrupted else "")
+        cells, programs, chunks = (
+            counted(number, noun)
+            for number, noun in (
+                (len(grid.cells), "cell"),
+                (grid.programs, "program"),
+                (grid.chunks, "chunk"),
+            )
         )
+        more = "; go on with --resume" if grid.interrupted else ""
+        return f"{arguments.output}: {cells}, {programs} compiled, {chunks}{more}"
 
     return run_grid(arguments, settings, make, write, arguments.output)
 

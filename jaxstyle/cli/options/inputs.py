@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,25 @@ def inputs_from(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def left_out_notes(arguments: argparse.Namespace) -> Iterator[str]:
+    """A line for each folder and pattern some of whose files are no pictures by their endings."""
+    from jaxstyle.images.picture_files import left_out_of
+    from jaxstyle.run.inputs import without_options
+
+    for name in ("contents", "style", "more_styles", "styles", "masks"):
+        texts = getattr(arguments, name, None) or []
+        for text in [texts] if isinstance(texts, str) else texts:
+            yield left_out_of(without_options(text)[0])
+
+
 def default_output(arguments: argparse.Namespace) -> Path:
     """CONTENT-STYLE.png, of the first style."""
+    from jaxstyle.images.picture_files import is_pattern
     from jaxstyle.run.inputs import without_options
 
     style, _ = without_options(styles_from(arguments)[0])
     content, _ = without_options(arguments.content)
-    stem = "style" if any(mark in style for mark in "*?[") else Path(style).stem
+    stem = "style" if is_pattern(style) else Path(style).stem
     return Path(f"{Path(content).stem}-{stem}.png")
 
 
@@ -129,8 +142,8 @@ def layer_sets_from(arguments: argparse.Namespace) -> list[str]:
 def add_moved_options(parser: argparse.ArgumentParser) -> None:
     """Files of a recorded run that are elsewhere now, which ``moved_inputs`` reads."""
     parser.add_argument("--content", help="the content picture, if it is not where it was")
-    for name in ("style", "masks", "init"):
-        what = {"style": "style pictures", "init": "initial pictures"}.get(name, name)
+    names = {"style": "style pictures", "masks": "masks", "init": "initial pictures"}
+    for name, what in names.items():
         words = f"the {what} that are not where they were"
         parser.add_argument(f"--{name}", nargs="+", default=[], help=words)
     parser.add_argument("--weights", help="the weight file, if it is not where it was")

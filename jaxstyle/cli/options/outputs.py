@@ -83,6 +83,18 @@ def preset_note(arguments: argparse.Namespace, network: Network) -> str:
     )
 
 
+def check_current_folder() -> None:
+    """Refuse to run where paths lead nowhere.
+
+    Raises:
+        InputError: the current folder has been removed.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise InputError("the current folder is not there any more: go to another one") from None
+
+
 def check_folder(folder: Path | None) -> None:
     """Refuse, before anything runs, a folder with the name of a picture, a clip or the like.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxstyle.errors import InputError
+from jaxstyle.runtime.atomic_files import at_home
 
 if TYPE_CHECKING:
     from jaxstyle.run.job import Job
@@ -47,7 +48,8 @@ def check_overwriting(
         InputError: an output is an input, by whatever path or link, or another output.
     """
     read: dict[Any, str] = {}
-    for what, path in inputs:
+    for what, given in inputs:
+        path = at_home(given)
         for key in _keys(path):
             read.setdefault(key, what)
         name, folder = os.path.basename(path), os.path.realpath(os.path.dirname(path) or ".")
@@ -133,8 +135,8 @@ def _listed(value: Any) -> list[str]:
 def _keys(path: str | os.PathLike[str]) -> list[Any]:
     """What two names of one file have in common: where it is, and what the file system calls it."""
     try:
-        where = os.path.realpath(path)
-        status = os.stat(path)
+        where = os.path.realpath(at_home(path))
+        status = os.stat(where)
     except ValueError:  # NUL in a path: it is refused elsewhere
         return []
     except OSError:

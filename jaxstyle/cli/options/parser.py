@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from jaxstyle.errors import printable
+from jaxstyle.runtime.atomic_files import at_home
 
 RARE = frozenset(
     "animation cells_at_once checkpoint_every content_blend coordinator deterministic devices "
@@ -19,12 +21,17 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line.
 
     Attributes:
-        shows_all: whether the help is to be whole.
-        has_more: whether there is a ``--help-all``, and ``--help`` goes without rare options.
+        shows_all: whether the help is to be whole; else it goes without rare options.
     """
 
     shows_all = False
-    has_more = False
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        # What a shell leaves as it is, as in --output=~/out.png.
+        self.register("type", None, at_home)
+        self.register("type", Path, lambda text: Path(at_home(text)))
+        self.add_argument("--help-all", action="help", help="show all options")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         super().exit(status, f"{printable(message.rstrip())}\n" if message else None)
@@ -32,19 +39,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
-    def add_full_help(self) -> None:
-        """Add ``--help-all``."""
-        self.has_more = True
-        self.add_argument("--help-all", action="help", help="show all options")
-
     def format_help(self) -> str:
-        if self.shows_all or not self.has_more:
+        if self.shows_all:
             return super().format_help()
         for action in self._actions:
             if action.dest in RARE:
                 action.help = argparse.SUPPRESS
         more = sum(action.help == argparse.SUPPRESS for action in self._actions)
-        return f"{super().format_help()}\n{more} more options: {self.prog} --help-all\n"
+        words = f"\n{more} more options: {self.prog} --help-all\n" if more else ""
+        return super().format_help() + words
 
 
 class FullHelpParser(Parser):

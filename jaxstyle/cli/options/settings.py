@@ -20,7 +20,7 @@ def add_settings(
     defaults: Mapping[str, Any] = MappingProxyType({}),
     leave_out: Container[str] = (),
 ) -> None:
-    """Add ``--config``, ``--preset``, one option per field, and ``--help-all`` for the rare ones.
+    """Add ``--config``, ``--preset``, one option per field.
 
     Options for a field leave no attribute behind where they are not given.
 
@@ -28,7 +28,6 @@ def add_settings(
         defaults: the command's own, for the help; what it runs is up to it.
         leave_out: fields without an option.
     """
-    parser.add_full_help()
     group = parser.add_argument_group("settings")
     group.add_argument(
         "--config", metavar="FILE", help="settings from a .json or .toml file; options override it"

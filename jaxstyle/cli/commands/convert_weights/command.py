@@ -63,8 +63,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--source",
         metavar="NAME",
-        help="which known file: keras-vgg19, pypi, torchvision-vgg19 or another of "
-        "weights/README.md; with PATH: which file PATH must be",
+        help="which known file: keras-vgg19, pypi, torchvision-vgg19 or another; a name that is "
+        "unknown has all of them shown; with PATH: which file PATH must be",
     )
     group.add_argument("--url", help="where to download from instead")
     group.add_argument("--sha256", type=_sha256, metavar="HEX", help="what the file must hash to")
