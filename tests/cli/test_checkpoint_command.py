@@ -127,12 +127,13 @@ def test_what_cannot_be_gone_on_with_is_one_line(pictures, capsys):
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert words in said
-    Path("content.png").rename("moved.png")
+    Path("moved").mkdir()  # beside the checkpoint it would be found, under whatever name
+    moved = str(Path("content.png").rename("moved/moved.png"))
     assert main(["resume", "run.ckpt", "--quiet", "-o", "other.png"]) == 2
     assert "content.png" in capsys.readouterr().err
     assert not Path("other.png").exists()
     assert Path("run.ckpt").read_bytes() == before
-    assert main(["resume", "run.ckpt", "--quiet", "--content", "moved.png"]) == 0
+    assert main(["resume", "run.ckpt", "--quiet", "--content", moved]) == 0
     assert Path("out.png").is_file()
 
 

@@ -9,6 +9,8 @@ import pytest
 from grids import SMALL, picture
 
 from jaxstyle.cli.main import main
+from jaxstyle.cli.report.manifests import check_manifest
+from jaxstyle.errors import InputError
 from jaxstyle.images import save_image
 
 SETTINGS = [
@@ -108,3 +110,14 @@ def test_what_is_refused_leaves_no_folder(folder, capsys, command, words):
     assert err.count("\n") == 1
     assert words in err
     assert sorted(folder.rglob("*")) == before
+
+
+def test_manifests_replace_nothing_but_their_kind(tmp_path):
+    path = tmp_path / "manifest.json"
+    check_manifest(path, "batch")
+    for text in ('{"name": "web app"}', '{"format": "jaxstyle-video"}', "[]", "{", "[" * 10**6):
+        path.write_text(text)
+        with pytest.raises(InputError, match="was not made by jaxstyle batch"):
+            check_manifest(path, "batch")
+    path.write_text('{"format": "jaxstyle-batch"}')
+    check_manifest(path, "batch")

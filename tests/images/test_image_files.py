@@ -220,7 +220,7 @@ def test_no_record(tmp_path):
     exif[0x8769] = {37510: b"ASCII\0\0\0my dog"}
     (tmp_path / "dog.jpg").write_bytes(odd.encoded(Image.new("RGB", (9, 9)), "JPEG", exif=exif))
     assert "has no jaxstyle record" in refusal(read_record, tmp_path / "dog.jpg")
-    assert "No such file" in refusal(read_record, tmp_path / "no.png")
+    assert "does not exist" in refusal(read_record, tmp_path / "no.png")
     (tmp_path / "text.png").write_text("text")
     assert "it is no picture" in refusal(read_record, tmp_path / "text.png")
     refusal(read_record, tmp_path)
@@ -334,7 +334,9 @@ def test_disk_that_is_full_while_writing(tmp_path, monkeypatch):
     real = builtins.open
     monkeypatch.setattr(
         "builtins.open",
-        lambda path, mode="r", *more: real("/dev/full", "wb") if mode == "xb" else real(path, mode),
+        lambda path, mode="r", *more, **_: (
+            real("/dev/full", "wb") if mode == "xb" else real(path, mode)
+        ),
     )
     assert "No space left on device" in refusal(save_image, tmp_path / "x.png", PICTURE)
     assert list(tmp_path.iterdir()) == []
