@@ -21,6 +21,7 @@ from jaxstyle.images.clips import EXACT, Sound, listening, opened
 from jaxstyle.runtime.atomic_files import new_file
 
 _TICKS = 90_000  # a second, as in MPEG: a frame of all usual rates has a whole number of them
+_PREROLL = 0.1  # s of sound that nobody hears, but that decoders begin with
 
 
 def write_mp4(
@@ -129,15 +130,11 @@ def _copied(source: Any, output: Any, sound: Sound) -> tuple[Iterator[Any], str]
             if packet.dts is None or packet.pts is None:
                 continue
             start = sound.start / packet.time_base
-            if (
-                start < packet.pts + (packet.duration or 0)
-                and packet.pts < start + sound.end / packet.time_base
-            ):
+            first, end = start - _PREROLL / packet.time_base, start + sound.end / packet.time_base
+            if first < packet.pts < end:
                 packet.stream = copies[packet.stream_index]
                 packet.pts, packet.dts = packet.pts - round(start), packet.dts - round(start)
                 yield packet
 
-    note = (
-        f"MP4 cannot hold its sound ({', '.join(left_out)}), which is left out" if left_out else ""
-    )
+    note = f"left out: sound that MP4 cannot hold ({', '.join(left_out)})" if left_out else ""
     return packets() if copies else iter(()), note
