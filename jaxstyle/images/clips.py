@@ -16,6 +16,7 @@ import av
 import av.filter
 import av.logging
 import numpy as np
+from av.error import FFmpegError, InvalidDataError
 from av.format import Flags
 from av.stream import Disposition
 from av.video.reformatter import (
@@ -91,7 +92,7 @@ class Clip:
                     yield Shown(self._picture(frame, size, index), seconds)
         except ImageError as error:
             raise ImageError(f"{quoted(self.path)} {error}") from None
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             reason = said[0] if said else reason_of(error)
             raise ImageError(
                 f"cannot read {quoted(self.path)} as a video (ffmpeg: {reason}): it is none, or "
@@ -149,14 +150,20 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
             yield container
 
 
+def _is_broadcast(stream: Any) -> bool:
+    """Whether its clock may jump, and its packets be said to be damaged where it does."""
+    return bool(stream.container.format.flags & Flags.ts_discont.value)
+
+
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    decoder = stream.codec_context
+    forgiving = _is_broadcast(stream)
+    decoder: Any = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and decoder.name in _ALPHA_DECODERS:
         decoder = av.CodecContext.create(_ALPHA_DECODERS[decoder.name], "r")
     for packet in container.demux(stream):
         frames = decoder.decode(packet)
-        if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            raise av.InvalidDataError(0, "it is damaged, or not whole")
+        if (packet.is_corrupt and not forgiving) or any(frame.is_corrupt for frame in frames):
+            raise InvalidDataError(0, "it is damaged, or not whole")
         yield from frames
 
 
@@ -182,7 +189,7 @@ def _without_combs(frames: Iterator[Any], stream: Any) -> Iterator[Any]:
 def _timed(frames: Iterable[Any], stream: Any) -> Iterator[tuple[Any, float]]:
     """Frames, and for how many seconds each is shown: until the next one."""
     usual = float(1 / stream.average_rate) if stream.average_rate else _LAST
-    may_jump = bool(stream.container.format.flags & Flags.ts_discont.value)
+    may_jump = _is_broadcast(stream)
 
     def own_time(frame: Any) -> float:
         return float(frame.duration * frame.time_base) if frame.duration else usual

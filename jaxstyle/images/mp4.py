@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from jaxstyle.errors import ImageError, quoted, reason_of
@@ -63,7 +64,7 @@ def write_mp4(
                 packets.append(copied)
             for packet in heapq.merge(*packets, key=lambda packet: packet.dts * packet.time_base):
                 output.mux(packet)
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         reason = said[0] if said else reason_of(error)
         raise ImageError(f"cannot write {quoted(path)}: ffmpeg failed: {reason}") from None
     return note

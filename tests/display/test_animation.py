@@ -153,7 +153,7 @@ def test_mp4_is_whole_or_not_there(tmp_path, monkeypatch):
     from jaxstyle.images import mp4
 
     def refused(packets, durations):
-        raise mp4.av.FFmpegError(22, "no H.264 here")
+        raise mp4.FFmpegError(22, "no H.264 here")
 
     monkeypatch.setattr(mp4, "_timed_packets", refused)
     message = refusal(save_animation, tmp_path / "a.mp4", FRAMES)

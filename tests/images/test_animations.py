@@ -109,16 +109,13 @@ def test_pages_and_single_pictures_are_no_animation(tmp_path):
             plays_of(tmp_path / name)
 
 
-@pytest.mark.parametrize("ending", [".gif", ".webp"])
-def test_a_damaged_animation_is_refused(tmp_path, ending):
-    path = tmp_path / f"a{ending}"
+def test_a_damaged_frame_is_refused(tmp_path):
+    path = tmp_path / "a.gif"
     write_animation(path, lambda: frames(6), [0.1] * 6)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(ImageError, match=r"frame \d of .*cannot be|cannot read"):
-        plays_of(path)
-        if len(list(read_animation(path))) < 6:
-            raise ImageError("cannot read")
+    with pytest.raises(ImageError, match=r"frame \d of .*a.gif' cannot be"):
+        list(read_animation(path))
 
 
 @pytest.mark.parametrize("ending", [".gif", ".webp"])
