@@ -306,13 +306,13 @@ def test_an_animation_keeps_times_plays_and_transparency(tmp_path, frames):
         lossless=True,
         exact=True,
     )
-    for ending in (".gif", ".webp"):
-        assert run(tmp_path / "in.webp", tmp_path / f"out{ending}", "--quiet") == 0
-        found = read_frames(tmp_path / f"out{ending}")
-        np.testing.assert_allclose(found.seconds, [0.1, 0.28, 3.0])
-        assert found.plays == 2
-        for picture in found.each:
-            np.testing.assert_array_equal(picture.alpha == 0, holes[0][..., 3] == 0)
+    few = ["--style-layers", "relu1_1", "--content-layers", "relu1_1", "--optimizer", "adam"]
+    assert run(tmp_path / "in.webp", tmp_path / "out.gif", "--quiet", *few) == 0
+    found = read_frames(tmp_path / "out.gif")
+    np.testing.assert_allclose(found.seconds, [0.1, 0.28, 3.0])
+    assert found.plays == 2
+    for picture in found.each:
+        np.testing.assert_array_equal(picture.alpha == 0, holes[0][..., 3] == 0)
 
 
 def test_an_mp4_has_what_is_transparent_on_white(tmp_path, frames):
