@@ -29,3 +29,10 @@ def filled(
     found = rgb.copy()
     found[hidden] = rgb[rows[hidden], columns[hidden]]
     return found
+
+
+def on_white(
+    rgb: Float[np.ndarray, "height width 3"], alpha: Float[np.ndarray, "height width"] | None
+) -> Float[np.ndarray, "height width 3"]:
+    """A picture as it looks on white paper, for files that know no transparency."""
+    return rgb if alpha is None else 1 + (rgb - 1) * alpha[..., None]

@@ -16,6 +16,7 @@ from jaxstyle.images.exif import record_in, with_record
 from jaxstyle.images.pillow import MAX_PIXELS, open_image, pillow_settings
 from jaxstyle.images.png_encoder import encode_png16
 from jaxstyle.images.tiff_encoder import encode_tiff
+from jaxstyle.images.transparency import on_white
 from jaxstyle.runtime.atomic_files import (
     cannot_write,
     check_extension,
@@ -152,7 +153,7 @@ def _integers(
                 f"a picture of shape {rgb.shape}"
             )
         if kind == "JPEG":
-            rgb = 1 + (rgb - 1) * alpha[..., None]
+            rgb = on_white(rgb, alpha)
         else:
             rgb = np.concatenate([rgb, alpha[..., None]], axis=2)
     if np.isnan(rgb).any():

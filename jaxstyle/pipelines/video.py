@@ -88,7 +88,8 @@ def stylize_video(
         frames: pictures of one size.
         masks, freeze: as in ``stylize``, the same for all frames.
         style, config, network, **settings: as in ``stylize``, over ``video_settings.VIDEO``.
-        steps_next, levels_next: steps and levels of all frames that do not begin anew.
+        steps_next, levels_next: steps and levels of all frames that do not begin anew; ``steps``
+            and ``levels`` are for those that do.
         note, max_memory: as in ``prepare``.
         callback: told after every step: the frame's index, and as in ``stylize``.
         keep: saves a result and gives it as it will be read again, so that a run that goes on
@@ -110,6 +111,7 @@ def stylize_video(
     freeze = None if freeze is None else read_mask(freeze, name="freeze mask")
     before: tuple[RGB, RGB] | None = None  # the last frame, and its result
     size: tuple[int, int] | None = None
+    result: Stylized | None = None
     for index, source in enumerate(frames):
         job = prepare(
             [(source, 1.0)],
@@ -132,16 +134,23 @@ def stylize_video(
         picture, result = find(index, job), None
         if picture is None:
             result = run(job, None if callback is None else partial(callback, index))
-            if result.reason is Ending.INTERRUPTED:
-                raise KeyboardInterrupt
-            if result.reason.cut_short:
-                return
+            if result.reason.cut_short and not _is_done(job, result):
+                break
             picture = keep(index, result)
         seen, unsteady = filled(picture, last_level.alpha()), float("nan")
         if before is not None and motion is not None:
             unsteady = flicker(before[1], seen, motion)
         yield Frame(index, picture, result, motion is None, unsteady)
+        if result is not None and result.reason.cut_short:
+            break
         before = original, seen
+    if result is not None and result.reason is Ending.INTERRUPTED:
+        raise KeyboardInterrupt
+
+
+def _is_done(job: Job, result: Stylized) -> bool:
+    """Whether all steps of a frame were made, though somebody ended it at the last one."""
+    return len(result.losses) == len(job.sizes) and len(result.losses[-1]) >= job.steps[-1]
 
 
 def _checked_size(job: Job, index: int, first: tuple[int, int] | None) -> tuple[int, int]:

@@ -1,61 +1,80 @@
-"""The frames of a video: pictures in a folder, a GIF or WebP, or a clip that ffmpeg reads."""
+"""The frames of a video: pictures in a folder, an animation, or a clip that FFmpeg reads."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
 import re
-import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from PIL import ImageSequence
+from PIL import UnidentifiedImageError
 
 from jaxstyle.config.command_defaults import CLIPS
-from jaxstyle.display.figures import save_animation
-from jaxstyle.display.figures.animation import find_ffmpeg, write_mp4
+from jaxstyle.display.figures.animation import check_ffmpeg
 from jaxstyle.errors import InputError, quoted, reason_of
-from jaxstyle.images import Picture, image_size, load_image
+from jaxstyle.images import image_size, load_image
+from jaxstyle.images.animations import (
+    Pixels,
+    Shown,
+    plays_of,
+    read_animation,
+    write_animation,
+)
 from jaxstyle.images.picture_files import pictures_at
-from jaxstyle.images.pillow import open_image, picture_endings, pillow_settings
-from jaxstyle.runtime.atomic_files import check_file
+from jaxstyle.images.transparency import on_white
+from jaxstyle.runtime.atomic_files import check_file, extension_of
 
-ANIMATIONS = (".gif", ".webp")
-_NEEDS = "needs ffmpeg: pip install 'jaxstyle[video]', or use a folder of pictures"
-_SHORTEST = 0.02  # s; see figures.animation
+if TYPE_CHECKING:
+    from jaxstyle.images.clips import Sound
+
+DEFAULT_FPS = 25.0
+"""Of a folder's pictures."""
 
 
 class Frames(NamedTuple):
     """The pictures of a video, in order.
 
     Attributes:
-        each: read one by one: paths, or ``Picture``s.
-        fps: per second; None if that is not known.
-        count: how many, as far as that is known; 0 if not.
+        each: read one by one: paths, or ``Picture``s. One that follows itself is there once.
+        count: how many they are.
+        seconds: each is shown for; empty where nobody says.
+        fps: frames a second, in the mean; None where nobody says.
+        plays: how often all is shown; 0 for ever.
+        sound: None if there is none.
+        note: what is to be said about it; empty if nothing is.
     """
 
     each: Iterator[Any]
-    fps: float | None
     count: int
+    seconds: Sequence[float] = ()
+    fps: float | None = None
+    plays: int = 0
+    sound: Sound | None = None
+    note: str = ""
+
+    def seconds_at(self, fps: float | None) -> list[float]:
+        """Seconds that each is shown for; faster or slower at other frames a second."""
+        if self.fps is None:
+            return [1 / (fps or DEFAULT_FPS)] * self.count
+        return [seconds * self.fps / (fps or self.fps) for seconds in self.seconds]
 
 
 def read_frames(source: str | os.PathLike[str]) -> Frames:
     """Open a video.
 
+    A file is read once from end to end: what is damaged shows before anything is made of it.
+
     Args:
         source: a folder, whose pictures are taken in the order of the numbers in their names; or
-            an animated GIF or WebP; or any clip that ffmpeg reads. Sound is left out.
+            an animated GIF, WebP, PNG or AVIF; or any clip that FFmpeg reads.
 
     Raises:
-        InputError: there is no such video, or no ffmpeg to read it; or pictures of a folder are
-            none, or differ in size. Damage further in shows only when a frame is taken from
-            ``each``.
+        InputError: there is no such video, or no FFmpeg to read it; or it is damaged; or pictures
+            of a folder are none, or differ in size.
     """
     path = Path(source)
     if path.is_dir():
@@ -64,44 +83,85 @@ def read_frames(source: str | os.PathLike[str]) -> Frames:
             raise InputError(f"there is no picture in {path}: give a folder of frames, or a clip")
         ordered = sorted(found, key=lambda one: _by_number(one.name))
         _check_sizes(ordered)
-        return Frames((str(one) for one in ordered), None, len(ordered))
+        return Frames((str(one) for one in ordered), len(ordered))
     if not path.is_file():
         raise InputError(f"video {quoted(path)} does not exist: check the path")
-    if path.suffix.lower() in ANIMATIONS:
-        return _animation(path)
-    if path.suffix.lower() in picture_endings():
-        raise InputError(f"{path} is one picture: give a folder of frames or a clip, or `stylize`")
-    return _clip(path)
+    try:
+        plays, clip = plays_of(path), None
+        frames: Callable[[], Iterator[Shown]] = partial(read_animation, path)
+    except UnidentifiedImageError:
+        check_ffmpeg(path)
+        from jaxstyle.images.clips import Clip
+
+        plays, clip = 0, Clip(path)
+        frames = clip.frames
+    except OSError as error:
+        raise InputError(f"cannot read {quoted(path)}: {reason_of(error)}") from None
+    times = [(_digest(shown), shown.seconds) for shown in frames()]
+    if not times:
+        raise InputError(f"there is no picture in {quoted(path)}: give a video")
+    seconds = [sum(time for _, time in alike) for _, alike in groupby(times, lambda one: one[0])]
+    each = (next(alike).picture for _, alike in groupby(frames(), _digest))
+    fps = len(times) / max(sum(seconds), 1e-3)
+    if clip is None:
+        return Frames(each, len(seconds), seconds, fps, plays)
+    note = f"{path}: ffmpeg says: {clip.complaint}" if clip.complaint else ""
+    return Frames(each, len(seconds), seconds, fps, plays, clip.sound, note)
 
 
 def check_clip(path: str | os.PathLike[str]) -> None:
     """See before a long run whether ``write_clip`` will be able to write there.
 
     Raises:
-        InputError: another ending than those of ``CLIPS``, or no right to write, or no ffmpeg.
+        InputError: another ending than those of ``CLIPS``, or no right to write, or no FFmpeg.
     """
     check_file(path, CLIPS)
-    if Path(path).suffix.lower() == ".mp4":
-        _ffmpeg(path)
+    if extension_of(path) == ".mp4":
+        check_ffmpeg(path)
 
 
-def write_clip(path: str | os.PathLike[str], frames: Sequence[Path], fps: float) -> None:
-    """Make a clip of pictures in files; an MP4 is H.264 (yuv420p, BT.709).
+def write_clip(
+    path: str | os.PathLike[str],
+    frames: Sequence[Path],
+    seconds: Sequence[float],
+    *,
+    plays: int = 0,
+    sound: Sound | None = None,
+) -> str:
+    """Make a clip of pictures in files, see ``write_mp4`` and ``write_animation``.
 
-    An odd side of an MP4 gets one more row or column, as the one beside it. GIF and WebP show at
-    most 50 frames a second.
+    Args:
+        seconds: each is shown for.
+        plays: how often a GIF or WebP is played; 0 for ever.
+        sound: of an MP4, which has no transparency: it is on white.
+
+    Returns:
+        What had to be left out; empty if nothing had.
 
     Raises:
         InputError: as ``check_clip``, or a frame cannot be read.
     """
-    pictures = (load_image(frame, name="frame").rgb for frame in frames)
-    if Path(path).suffix.lower() != ".mp4":
-        seconds = max(1 / fps, _SHORTEST)
-        save_animation(path, list(pictures), seconds_per_frame=seconds, hold_seconds=0)
-        return
-    _ffmpeg(path)
-    coded = (np.rint(rgb * 255).astype(np.uint8) for rgb in pictures)
-    write_mp4(path, coded, Fraction(fps).limit_denominator(1001))
+    if extension_of(path) == ".mp4":
+        from jaxstyle.images.mp4 import write_mp4
+
+        opaque = (_pixels(frame, on_white_ground=True) for frame in frames)
+        return write_mp4(path, opaque, seconds, sound)
+    write_animation(path, lambda: map(_pixels, frames), seconds, plays=plays)
+    return ""
+
+
+def _pixels(path: Path, on_white_ground: bool = False) -> Pixels:
+    picture = load_image(path, name="frame")
+    rgb, alpha = picture.rgb, picture.alpha
+    if on_white_ground:
+        rgb = on_white(rgb, alpha)
+    else:
+        rgb = np.dstack([rgb, np.ones_like(rgb[..., 0]) if alpha is None else alpha])
+    return np.rint(rgb * 255).astype(np.uint8)
+
+
+def _digest(shown: Shown) -> str:
+    return shown.picture.sha256
 
 
 def _check_sizes(frames: Sequence[Path]) -> None:
@@ -120,92 +180,3 @@ def _by_number(name: str) -> list[Any]:
     """frame-9 before frame-10."""
     parts = re.split(r"(\d+)", name.casefold())
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def _animation(path: Path) -> Frames:
-    try:
-        with open(path, "rb") as file, pillow_settings(), open_image(file) as image:
-            times = []
-            for frame in ImageSequence.Iterator(image):
-                frame.load()  # some formats know the time of a frame only then
-                times.append(float(frame.info.get("duration", 0)))
-    except Exception as error:  # decoders raise anything there is on damaged files
-        raise InputError(f"cannot read {quoted(path)}: {reason_of(error)}") from None
-
-    # What is shown for longer is several frames that are alike.
-    shortest = min(filter(None, times), default=0.0)
-    counts = [max(1, round(time / shortest)) if shortest else 1 for time in times]
-
-    def each() -> Iterator[Picture]:
-        with open(path, "rb") as file, pillow_settings(), open_image(file) as image:
-            for index, frame in enumerate(ImageSequence.Iterator(image)):
-                picture = _picture(np.asarray(frame.convert("RGB")), path, index)
-                yield from itertools.repeat(picture, counts[index])
-
-    return Frames(each(), 1000 / shortest if shortest else None, sum(counts))
-
-
-def _clip(path: Path) -> Frames:
-    program = _ffmpeg(path)
-    with _output_of(path, program, "-frames:v", "1", "-f", "yuv4mpegpipe") as probe:
-        header = probe.readline(1000).decode("latin-1")
-        probe.read()
-    match = re.search(r" W(\d+) H(\d+) F(\d+):(\d+)", header)
-    if match is None:  # ffmpeg has ended well and has seen no picture
-        raise InputError(f"there is no picture in {quoted(path)}: give a video")
-    width, height, number, per = map(int, match.groups())
-
-    def each() -> Iterator[Picture]:
-        size = width * height * 3
-        with _output_of(path, program, "-f", "rawvideo", "-pix_fmt", "rgb24") as frames:
-            for index in itertools.count():
-                data = frames.read(size)
-                if len(data) < size:
-                    return
-                pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)
-                yield _picture(pixels, path, index)
-
-    return Frames(each(), number / per if number and per else None, 0)
-
-
-@contextmanager
-def _output_of(path: Path, program: str, *options: str) -> Iterator[IO[bytes]]:
-    """What ffmpeg makes of a clip; in the end it must have been content with all of it.
-
-    Raises:
-        InputError: it was not, and the block has come to its end.
-    """
-    # As a path, whatever it is called: ffmpeg knows protocols, and options begin with a dash.
-    command = [program, "-loglevel", "error", "-xerror", "-nostdin", "-i", f"file:{path}"]
-    command += ["-map", "0:v:0", *options, "pipe:1"]
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            yield process.stdout
-        except BaseException:
-            process.kill()
-            raise
-        if process.wait():
-            said.seek(0)
-            text = said.read().decode("utf-8", errors="replace").strip().splitlines()
-            reason = " ".join(text[-1].split())[:200] if text else "no reason given"
-            raise InputError(
-                f"cannot read {quoted(path)} as a video (ffmpeg: {reason}): it is none, or "
-                "damaged: if it plays, take its frames out with ffmpeg, and give their folder"
-            )
-
-
-def _picture(pixels: np.ndarray, path: Path, index: int) -> Picture:
-    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
-    rgb = pixels.astype(np.float32) / np.float32(255)
-    return Picture(rgb, None, None, 8, digest, f"{path}#{index + 1}")
-
-
-def _ffmpeg(path: str | os.PathLike[str]) -> str:
-    program = find_ffmpeg()
-    if program is None:
-        raise InputError(f"{quoted(path)} {_NEEDS}")
-    return program

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from moving_pictures import make_clip
+from PIL import Image
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import video as command
 from jaxstyle.cli.options.parser import Parser
-from jaxstyle.display.figures.animation import find_ffmpeg
 from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.pipelines import video
 from jaxstyle.pipelines.video import stylize_video
@@ -116,6 +117,29 @@ def test_a_callback_that_ends_a_frame_ends_the_video_and_nothing_half_done_is_ke
 
     assert len(paint(PAN[:3], callback=stop_in_the_second, keep=keep)) == 1
     assert kept == [0]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_frame_that_is_ended_at_its_last_step_is_done(stopped):
+    kept: list[int] = []
+
+    def at_the_last_step(index, event):
+        if index == 1 and event.step == event.steps:
+            if stopped:
+                return True
+            signal.raise_signal(signal.SIGINT)
+        return False
+
+    def keep(index, result):
+        kept.append(index)
+        return result.image
+
+    few = {"steps": 3, "steps_next": 2, "callback": at_the_last_step, "keep": keep}
+    frames = stylize_video(PAN[:3], STYLE, **{**SETTINGS, **few})
+    assert [next(frames).index, next(frames).index] == kept == [0, 1]
+    with pytest.raises(StopIteration if stopped else KeyboardInterrupt):
+        next(frames)
+    assert kept == [0, 1]
 
 
 def test_tiles_give_the_same():
@@ -248,15 +272,78 @@ def test_ctrl_c_leaves_a_clip_of_what_there_is(tmp_path, frames, monkeypatch, ca
     assert len(json.loads((tmp_path / "out.gif.json").read_text())["frames"]) == 4
 
 
-def test_from_clip_to_clip(tmp_path, frames):
-    needs_ffmpeg()
-    clip = tmp_path / "in.mp4"
-    write_clip(clip, sorted(frames.iterdir(), key=lambda path: int(path.stem[1:])), 12.5)
-    assert run(clip, tmp_path / "out.mp4", "--quiet") == 0
+def test_from_clip_to_clip(tmp_path, frames, capsys):
+    """Times and sound stay; with other frames a second the sound would not fit."""
+    times, pictures = (0, 0.08, 0.16, 0.5), [rgba(picture) for picture in PAN[:4]]
+    clip = make_clip(tmp_path / "in.mp4", times=times, frames=pictures, sound="aac")
+    assert run(clip, tmp_path / "out.mp4") == 0
+    assert "sound" not in capsys.readouterr().err
     found = read_frames(tmp_path / "out.mp4")
-    assert found.fps == 12.5
+    np.testing.assert_allclose(found.seconds[:3], [0.08, 0.08, 0.34], atol=1e-3)
+    assert found.sound is not None
     assert [picture.size for picture in found.each] == [(80, 64)] * 4
     assert not (tmp_path / "out-frames").exists()
+    rows = json.loads((tmp_path / "out.mp4.json").read_text())["frames"]
+    np.testing.assert_allclose(
+        [row["shown_for_seconds"] for row in rows[:3]], found.seconds[:3], atol=1e-3
+    )
+    fps = read_frames(clip).fps
+    assert fps is not None
+    assert run(clip, tmp_path / "fast.mp4", "--fps", str(2 * fps)) == 0
+    assert "the sound is left out: it would not fit" in capsys.readouterr().err
+    fast = read_frames(tmp_path / "fast.mp4")
+    np.testing.assert_allclose(fast.seconds[:3], [0.04, 0.04, 0.17], atol=1e-3)
+    assert fast.sound is None
+    assert run(clip, tmp_path / "out.webp") == 0
+    assert "the sound is left out: an .mp4 would keep it" in capsys.readouterr().err
+
+
+def test_an_animation_keeps_times_plays_and_transparency(tmp_path, frames):
+    """What is shown for long, or twice running, is painted once."""
+    holes = [rgba(picture, hole=True) for picture in PAN[:3]]
+    pictures = [holes[0], holes[1], holes[1], holes[2]]
+    images = [Image.fromarray(picture) for picture in pictures]
+    times = [100, 140, 140, 3000]
+    images[0].save(
+        tmp_path / "in.webp",
+        save_all=True,
+        append_images=images[1:],
+        duration=times,
+        loop=2,
+        lossless=True,
+        exact=True,
+    )
+    few = ["--style-layers", "relu1_1", "--content-layers", "relu1_1", "--optimizer", "adam"]
+    assert run(tmp_path / "in.webp", tmp_path / "out.gif", "--quiet", *few) == 0
+    found = read_frames(tmp_path / "out.gif")
+    np.testing.assert_allclose(found.seconds, [0.1, 0.28, 3.0])
+    assert found.plays == 2
+    for picture in found.each:
+        np.testing.assert_array_equal(picture.alpha == 0, holes[0][..., 3] == 0)
+
+
+def test_an_mp4_has_what_is_transparent_on_white(tmp_path, frames):
+    needs_ffmpeg()
+    for index in range(2):
+        picture = rgba(PAN[index], hole=True)
+        Image.fromarray(picture).save(tmp_path / f"{index}.png")
+    write_clip(tmp_path / "a.mp4", [tmp_path / "0.png", tmp_path / "1.png"], [0.1, 0.1])
+    for picture in read_frames(tmp_path / "a.mp4").each:
+        assert picture.rgb[24:36, 24:36].min() > 0.9
+
+
+def animated(path: Path) -> Path:
+    images = [Image.fromarray(rgba(picture)) for picture in PAN[:3]]
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100)
+    return path
+
+
+def rgba(picture: np.ndarray, hole: bool = False) -> np.ndarray:
+    """In 8 bits, with a part that is transparent, and of a colour that nobody is to see."""
+    pixels = np.dstack([np.rint(picture * 255), np.full(picture.shape[:2], 255)]).astype(np.uint8)
+    if hole:
+        pixels[20:40, 20:40] = (255, 0, 255, 0)
+    return pixels
 
 
 def test_frames_are_read_in_the_order_of_their_numbers(frames):
@@ -273,26 +360,28 @@ def test_clips_come_back(tmp_path, frames, ending):
     odd = [tmp_path / f"odd{index}.png" for index in range(3)]
     for file, picture in zip(odd, PAN, strict=False):
         save_image(file, picture[:63, :79])
-    write_clip(path, [odd[0], odd[1], odd[1], odd[2]], 20)
+    write_clip(path, odd, [0.05, 0.1, 0.05])
     found = read_frames(path)
-    assert found.fps == pytest.approx(20)
+    assert found.fps == pytest.approx(15)
+    np.testing.assert_allclose(found.seconds, [0.05, 0.1, 0.05])
     pictures = list(found.each)
-    assert len(pictures) == 4
-    for picture, index in zip(pictures, (0, 1, 1, 2), strict=True):
+    assert len(pictures) == found.count == 3
+    for index, picture in enumerate(pictures):
         assert np.abs(picture.rgb[:63, :79] - PAN[index][:63, :79]).mean() < 0.05
 
 
-def test_damaged_clips_are_refused(tmp_path, frames):
+def test_damaged_clips_are_refused_before_anything_is_painted(tmp_path):
     needs_ffmpeg()
-    clip, cut = tmp_path / "clip.avi", tmp_path / "cut.avi"
-    program = find_ffmpeg()
-    make = ["-framerate", "10", "-start_number", "8", "-i", str(frames / "f%d.png")]
-    subprocess.run([program, "-loglevel", "error", *make, "-c:v", "mjpeg", str(clip)], check=True)
-    assert len(list(read_frames(clip).each)) == 4
+    clip = make_clip(tmp_path / "clip.avi", "mjpeg", "yuvj420p")
+    assert len(list(read_frames(clip).each)) == 3
     data = clip.read_bytes()
-    cut.write_bytes(data[: len(data) // 2])
+    (tmp_path / "cut.avi").write_bytes(data[: data.rindex(b"00dc", 0, data.index(b"idx1")) + 300])
     with pytest.raises(InputError, match=r"cannot read .*cut.avi. as a video \(ffmpeg: "):
-        list(read_frames(cut).each)
+        read_frames(tmp_path / "cut.avi")
+    animation = animated(tmp_path / "whole.webp").read_bytes()
+    (tmp_path / "cut.webp").write_bytes(animation[: len(animation) * 2 // 3])
+    with pytest.raises(InputError, match=r"cut.webp"):
+        read_frames(tmp_path / "cut.webp")
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(InputError, match="it is none, or damaged"):
         read_frames(tmp_path / "text.mp4")
@@ -314,5 +403,4 @@ def test_what_is_no_video_is_refused(tmp_path, frames):
 
 
 def needs_ffmpeg() -> None:
-    if find_ffmpeg() is None:
-        pytest.skip("no ffmpeg")
+    pytest.importorskip("av")

@@ -31,11 +31,12 @@ from jaxstyle.runtime.interrupts import EXIT_CODE, begun
 
 if TYPE_CHECKING:
     from jaxstyle.cli.report.reporters import FrameReporter
+    from jaxstyle.images.clips import Sound
     from jaxstyle.pipelines.video import Frame
+    from jaxstyle.pipelines.video_files import Frames
     from jaxstyle.run.job import Job
     from jaxstyle.run.result import Stylized
 
-DEFAULT_FPS = 25.0
 FRAME = r"frame-\d{6,}\.png"
 
 
@@ -45,11 +46,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "video",
         description="Paint the frames of a video. The first one is worked out as by stylize; each "
         "other one starts from the last result, moved by optical flow, and is held there by a "
-        "temporal loss wherever the flow can be trusted (Ruder et al. 2016). For the flow: pip "
-        "install 'jaxstyle[flow]'; for clips: 'jaxstyle[video]'. Sound is left out.",
+        "temporal loss wherever the flow can be trusted (Ruder et al. 2016). --steps and --levels "
+        "are for the first frame, and for the first after a cut; all others take --steps-next and "
+        "--levels-next. A picture that is shown for longer is painted once. For the flow: pip "
+        "install 'jaxstyle[flow]'; for videos: 'jaxstyle[video]'. An .mp4 keeps a video's sound.",
         epilog="Example: jaxstyle video clip.mp4 painting.jpg -o painted.mp4 --size 512",
     )
-    parser.add_argument("frames", help="a folder of numbered pictures, or a clip")
+    parser.add_argument(
+        "frames", help="a folder of numbered pictures, or a clip: GIF, WebP, APNG, AVIF, or a video"
+    )
     add_style_options(parser, parser, "as in stylize; several are blended")
     add_mask_options(parser, ". The same for all frames")
     parser.add_argument(
@@ -64,20 +69,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=int,
         default=STEPS_NEXT,
         metavar="INT",
-        help="steps of all frames that start from the last one (default: %(default)s)",
+        help="steps of each frame that starts from the last one, whatever --steps is (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--levels-next",
         type=int,
         default=LEVELS_NEXT,
         metavar="INT",
-        help="sizes that these are worked out at (default: %(default)s)",
+        help="sizes that these are worked out at, whatever --levels is (default: %(default)s)",
     )
     parser.add_argument(
         "--fps",
         type=float,
         metavar="NUMBER",
-        help="of the clip that is written (default: as the clip that is read, else 25)",
+        help="frames a second of the clip that is written; other than those of the clip that is "
+        "read, all is faster or slower, and without sound (default: as it is; of a folder 25)",
     )
     parser.add_argument(
         "--resume",
@@ -113,12 +120,13 @@ def run(arguments: argparse.Namespace) -> int:
     film = Film(arguments.output, arguments.resume)
     if film.folder.resolve() == Path(arguments.frames).resolve():
         raise InputError(f"{film.folder} holds the frames to be read: choose another -o")
-    source = read_frames(arguments.frames)
-    film.fps = arguments.fps or source.fps or DEFAULT_FPS
     film.check([("the video", arguments.frames), *inputs_of(arguments, settings.get("init", ""))])
+    source = read_frames(arguments.frames)
+    left_out = film.take(source, arguments.fps)
     keep_compiled_programs(tell)
     with FrameReporter(quiet=arguments.quiet, count=source.count) as reporter:
-        reporter.say(deterministic_note(arguments))
+        for line in (source.note, left_out, deterministic_note(arguments)):
+            reporter.say(line)
         reporter.opening = network_note(settings)
         if opencv() is None:
             reporter.say(
@@ -143,14 +151,13 @@ def run(arguments: argparse.Namespace) -> int:
         if interrupted:
             reporter.say(f"{len(done)} frames in {film.folder}; go on with --resume")
             if film.is_clip and done:
-                film.write_clip()
+                reporter.say(film.write_clip())
                 reporter.say(f"{film.output}: those frames")
             return EXIT_CODE
-        if not done:
-            raise InputError(f"{arguments.frames} has no frames")
         problem = film.finish(done)
         if problem:
             tell(problem)
+        reporter.say(film.left_out)
         flickers = [frame.flicker for frame in done if not math.isnan(frame.flicker)]
         mean = sum(flickers) / len(flickers) if flickers else 0.0
         unsteady = f", {mean:.4f} from frame to frame" if flickers else ""
@@ -187,7 +194,7 @@ class Film:
     def __init__(self, output: Path, resume: bool) -> None:
         from jaxstyle.pipelines.video_files import check_clip
 
-        self.output, self.resume, self.fps = output, resume, DEFAULT_FPS
+        self.output, self.resume = output, resume
         self.is_clip = output.suffix.lower() in CLIPS
         if self.is_clip:
             check_clip(output)
@@ -199,6 +206,9 @@ class Film:
         self.manifest = output / "video.json"
         if self.is_clip:
             self.manifest = output.with_name(f"{output.name}.json")
+        self.seconds: list[float] = []
+        self.plays, self.left_out = 0, ""
+        self.sound: Sound | None = None
         self.paths: list[Path] = []
         self.records: list[str] = []
         self.earlier = self._frames()
@@ -221,6 +231,24 @@ class Film:
                 "remove it, or choose another -o"
             )
 
+    def take(self, source: Frames, fps: float | None) -> str:
+        """Get to know what is painted, and at how many frames a second it is to be shown.
+
+        Returns:
+            What of it is left out; empty if nothing is.
+        """
+        self.seconds, self.plays, self.sound = source.seconds_at(fps), source.plays, source.sound
+        if source.sound is None:
+            return ""
+        if self.output.suffix.lower() != ".mp4":
+            why = "an .mp4 would keep it"
+        elif fps and source.fps and not math.isclose(fps, source.fps, rel_tol=1e-3):
+            why = f"it would not fit {fps:g} frames a second instead of {source.fps:g}"
+        else:
+            return ""
+        self.sound = None
+        return f"the sound is left out: {why}"
+
     def find(self, index: int, job: Job) -> Any:
         """A frame that an earlier run has finished; see ``stylize_video``.
 
@@ -241,11 +269,14 @@ class Film:
         result.save(path)
         return self._taken(path)
 
-    def write_clip(self) -> None:
-        """Make the clip of the frames so far."""
+    def write_clip(self) -> str:
+        """Make the clip of the frames so far; gives what had to be left out."""
         from jaxstyle.pipelines.video_files import write_clip
 
-        write_clip(self.output, self.paths, self.fps)
+        seconds, sound = self.seconds[: len(self.paths)], self.sound
+        if sound is not None and len(seconds) < len(self.seconds):
+            sound = sound._replace(end=sum(seconds))
+        return write_clip(self.output, self.paths, seconds, plays=self.plays, sound=sound)
 
     def finish(self, frames: Sequence[Frame]) -> str:
         """Make the clip, take away what is of no use any more, and write the manifest.
@@ -259,7 +290,7 @@ class Film:
         manifest = self._manifest(frames)
         if self.is_clip:
             try:
-                self.write_clip()
+                self.left_out = self.write_clip()
             except InputError as error:
                 raise InputError(
                     f"{error}: all frames are in {self.folder}: --resume makes the clip of them"
@@ -281,9 +312,12 @@ class Film:
                 "sha256": content["sha256"],
                 "output": path.name,
                 "output_sha256": sha256_of(path),
+                "shown_for_seconds": seconds,
                 **_figures(frame),
             }
-            for content, path, frame in zip(inputs, self.paths, frames, strict=True)
+            for content, path, seconds, frame in zip(
+                inputs, self.paths, self.seconds, frames, strict=True
+            )
         ]
         return {**head_of_many("video", self.records[0]), "frames": rows}
 
