@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import random_params
 
 from jaxstyle import StylizeConfig, stylize
 from jaxstyle.network import winograd
@@ -15,7 +16,7 @@ from jaxstyle.network.architecture import PADDINGS, VGG19, VGG19_SLIM, Architect
 from jaxstyle.network.convolution import convolve3x3
 from jaxstyle.network.network import Network
 from jaxstyle.network.preprocessing import preprocessing
-from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.vgg import features
 from jaxstyle.run.job import model_in_force
 
 

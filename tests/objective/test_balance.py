@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import landscape, random_network, waves
+from samples import CAFFE, landscape, random_network, waves
 
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
 from jaxstyle.network.network import Network
-from jaxstyle.network.preprocessing import CAFFE, preprocessing
+from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective.conventions import CONVENTIONS
 from jaxstyle.objective.objective import Objective

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from samples import random_params
 
 from jaxstyle.network.architecture import VGG19, parse_layers
-from jaxstyle.network.vgg import random_params
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, make_weights, model_of

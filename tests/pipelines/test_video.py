@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
+from samples import prepare_replay
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import video as command
@@ -20,7 +21,6 @@ from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.pipelines import video
 from jaxstyle.pipelines.video import stylize_video
 from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
-from jaxstyle.run.replay import prepare_replay
 
 WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
 STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)

@@ -191,10 +191,10 @@ def test_weights_shallower_than_the_taps_are_refused(content, style):
 
 def test_a_vgg16_that_is_tapped_at_a_pooling_stays_a_vgg16():
     import jax
+    from samples import IMAGENET, random_params
 
     from jaxstyle.network.architecture import VGG16
-    from jaxstyle.network.preprocessing import IMAGENET, preprocessing
-    from jaxstyle.network.vgg import random_params
+    from jaxstyle.network.preprocessing import preprocessing
     from jaxstyle.run.prepare import prepare_network
 
     narrow = replace(VGG16, widths=(2, 2, 2, 2, 2))
