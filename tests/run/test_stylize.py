@@ -160,7 +160,7 @@ def test_an_interrupted_level_is_enlarged_to_the_full_size(content, style):
 
 
 def test_max_seconds_is_shared_by_the_levels(content, style):
-    result = stylize(content, style, size=192, steps=10_000, levels=2, max_seconds=6.0)
+    result = stylize(content, style, size=192, steps=10_000, levels=2, max_seconds=2.0)
     assert result.reason == "max_seconds"
     assert len(result.losses) == 2
     assert result.seconds < 60
