@@ -30,10 +30,11 @@ def event(
     level: int = 1,
     levels: int = 1,
     step: int | None = None,
+    steps: int = 0,
     current: Callable[[], np.ndarray] = lambda: CONTENT,
 ) -> LevelProgress:
     progress = Progress(total, value, Terms(1.0, 0.5, {"relu1_1": 0.5}), value, 0.1, current)
-    return LevelProgress(level, levels, 32, 24, step or total, total, progress)
+    return LevelProgress(level, levels, 32, 24, step or total, total, progress, steps)
 
 
 class Answer(NamedTuple):

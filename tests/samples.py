@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -11,11 +12,34 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.network.architecture import VGG19, Architecture
-from jaxstyle.network.network import Network
-from jaxstyle.network.preprocessing import IMAGENET, preprocessing
-from jaxstyle.network.vgg import random_params
+from jaxstyle.network.network import Network, Params
+from jaxstyle.network.preprocessing import preprocessing
+from jaxstyle.objective.regularisers import Picture, picture_sum
+from jaxstyle.run.job import Job
+from jaxstyle.run.replay import prepare_recorded, record_to_replay
+
+IMAGENET = {"scale": 1.0, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+"""torchvision's and vgg19-slim's: RGB in [0, 1], standardised."""
+
+CAFFE = {"scale": 255.0, "mean": (123.68, 116.779, 103.939), "std": (1.0, 1.0, 1.0)}
+"""Simonyan's Caffe networks (Keras, MatConvNet, Gatys): 0 to 255 minus the mean, here as RGB."""
 
 TINY = Architecture(VGG19.depths, (4, 5, 6, 7, 8))
+
+
+def random_params(key: jax.Array, architecture: Architecture) -> Params:
+    """He-initialised weights of a whole network."""
+    # One draw for all layers and no ``module.init``: that would compile every convolution.
+    shapes = {name: architecture.kernel_shape(name) for name in architecture.convolutions}
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    draws = np.split(np.asarray(jax.random.normal(key, (sum(sizes),))), np.cumsum(sizes)[:-1])
+    return {
+        name: {
+            "kernel": jnp.asarray(draw.reshape(shape) * math.sqrt(2 / math.prod(shape[:3]))),
+            "bias": jnp.zeros(shape[-1], jnp.float32),
+        }
+        for (name, shape), draw in zip(shapes.items(), draws, strict=True)
+    }
 
 
 @cache
@@ -55,9 +79,21 @@ def noise(height: int, width: int | None = None, seed: int = 0) -> Float[Array, 
     return _picture(np.random.default_rng(seed).random(shape))
 
 
+def total_variation(
+    picture: Picture, kind: str = "l2", *, power: float = 2.0, wrap: bool = False
+) -> Float[Array, ""]:
+    """Mean total variation per value of a whole picture; see ``picture_sum``."""
+    return picture_sum("tv", picture, kind=kind, power=power, wrap=wrap) / picture.size
+
+
 def compilations(jitted: Any) -> int:
     """How many programs a jitted function has been compiled to."""
     return jitted._cache_size()
+
+
+def prepare_replay(picture: Any, **moved: Any) -> tuple[Job, dict[str, str]]:
+    """The job that is recorded in a picture; see ``prepare_recorded``."""
+    return prepare_recorded(record_to_replay(picture), picture, **moved)
 
 
 def in_float64(tree):

@@ -38,13 +38,6 @@ def preprocessing(
     )
 
 
-IMAGENET = {"scale": 1.0, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-"""torchvision's and vgg19-slim's: RGB in [0, 1], standardised."""
-
-CAFFE = {"scale": 255.0, "mean": (123.68, 116.779, 103.939), "std": (1.0, 1.0, 1.0)}
-"""Simonyan's Caffe networks (Keras, MatConvNet, Gatys): 0 to 255 minus the mean, here as RGB."""
-
-
 def to_network(
     picture: Float[Array, "... 3"], preprocessing: Preprocessing
 ) -> Float[Array, "... 3"]:

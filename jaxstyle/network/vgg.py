@@ -5,13 +5,10 @@ Everything else sees ``features(params, x, taps) -> dict`` and no flax.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from jaxstyle.errors import InputError
@@ -137,18 +134,3 @@ def check_depth(taps: tuple[str, ...], architecture: Architecture, last: str) ->
             f"{taps[-1]} is tapped, but these weights end at {last}: tap shallower layers "
             "or convert the whole network"
         )
-
-
-def random_params(key: jax.Array, architecture: Architecture) -> Params:
-    """He-initialised weights of a whole network, for tests and benchmarks."""
-    # One draw for all layers and no ``module.init``: that would compile every convolution.
-    shapes = {name: architecture.kernel_shape(name) for name in architecture.convolutions}
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    draws = np.split(np.asarray(jax.random.normal(key, (sum(sizes),))), np.cumsum(sizes)[:-1])
-    return {
-        name: {
-            "kernel": jnp.asarray(draw.reshape(shape) * math.sqrt(2 / math.prod(shape[:3]))),
-            "bias": jnp.zeros(shape[-1], jnp.float32),
-        }
-        for (name, shape), draw in zip(shapes.items(), draws, strict=True)
-    }

@@ -90,13 +90,6 @@ def picture_sum(
     return sums[0] + sums[1]
 
 
-def total_variation(
-    picture: Picture, kind: str = "l2", *, power: float = 2.0, wrap: bool = False
-) -> Float[Array, ""]:
-    """Mean total variation per value of a whole picture; see ``picture_sum``."""
-    return picture_sum("tv", picture, kind=kind, power=power, wrap=wrap) / picture.size
-
-
 def _moved(x: Array, top: int, left: int, rows: int, columns: int, *, wrap: bool) -> Array:
     """``x`` from (top, left) on, without as many rows and columns as neighbours need."""
     if wrap:

@@ -33,30 +33,6 @@ _MOST_BESIDE = 100
 """Pictures beside a record's file that are looked at for one under another name."""
 
 
-def prepare_replay(
-    picture: str | os.PathLike[str],
-    *,
-    weights: str | None = None,
-    **moved: str | Sequence[str] | None,
-) -> tuple[Job, dict[str, str]]:
-    """Make the job that is recorded in a picture.
-
-    On the same machine and versions the pixels are the same.
-
-    Args:
-        picture: made by jaxstyle.
-        weights, **moved: where the weights, ``content``, ``style``, ``masks`` and ``init`` are now,
-            if not beside the picture or where they were.
-
-    Returns:
-        The job, and the packages whose version was another then, as name -> version.
-
-    Raises:
-        InputError: no record, or an input is missing or is not the one that was used.
-    """
-    return prepare_recorded(record_to_replay(picture), picture, weights=weights, **moved)
-
-
 def record_to_replay(picture: str | os.PathLike[str]) -> dict[str, Any]:
     """The record in a picture.
 
@@ -79,7 +55,21 @@ def prepare_recorded(
     weights: str | None = None,
     **moved: str | Sequence[str] | None,
 ) -> tuple[Job, dict[str, str]]:
-    """``prepare_replay`` of a record that has been read from the file ``where``."""
+    """Make the job that is recorded.
+
+    On the same machine and versions the pixels are the same.
+
+    Args:
+        where: the file that the record was read from.
+        weights, **moved: where the weights, ``content``, ``style``, ``masks`` and ``init`` are now,
+            if not beside that file or where they were.
+
+    Returns:
+        The job, and the packages whose version was another then, as name -> version.
+
+    Raises:
+        InputError: an input is missing or is not the one that was used.
+    """
     inputs, extra = record["inputs"], record.get("extra", {})
     if "previous" in inputs:
         raise InputError(

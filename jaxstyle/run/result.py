@@ -15,7 +15,6 @@ from PIL import Image
 from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.images import fit_longest_side, resize, resize_picture, save_image
 from jaxstyle.images.exif import without_persons
-from jaxstyle.objective.pytrees import Terms
 from jaxstyle.optimize import Outcome
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.run.final_colours import in_final_colours
@@ -115,7 +114,7 @@ def finished(
         image=in_final_colours(last, last.enlarge(image)),
         alpha=None if content is None else resize_picture(content, *last.size).alpha,
         config=job.config,
-        terms=plain_terms(outcome.terms),
+        terms=outcome.terms._asdict(),
         loss=outcome.value,
         steps=sum(map(len, losses)),
         seconds=seconds,
@@ -124,15 +123,3 @@ def finished(
         record=record_of(job),
         exif=None if content is None else content.exif,
     )
-
-
-def plain_terms(terms: Terms) -> dict[str, Any]:
-    """Terms as plain values, for JSON."""
-    return {
-        "content": terms.content,
-        "style": terms.style,
-        "tv": terms.tv,
-        "other": terms.other,
-        "content_layers": dict(terms.content_layers),
-        "style_layers": dict(terms.style_layers),
-    }

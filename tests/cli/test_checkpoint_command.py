@@ -27,7 +27,7 @@ FAST = [
     "--size", "48", "--steps", "40", "--levels", "1", "--weights", "slim",
     "--content-layers", "relu1_1", "--style-layers", "relu1_1",
 ]  # fmt: skip
-LONG = "500"
+LONG = "200"
 """Steps: more than are made until the command is killed."""
 PATIENCE = 120
 

@@ -87,7 +87,7 @@ def test_sweep_resumes(pictures, capsys):
     assert "0 programs compiled, 0 chunks" in capsys.readouterr().err
     assert len(first) > 0
     with pytest.raises(images.ImageError, match="sheet of several runs"):
-        from jaxstyle.run.replay import prepare_replay
+        from samples import prepare_replay
 
         prepare_replay("out/sheet.png")
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import landscape
+from samples import landscape, total_variation
 
 from jaxstyle.cli.main import main
 from jaxstyle.cli.options.parser import Parser
@@ -22,7 +22,6 @@ from jaxstyle.config.stylize_config import StylizeConfig, config_from
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, order_taps
 from jaxstyle.objective.conventions import CONVENTIONS, get_convention
-from jaxstyle.objective.regularisers import total_variation
 from jaxstyle.run.pyramid import level_sizes
 
 EVERY = pytest.mark.parametrize("name", PRESETS)

@@ -32,7 +32,6 @@ def preview(**changes: Any) -> Preview:
         "settings": {"size": 32, "mesh": None},
         "content": CONTENT,
         "style": STYLE,
-        "steps": 10,
         "output": "out.png",
     }
     return Preview(**(own | changes))
@@ -123,12 +122,12 @@ def test_a_port_that_is_taken():
 
 
 def test_what_a_page_is_told():
-    with preview(steps=20) as shown:
+    with preview() as shown:
         before = state(shown.url)
         assert before["phase"] == "starting" and before["curves"]["points"] == []
         for step in range(1, 4):
-            shown(event(step, levels=2))
-        shown(event(4, float("nan"), level=2, levels=2, step=1))
+            shown(event(step, levels=2, steps=10))
+        shown(event(4, float("nan"), level=2, levels=2, step=1, steps=10))
         now = state(shown.url)
         assert (now["level"], now["step"], now["steps"], now["size"]) == (2, 1, 10, "32x24")
         assert now["curves"]["names"] == ["total", "content", "style"]
@@ -232,7 +231,7 @@ def test_a_run_that_fails_says_so():
 
 
 def test_asking_to_stop_ends_a_real_run():
-    with preview(steps=None) as shown:
+    with preview() as shown:
 
         def watch(now: LevelProgress) -> bool:
             if now.total_step == 3:

@@ -116,7 +116,6 @@ def preview(**changes: Any) -> Preview:
         "settings": {"style_layers": "relu1_1,relu2_1", "steps": 20},
         "content": plain(RED),
         "style": plain(GREEN),
-        "steps": 20,
         "output": "<i>out</i>.png",
     }
     return Preview(**(own | changes))
@@ -126,7 +125,7 @@ def event(total: int, colour: np.ndarray = BLUE, *, level: int = 1) -> LevelProg
     value = 4.0 / total
     terms = Terms(value / 2, value / 4, value / 4)
     progress = Progress(total, value, terms, value, 0.1, lambda: plain(colour))
-    return LevelProgress(level, 2, 64, 48, total, total, progress)
+    return LevelProgress(level, 2, 64, 48, total, total, progress, steps=10)
 
 
 def near(colour: np.ndarray, other: np.ndarray) -> bool:
@@ -217,7 +216,7 @@ def test_the_button_stops_a_real_run_which_is_then_saved(open_tab, tmp_path):
     content = np.linspace(0, 1, 48 * 64 * 3).reshape(48, 64, 3).astype(np.float32)
     style = np.random.default_rng(0).random((64, 64, 3), np.float32)
     results: list[Any] = []
-    with preview(content=content, steps=None) as shown:
+    with preview(content=content) as shown:
 
         def work() -> None:
             result = stylize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import TINY, landscape, random_network
+from samples import IMAGENET, TINY, landscape, random_network
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network, WeightFileError, checked_network, kernel_shapes
-from jaxstyle.network.preprocessing import IMAGENET, preprocessing
+from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.vgg import features
 
 HOW = preprocessing(**IMAGENET)

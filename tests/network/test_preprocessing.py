@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import compilations, landscape
+from samples import CAFFE, IMAGENET, compilations, landscape
 
-from jaxstyle.network.preprocessing import CAFFE, IMAGENET, preprocessing, to_network
+from jaxstyle.network.preprocessing import preprocessing, to_network
 
 BOTH = pytest.mark.parametrize("how", [IMAGENET, CAFFE], ids=["imagenet", "caffe"])
 

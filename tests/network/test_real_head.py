@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from samples import CAFFE
 
 from jaxstyle.network.architecture import VGG19
 from jaxstyle.network.network import Network, checked_network
-from jaxstyle.network.preprocessing import CAFFE, preprocessing, to_network
+from jaxstyle.network.preprocessing import preprocessing, to_network
 from jaxstyle.network.vgg import features
 from jaxstyle.network.weights.fingerprints import identify
 

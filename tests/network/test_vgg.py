@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
-from samples import TINY, in_float64, landscape, noise, random_network
+from samples import TINY, in_float64, landscape, noise, random_network, random_params
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network
 from jaxstyle.network.preprocessing import to_network
-from jaxstyle.network.vgg import check_size, features, random_params
+from jaxstyle.network.vgg import check_size, features
 from jaxstyle.network.weights import load_weights
 
 POOLINGS = ("avg", "max")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import random_params
 
 from jaxstyle import StylizeConfig, stylize
 from jaxstyle.network import winograd
 from jaxstyle.network.architecture import PADDINGS, VGG19, VGG19_SLIM, Architecture
 from jaxstyle.network.convolution import convolve3x3
-from jaxstyle.network.network import Network
+from jaxstyle.network.network import Network, Params
 from jaxstyle.network.preprocessing import preprocessing
-from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.vgg import features
 from jaxstyle.run.job import model_in_force
 
 
@@ -36,6 +39,11 @@ def directly(x: np.ndarray, kernel: np.ndarray, border: int) -> np.ndarray:
     return np.sum(parts, axis=0)
 
 
+@partial(jax.jit, static_argnums=2)
+def correlated(x: jax.Array, kernel: jax.Array, border: int) -> jax.Array:
+    return winograd.correlate(x, kernel, winograd.transform(kernel), border)
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     st.integers(3, 13), st.integers(3, 13), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2)
@@ -45,8 +53,7 @@ def test_equals_the_sum_of_products(
 ):
     x, kernel = drawn(2, height, width, inputs), drawn(3, 3, inputs, outputs)
     with jax.enable_x64(True):
-        arrays = jnp.asarray(x), jnp.asarray(kernel)
-        found = winograd.correlate(*arrays, winograd.transform(arrays[1]), border)
+        found = correlated(jnp.asarray(x), jnp.asarray(kernel), border)
     np.testing.assert_allclose(found, directly(x, kernel, border), atol=1e-12)
 
 
@@ -63,7 +70,7 @@ def test_value_and_slopes_are_those_of_the_direct_way(padding: str, size: tuple[
 
     with jax.enable_x64(True):
         arguments = jnp.asarray(x), jnp.asarray(kernel)
-        slopes = jax.value_and_grad(error, argnums=(0, 1))
+        slopes = jax.jit(jax.value_and_grad(error, argnums=(0, 1)), static_argnums=2)
         (value, (by_x, by_kernel)), (wanted, (to_x, to_kernel)) = (
             slopes(*arguments, fast) for fast in (True, False)
         )
@@ -75,28 +82,32 @@ def test_value_and_slopes_are_those_of_the_direct_way(padding: str, size: tuple[
 def test_rounds_little_in_float32():
     x = drawn(1, 32, 32, 256).astype(np.float32)
     kernel = (drawn(3, 3, 256, 64) / np.sqrt(9 * 256)).astype(np.float32)
-    found = winograd.correlate(jnp.asarray(x), kernel, winograd.transform(kernel), 1)
+    found = correlated(jnp.asarray(x), jnp.asarray(kernel), 1)
     exact = directly(x, kernel.astype(np.float64), 1)
     assert np.abs(np.asarray(found) - exact).max() < 2e-5  # values are of order 1
 
 
 def test_vmaps_over_pictures():
     x, kernel = jnp.asarray(drawn(3, 1, 8, 8, 4)), jnp.asarray(drawn(3, 3, 4, 4))
-    transformed = winograd.transform(kernel)
-
-    def slope(x: jax.Array) -> jax.Array:
-        return jax.grad(lambda x: winograd.correlate(x, kernel, transformed, 1).sum())(x)
+    slope = jax.jit(jax.grad(lambda x: correlated(x, kernel, 1).sum()))
 
     each = jnp.stack([slope(one) for one in x])
-    np.testing.assert_allclose(jax.vmap(slope)(x), each, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(jax.vmap(slope))(x), each, atol=1e-5)
+
+
+def blank_params(architecture: Architecture) -> Params:
+    kernels = {name: architecture.kernel_shape(name) for name in architecture.convolutions}
+    return {
+        name: {"kernel": jnp.zeros(shape), "bias": jnp.zeros(shape[3])}
+        for name, shape in kernels.items()
+    }
 
 
 def test_wide_layers_of_the_networks():
-    key = jax.random.key(0)
-    full = winograd.wide_layers(random_params(key, VGG19))
+    full = winograd.wide_layers(blank_params(VGG19))
     assert "conv2_2" in full and "conv5_1" in full
     assert not {"conv1_1", "conv1_2", "conv2_1"}.intersection(full)
-    assert winograd.wide_layers(random_params(key, VGG19_SLIM)) == []
+    assert winograd.wide_layers(blank_params(VGG19_SLIM)) == []
 
 
 def test_parameters_say_which_layers_are_computed_so():
@@ -105,12 +116,12 @@ def test_parameters_say_which_layers_are_computed_so():
     assert set(fast["conv4_1"]) == {"kernel", "bias", "transformed"}
     assert fast["conv3_1"] == params["conv3_1"] and set(params["conv4_1"]) == {"kernel", "bias"}
     x = jnp.asarray(drawn(1, 48, 40, 3), jnp.float32)
-    text = jax.jit(features, static_argnames="taps").lower(fast, x, taps=("conv4_2",)).as_text()
-    plain = jax.jit(features, static_argnames="taps").lower(params, x, taps=("conv4_2",)).as_text()
+    seen = jax.jit(features, static_argnames=("taps", "dtype"))
+    text, plain = (seen.lower(p, x, taps=("conv4_2",)).as_text() for p in (fast, params))
     assert plain.count("stablehlo.convolution") - text.count("stablehlo.convolution") == 2
-    found, wanted = (features(p, x, ("conv4_2",))["conv4_2"] for p in (fast, params))
+    found, wanted = (seen(p, x, taps=("conv4_2",))["conv4_2"] for p in (fast, params))
     np.testing.assert_allclose(found, wanted, atol=1e-4 * float(jnp.abs(wanted).max()))
-    narrow = features(fast, x, ("conv4_2",), dtype=jnp.dtype(jnp.bfloat16))["conv4_2"]
+    narrow = seen(fast, x, taps=("conv4_2",), dtype=jnp.dtype(jnp.bfloat16))["conv4_2"]
     assert narrow.dtype == jnp.bfloat16
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import landscape, noise, random_network, waves
+from samples import landscape, noise, random_network, total_variation, waves
 
 from jaxstyle.network.architecture import VGG19, least_side
 from jaxstyle.network.convolution import convolve3x3
@@ -17,7 +17,6 @@ from jaxstyle.network.vgg import features
 from jaxstyle.objective.losses import gram_matrix
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, make_weights, model_of
-from jaxstyle.objective.regularisers import total_variation
 from jaxstyle.objective.targets import content_targets, style_targets
 
 UPTO = VGG19.layers[: VGG19.layers.index("relu5_1") + 1]

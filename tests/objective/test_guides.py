@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from samples import TINY
+from samples import TINY, random_params
 
 from jaxstyle.errors import InputError
 from jaxstyle.images import as_picture
 from jaxstyle.images.masks import check_aspect, full, read_mask, resize_mask
 from jaxstyle.network.architecture import VGG16, VGG19, stride
-from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.vgg import features
 from jaxstyle.objective.guides import GUIDE_MODES, guides
 from jaxstyle.objective.partitioned.tile_layout import reach_of
 

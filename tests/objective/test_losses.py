@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
-from samples import landscape
+from samples import landscape, total_variation
 
 from jaxstyle.config.stylize_config import VARIATIONS
 from jaxstyle.objective.losses import energy, gram_matrix, squared_error
-from jaxstyle.objective.regularisers import total_variation
 
 
 @pytest.fixture(autouse=True)

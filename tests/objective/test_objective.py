@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import compilations, landscape, noise, random_network, waves
+from samples import compilations, landscape, noise, random_network, total_variation, waves
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.network import Network
 from jaxstyle.network.weights import load_weights
 from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Model, Targets, Terms, Weights, make_weights, model_of
-from jaxstyle.objective.regularisers import total_variation
 from jaxstyle.objective.targets import content_targets, style_targets
 
 SMALL = Objective(("relu2_2", "conv2_1"), ("relu1_1", "conv2_1", "pool2"))

@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import landscape, noise
+from samples import landscape, noise, total_variation
 
 from jaxstyle.config.stylize_config import VARIATIONS
 from jaxstyle.objective.regularisers import (
     REGULARISERS,
     SMALLEST,
     picture_sum,
-    total_variation,
 )
 
 EVERY = pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 from grids import CONTENT, SMALL, STYLE, picture, results, same_run, small
+from samples import prepare_replay
 
 import jaxstyle.pipelines.sweep
 from jaxstyle import Grid, axis
@@ -26,7 +27,6 @@ from jaxstyle.pipelines.chunks import Limits, Progress
 from jaxstyle.run.job import Job
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import record_of
-from jaxstyle.run.replay import prepare_replay
 
 AXES = ("style_weight=1,10", "seed=0..2")
 

@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT
 from moving_pictures import make_clip
 from PIL import Image
+from samples import prepare_replay
 
 from jaxstyle import InputError, stylize
 from jaxstyle.cli.commands import video as command
@@ -21,7 +22,6 @@ from jaxstyle.images import load_image, resize, save_image
 from jaxstyle.pipelines import video
 from jaxstyle.pipelines.video import stylize_video
 from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
-from jaxstyle.run.replay import prepare_replay
 
 WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
 STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)

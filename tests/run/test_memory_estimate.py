@@ -6,9 +6,9 @@ import jax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import random_params
 
 from jaxstyle.network.architecture import VGG19, VGG19_SLIM
-from jaxstyle.network.vgg import random_params
 from jaxstyle.network.winograd import wide_layers, with_transformed_kernels
 from jaxstyle.run.memory_estimate import (
     PROCESS,

@@ -47,7 +47,7 @@ def test_meshes_that_cannot_be(pictures, settings, message):
 
 
 def test_a_record_of_more_devices_replays_on_fewer(pictures, tmp_path, monkeypatch):
-    from jaxstyle.run.replay import prepare_replay
+    from samples import prepare_replay
 
     monkeypatch.chdir(tmp_path)
     for name, picture in zip(("content.png", "style.png"), pictures, strict=True):

@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT
 from fuzzing import bounded
 from grids import picture
+from samples import prepare_replay
 
 from jaxstyle import InputError, axis, stylize, sweep
 from jaxstyle.cli.commands import targets
@@ -22,7 +23,6 @@ from jaxstyle.cli.options.parser import Parser
 from jaxstyle.images import save_image
 from jaxstyle.run.coarse_to_fine import run
 from jaxstyle.run.inputs import Style
-from jaxstyle.run.replay import prepare_replay
 from jaxstyle.run.save_style import save_targets
 from jaxstyle.run.style_file import read_saved_style
 

@@ -64,7 +64,6 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         settings=job.config.as_dict(),
         content=None if job.content is None else job.content.rgb,
         style=None if job.style is None else job.style.rgb,
-        steps=sum(job.steps),
         output=str(output),
     )
     tell(f"preview: {preview.url}")

@@ -48,7 +48,6 @@ class Preview(AbstractContextManager["Preview"]):
         settings: shown in a table.
         content: (height, width, 3) in [0, 1], to compare with; None where there is none.
         style: likewise, shown small.
-        steps: over all levels; None if not known.
         output: where the result will be.
 
     Raises:
@@ -62,14 +61,12 @@ class Preview(AbstractContextManager["Preview"]):
         settings: Mapping[str, Any],
         content: Float[np.ndarray, "height width 3"] | None = None,
         style: Float[np.ndarray, "style_height style_width 3"] | None = None,
-        steps: int | None = None,
         output: str = "",
         port: int = 0,
     ) -> None:
         self._news = threading.Condition()
         self._pages = Pages()
         self._curves = Curves()
-        self._steps = steps
         self._pace = Pace(None)
         self._phase, self._message = "starting", ""
         self._stop = False
@@ -104,8 +101,6 @@ class Preview(AbstractContextManager["Preview"]):
             Whether someone has asked to stop.
         """
         with self._news:
-            if self._pace.steps is None and self._steps is not None:
-                self._pace.steps = self._steps / event.levels
             self._curves.add(event)
             self._pace.add(event)
             # Not the event itself: it would keep the state of this step alive.

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from fuzzing import CASES
 from hdf5_files import fuzz_apart
+from samples import CAFFE, IMAGENET
 from weight_files import TINY, random_layers
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, Architecture
 from jaxstyle.network.network import Network, WeightFileError, checked_network
-from jaxstyle.network.preprocessing import CAFFE, IMAGENET, preprocessing
+from jaxstyle.network.preprocessing import preprocessing
 from jaxstyle.network.weights import load_weights, write_native
 from jaxstyle.network.weights.native import network_of
 from jaxstyle.network.weights.readers.jaxstyle_file import DTYPES, read_jaxstyle

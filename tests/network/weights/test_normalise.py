@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import IMAGENET, random_params
 
 from jaxstyle.cli.commands.convert_weights.sample_pictures import dead_leaves, sample_pictures
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, resize
 from jaxstyle.network.architecture import VGG19, Architecture
 from jaxstyle.network.network import Network
-from jaxstyle.network.preprocessing import IMAGENET, preprocessing, to_network
-from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.preprocessing import preprocessing, to_network
+from jaxstyle.network.vgg import features
 from jaxstyle.network.weights import load_weights
 from jaxstyle.network.weights.convert import INPUTS, network_from
 from jaxstyle.network.weights.fingerprints import identify

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import TINY
+from samples import TINY, random_params
 
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG16, VGG19, stride
-from jaxstyle.network.vgg import features, random_params
+from jaxstyle.network.vgg import features
 from jaxstyle.objective.partitioned.tile_layout import (
     Span,
     grid_of,
