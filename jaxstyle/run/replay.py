@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle.config.stylize_config import config_from
+from jaxstyle.display.progress import Callback
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
 from jaxstyle.network.network import Network
@@ -20,7 +21,10 @@ from jaxstyle.run.inputs import Style, pictures_at
 from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import STYLE_OPTIONS, parse_record, versions
+from jaxstyle.run.result import Stylized
+from jaxstyle.run.session import Session
 from jaxstyle.run.start import renamed
+from jaxstyle.run.turns import turns_of
 from jaxstyle.runtime.foreign_files import is_plain_file, opened
 
 NO_NOTE = ("backend", "shape", "together", "step")
@@ -109,6 +113,36 @@ def prepare_recorded(
         note={name: value for name, value in extra.items() if name not in NO_NOTE},
     )
     return job, changed
+
+
+def steps_of(job: Job) -> int:
+    """How many steps a job takes at most, of a session those that it took."""
+    return turns_of(job.note["session"])[0] if "session" in job.note else sum(job.steps)
+
+
+def replayed(job: Job, callback: Callback | None = None) -> Stylized:
+    """Paint again what was painted in a session.
+
+    Args:
+        job: its beginning, with all styles of the session, as ``prepare_recorded`` makes it.
+
+    Raises:
+        InputError: its turns make no sense.
+    """
+    note = dict(job.note)
+    steps, turned = turns_of(note.pop("session"))
+    session = Session(
+        list(job.contents) or None,
+        list(job.styles) or None,
+        config=job.config,
+        network=job.network,
+        note=note,
+    )
+    for turn in turned:
+        session.step(turn.step - session.steps, callback, goal=steps)
+        session.apply(turn.changes)
+    session.step(steps - session.steps, callback, goal=steps)
+    return session.result()
 
 
 class _InputFiles:

@@ -57,6 +57,7 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
     if arguments.preview is None and not arguments.open:
         return None
     from jaxstyle.display.preview import Preview
+    from jaxstyle.run.replay import steps_of
 
     preview = Preview(
         port=arguments.preview or 0,
@@ -64,7 +65,7 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         settings=job.config.as_dict(),
         content=None if job.content is None else job.content.rgb,
         style=None if job.style is None else job.style.rgb,
-        steps=sum(job.steps),
+        steps=steps_of(job),
         output=str(output),
     )
     tell(f"preview: {preview.url}")
