@@ -298,8 +298,11 @@ class Session:
         self._targets = self._new_targets(now.run.job)
         self._now = now
 
-    def result(self) -> Stylized:
+    def result(self, bits: int | None = None) -> Stylized:
         """The picture as ``stylize`` gives it, with every turn in its record.
+
+        Args:
+            bits: of its file, over those of the settings.
 
         Raises:
             InputError: no step has been made.
@@ -313,11 +316,27 @@ class Session:
         session = {"steps": now.steps, "turns": [list(turn) for turn in self._told_turns(now)]}
         note = {**self._note, "session": session}
         first = replace(self._first, styles=tuple(self._seen.all), note=note)
+        if bits is not None:
+            first = replace(first, config=replace(first.config, bits=bits))
+            made = replace(made, config=replace(made.config, bits=bits))
         return replace(made, record=record_of(first))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture with its record, from which ``jaxstyle replay`` makes it again."""
-        self.result().save(path)
+    def save(self, path: str | os.PathLike[str], *, bits: int | None = None) -> None:
+        """Write the picture with its record, from which ``jaxstyle replay`` makes it again.
+
+        Args:
+            bits: 8 or 16, over those of the settings.
+        """
+        self.result(bits).save(path)
+
+    def change_note(self, **entries: Any) -> None:
+        """Put JSON values into the record."""
+        self._note |= entries
+
+    @property
+    def style_layers_in_force(self) -> str:
+        """Style layers and their weights as strokes make them."""
+        return turns.with_strokes(self.config, self.strokes).style_layers or ""
 
     def _told_turns(self, now: Moment) -> list[Turn]:
         if len(self._seen.all) == len(self._first.styles):

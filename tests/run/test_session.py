@@ -71,7 +71,7 @@ def test_without_a_turn_it_is_a_run_of_one_size():
 def test_a_knob_acts_within_two_steps_and_compiles_nothing(settings, compiled):
     session = session_of([(STYLE, 1.0), (OTHER, 1.0)], **settings)
     session.step(5)
-    for turn in ({"style_weight": 2.0}, {"shares": [1, 0.5]}, {"freeze": np.eye(8)}):
+    for turn in ({"style_weight": 2.0}, {"shares": [1, 0.5]}, {"freeze": np.eye(9, 12)}):
         session.change(**turn)  # what comes with the first turn of its kind
         session.step(2)
     session.freeze = None
@@ -84,7 +84,7 @@ def test_a_knob_acts_within_two_steps_and_compiles_nothing(settings, compiled):
         {"strokes": 0.7},
         {"style_layers": "relu1_1:3,relu2_1:0"},
         {"shares": [0.2, 3]},
-        {"freeze": np.eye(8)[::-1]},
+        {"freeze": np.eye(9, 12)[::-1]},
         {"color": "keep", "saturation": 1.5},
     ):
         before = session.picture
@@ -206,7 +206,7 @@ def test_replay_gives_the_same_pixels(files, tmp_path, kind, capsys):
     session.step(2)
     session.change(style_weight=5, tv_weight=0.2, bits=16 if kind == "tif" else 8)
     session.step(2)
-    session.freeze = np.eye(12) > 0
+    session.freeze = np.eye(9, 12) > 0
     session.step(1)
     session.style_weight = 99
     session.step(2)
