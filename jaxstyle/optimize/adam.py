@@ -104,10 +104,11 @@ class Adam:
             state = _with_slice(state, part, first)
         return jax.tree.map(lambda whole, new: whole if whole.ndim else new, state, part)
 
-    def redirected(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    def redirected(self, arrays: Mapping[str, Any], growth: float = 1.0) -> dict[str, Any]:
         """The arrays of a ``Snapshot`` to go on with when the function has become another.
 
-        Its moments are means of late gradients, which forget the old function by themselves.
+        Its moments are means of late gradients, which forget the old function by themselves, and
+        its steps are of one length whatever the ``growth``.
         """
         return {**arrays, "refusals": np.zeros_like(arrays["refusals"])}
 

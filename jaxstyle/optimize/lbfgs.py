@@ -119,7 +119,7 @@ class LBFGS:
         """``update``, called from Python, in the memory of ``state``, which is given up."""
         return self.update(state, value, gradient, IN_PLACE)
 
-    def redirected(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    def redirected(self, arrays: Mapping[str, Any], growth: float = 1.0) -> dict[str, Any]:
         """The arrays of a ``Snapshot`` to go on with when the function has become another.
 
         The lowest point is evaluated again, unconditionally taken, and no pair is made of the two
@@ -127,6 +127,10 @@ class LBFGS:
         definite, so that its step descends on any function. Measured on turns of style weight,
         layers and styles it moves at the next step, where a start without memory has its first
         steps refused; forty steps later both are within 4 % of each other.
+
+        Args:
+            growth: at most how many times as much the function is curved now, as where a sum has
+                got larger weights: the first step is as much shorter.
         """
         value, gradient = (np.asarray(arrays[name]) for name in ("value", "gradient"))
         return {
@@ -134,7 +138,7 @@ class LBFGS:
             "trial": arrays["best"],
             "value": np.full_like(value, np.inf),
             "gradient": np.zeros_like(gradient),
-            "length": np.ones_like(arrays["length"]),
+            "length": np.full_like(arrays["length"], 1 / growth),
             "refusals": np.zeros_like(arrays["refusals"]),
         }
 

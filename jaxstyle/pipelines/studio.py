@@ -52,16 +52,16 @@ class Run:
 
     Attributes:
         content, styles: names of ``StudioFiles.input``.
+        size: px of the longest side, to begin with.
         knobs: what they begin with.
         init: a picture to go on from.
-        size: px of the longest side, to begin with.
     """
 
     content: str
     styles: list[str]
+    size: int
     knobs: dict[str, Any] = field(default_factory=dict)
     init: Path | None = None
-    size: int = FIRST_SIZE
 
 
 class Studio:
@@ -253,14 +253,13 @@ class Studio:
             raise InputError("choose a style picture first")
         for name in (asked.get("content"), *styles):
             self.files.input(name)
-        run = Run(asked["content"], styles)
-        return self._queued(run)
+        return self._queued(Run(asked["content"], styles, FIRST_SIZE))
 
     def _begin_again(self, name: Any) -> dict[str, Any]:
         """Go on with a result."""
         note = self.files.note_of(self.files.result(name)) or {}
         try:
-            run = Run(note["content"], note["styles"], dict(note["knobs"]), size=int(note["size"]))
+            run = Run(note["content"], note["styles"], int(note["size"]), dict(note["knobs"]))
         except (KeyError, TypeError, ValueError):
             raise InputError(f"the record of {name} is damaged") from None
         for given in (run.content, *run.styles):

@@ -18,7 +18,14 @@ from jaxstyle.run.inputs import Style
 from jaxstyle.run.job import algorithm_of
 from jaxstyle.run.prepare import replace_settings
 from jaxstyle.run.record import STYLE_OPTIONS
-from jaxstyle.run.turns import OF_THE_SESSION, Turn, checked_shares, checked_strokes, mask_from_text
+from jaxstyle.run.turns import (
+    OF_THE_SESSION,
+    Turn,
+    checked_shares,
+    checked_strokes,
+    growth,
+    mask_from_text,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +127,16 @@ def turned(before: Moment, changes: dict[str, Any], seen: SeenStyles) -> Moment:
     return replace(before, **parts)
 
 
-def redirected(run: RunState) -> RunState:
-    """A run whose loss has become another one, going on with what the optimiser remembers."""
+def redirected(run: RunState, before: StylizeConfig) -> RunState:
+    """A run whose loss has become another one, going on with what the optimiser remembers.
+
+    Args:
+        before: the settings until now; those of the run's job are the new ones.
+    """
     assert run.resume is not None and run.resume.state is not None
-    state = algorithm_of(run.job.config).redirected(run.resume.state)
+    state = algorithm_of(run.job.config).redirected(
+        run.resume.state, growth(before, run.job.config)
+    )
     return run._replace(
         losses=[*run.losses, run.resume.values],
         seconds=run.seconds + run.resume.seconds,

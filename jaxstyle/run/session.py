@@ -271,7 +271,7 @@ class Session:
         if names & turns.WITHOUT_MEMORY or run.resume is None:
             run = replace(before, run=run).without_memory.run
         elif not names <= turns.AFTERWARDS:
-            run = redirected(run)
+            run = redirected(run, old.config)
         self._now = replace(after, run=run, turns=(*before.turns, Turn(before.steps, changes)))
 
     def mark(self) -> None:

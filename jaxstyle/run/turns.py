@@ -44,6 +44,7 @@ WITHOUT_MEMORY = {"size", "freeze", BEGIN_AGAIN, "optimizer", "history", "clamp"
 
 STEEPNESS = 8.0
 """How many times as much the coarsest style layer counts with strokes 1, and as little with -1."""
+MOST_GROWTH = 64.0
 LONGEST_MASK = 256
 """px of a mask in a record, for EXIF holds 64 kB in all."""
 
@@ -101,6 +102,31 @@ def checked_shares(shares: Any, count: int) -> list[float]:
     raise InputError(
         f"shares are {shares!r}: give {count} numbers of at least 0, not all of them 0"
     )
+
+
+def growth(before: StylizeConfig, after: StylizeConfig) -> float:
+    """At most how many times as much the loss is curved: the largest ratio of two weights.
+
+    From 0 on it is anything: then, and where it is more, 64.
+    """
+
+    def weights(config: StylizeConfig) -> list[float]:
+        tv, wavelet, rest = config.tv_weight, config.wavelet_weight, config.range_weight
+        alone = [float(tv or 0), wavelet, rest]
+        for weight, layers in (
+            (config.content_weight, config.content_loss_layers),
+            (config.style_weight, config.style_loss_layers),
+        ):
+            total = sum(layers.values()) or 1.0
+            alone += [float(weight or 0) * layers[tap] / total for tap in sorted(layers)]
+        return alone
+
+    ratios = [
+        MOST_GROWTH if old == 0 else new / old
+        for old, new in zip(weights(before), weights(after), strict=False)
+        if new > 0
+    ]
+    return min(MOST_GROWTH, max([1.0, *ratios]))
 
 
 def mask_as_text(mask: Any, size: tuple[int, int]) -> str | None:

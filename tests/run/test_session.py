@@ -235,7 +235,7 @@ def test_replay_gives_the_same_pixels(files, tmp_path, kind, capsys):
         ({"shares": [1, 2]}, "give 1 numbers"),
         ({"shares": ["a"]}, "give 1 numbers"),
         ({"init": "noise"}, "begin another one"),
-        ({"size": 4}, "too small"),
+        ({"style_scale": 99}, "style_scale"),
         ({"freeze": np.zeros((9, 90))}, "the shape of"),
     ],
 )
