@@ -105,7 +105,7 @@ class LocalServer:
 
     def __init__(self, routes: Sequence[BaseRoute], what: str, port: int = 0) -> None:
         token = secrets.token_urlsafe(24)
-        listener = _listening(port, what)
+        self._listener = listener = _listening(port, what)
         application = Locked(Router(routes, redirect_slashes=False), token, what)
         config = uvicorn.Config(
             application, log_config=None, log_level="critical", access_log=False, lifespan="off",
@@ -122,6 +122,7 @@ class LocalServer:
         """Stop; a second time does nothing."""
         self._server.should_exit = True
         self._thread.join()
+        self._listener.close()  # if it had not begun yet
 
 
 def _listening(port: int, what: str) -> socket.socket:

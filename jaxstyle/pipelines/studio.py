@@ -189,7 +189,10 @@ class Studio:
         with self._news:
             self._orders.append((orders[action], done))
             self._news.notify_all()
-        return done.result(PATIENCE) or {}
+        try:
+            return done.result(PATIENCE) or {}
+        except TimeoutError:
+            raise InputError("the step in hand takes long: it will be done after that") from None
 
     # What is done between two steps, on the studio's own thread.
 
@@ -210,6 +213,8 @@ class Studio:
             except Exception as error:
                 done.set_exception(InputError(self._explained(error)))
         self._attempt(self._keep)
+        for _, done in self._orders:
+            done.set_exception(InputError("the studio has ended"))
 
     def _attempt(self, do: Callable[[], Any]) -> None:
         try:
@@ -270,6 +275,8 @@ class Studio:
     def _queued(self, run: Run) -> dict[str, Any]:
         with self._news:
             self._waiting.append(run)
+            if self._session is None:
+                self._message, self._paused = "", False
         return {"waiting": len(self._waiting) - 1 + self._is_painting()}
 
     def _next(self) -> None:

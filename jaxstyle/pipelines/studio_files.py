@@ -39,8 +39,8 @@ class StudioFiles:
         except OSError as error:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
         self._reading = threading.Lock()
-        self._thumbnails: dict[tuple[Path, float], bytes] = {}
-        self._notes: dict[tuple[Path, float], dict[str, Any] | None] = {}
+        self._thumbnails: dict[Path, tuple[float, bytes]] = {}
+        self._notes: dict[Path, tuple[float, dict[str, Any] | None]] = {}
 
     def add(self, name: str, data: bytes) -> str:
         """Keep a picture that was given; the same one is kept once.
@@ -100,14 +100,14 @@ class StudioFiles:
 
     def note_of(self, path: Path) -> dict[str, Any] | None:
         """What a studio wrote into a result; None if it was none."""
-        key = path, path.stat().st_mtime
-        if key not in self._notes:
+        changed = path.stat().st_mtime
+        if self._notes.get(path, (None, None))[0] != changed:
             try:
                 note = json.loads(read_record(path))["extra"]["studio"]
-                self._notes[key] = note if isinstance(note, dict) else None
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                self._notes[key] = None
-        return self._notes[key]
+                note = None
+            self._notes[path] = changed, note if isinstance(note, dict) else None
+        return self._notes[path][1]
 
     def new_result(self, stem: str) -> Path:
         """A name that no file has."""
@@ -120,11 +120,11 @@ class StudioFiles:
 
     def thumbnail(self, path: Path) -> bytes:
         """A small JPEG file."""
-        key = path, path.stat().st_mtime
-        if key not in self._thumbnails:
+        changed = path.stat().st_mtime
+        if self._thumbnails.get(path, (None, b""))[0] != changed:
             with self._reading:
-                self._thumbnails[key] = jpeg(small(load_image(path).rgb, THUMBNAIL))
-        return self._thumbnails[key]
+                self._thumbnails[path] = changed, jpeg(small(load_image(path).rgb, THUMBNAIL))
+        return self._thumbnails[path][1]
 
     def _inputs(self) -> list[Path]:
         return _files(self.folder / INPUTS)

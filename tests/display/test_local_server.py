@@ -8,9 +8,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from preview_events import ask
-
-pytest.importorskip("starlette", reason="the extra studio is not installed")
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route

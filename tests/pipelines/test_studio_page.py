@@ -12,14 +12,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from browsers import chromium, new_page
 from PIL import Image
 from preview_events import ask
 from samples import compilations, landscape, waves
 from studios import begin, make_small, png, studio_in, until
-
-pytest.importorskip("starlette", reason="the extra studio is not installed")
-
-from browsers import chromium, new_page
 
 from jaxstyle.cli.main import main
 from jaxstyle.display.local_server import LocalServer
@@ -231,8 +228,3 @@ def test_the_command_serves_until_it_is_ended(tmp_path: Path, monkeypatch, capsy
     monkeypatch.setattr(command.time, "sleep", ended)
     assert main(["studio", str(tmp_path / "made")]) == 0
     assert (tmp_path / "made" / "inputs").is_dir()
-    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
-    for name in ("local_server", "studio.routes"):
-        monkeypatch.delitem(__import__("sys").modules, f"jaxstyle.display.{name}", raising=False)
-    assert main(["studio", str(tmp_path / "made")]) == 2
-    assert "pip install 'jaxstyle[studio]'" in capsys.readouterr().err

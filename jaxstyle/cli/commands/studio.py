@@ -9,7 +9,6 @@ import webbrowser
 from pathlib import Path
 
 from jaxstyle.cli.options.preview import port_number
-from jaxstyle.errors import InputError
 from jaxstyle.runtime.interrupts import begun
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -49,14 +48,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
-    try:
-        from jaxstyle.display.local_server import LocalServer
-        from jaxstyle.display.studio.routes import routes_of
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"the studio needs {error.name}: pip install 'jaxstyle[studio]', or in a checkout "
-            "pip install -e '.[studio]'"
-        ) from None
+    from jaxstyle.display.local_server import LocalServer
+    from jaxstyle.display.studio.routes import routes_of
     from jaxstyle.network.weights import load_weights
     from jaxstyle.pipelines.studio import Studio
     from jaxstyle.pipelines.studio_files import StudioFiles

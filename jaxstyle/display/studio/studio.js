@@ -232,6 +232,7 @@ async function show() {
     if (name === "color") $("color").value = state.knobs.color;
     else setKnob(name, state.knobs[name]);
   }
+  if (!state.frozen && !$("thaw").disabled) view.clear(); // undone
   $("thaw").disabled = !state.frozen;
   for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(Number(button.dataset.size) === Math.max(...state.size)));
   figures();

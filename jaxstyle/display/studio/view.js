@@ -71,9 +71,10 @@ export class View {
     $("brush").hidden = !on;
     if (!on) return;
     const brush = $("brush");
-    const scale = Math.min(1, 512 / Math.max($("now").naturalWidth, $("now").naturalHeight));
+    const scale = 512 / Math.max($("now").naturalWidth, $("now").naturalHeight);
     const size = [$("now").naturalWidth, $("now").naturalHeight].map((n) => Math.max(1, Math.round(n * scale)));
-    if (brush.width !== size[0] || brush.height !== size[1]) [brush.width, brush.height] = size;
+    // What is painted stays through all sizes, whose shapes differ by rounding.
+    if (Math.hypot(brush.width - size[0], brush.height - size[1]) > 3) [brush.width, brush.height] = size;
     this.place(0);
     brush.focus();
   }
