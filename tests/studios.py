@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from samples import landscape, waves
 
+from jaxstyle.display.studio import canvas
 from jaxstyle.images import save_image
 from jaxstyle.pipelines import studio as module
 from jaxstyle.pipelines.studio import Studio
@@ -20,13 +21,15 @@ from jaxstyle.pipelines.studio_files import StudioFiles
 
 SMALL = {
     "FIRST_SIZE": 48, "DRAFT": 64, "FIRST_STEPS": 3, "MORE_STEPS": 5, "STEPS_OF_A_TURN": 4,
-    "SIZES": (48, 64, 80), "PICTURE_EVERY": 0.0, "MOST_TIME": 1.0,
+    "SIZES": (48, 64, 80),
 }  # fmt: skip
 
 
-def make_small(monkeypatch: Any, **others: Any) -> None:
-    for name, value in {**SMALL, **others}.items():
+def make_small(monkeypatch: Any) -> None:
+    for name, value in SMALL.items():
         monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(canvas, "PICTURE_EVERY", 0.0)
+    monkeypatch.setattr(canvas, "MOST_TIME", 1.0)
 
 
 def write_examples(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import threading
 import time
 from collections import deque
@@ -14,21 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jaxstyle.config.stylize_config import StylizeConfig
-from jaxstyle.display.loss_curves import Break, Curves
-from jaxstyle.display.preview.viewers import Pages
 from jaxstyle.display.progress import LevelProgress
-from jaxstyle.display.thumbnails import jpeg, small
-from jaxstyle.display.time_left import Pace
+from jaxstyle.display.studio.canvas import Canvas
 from jaxstyle.errors import InputError, is_out_of_memory, reason_of
 from jaxstyle.images.pillow import open_image, pillow_settings
+from jaxstyle.pipelines.studio_command import command_of, left_unsaid
 from jaxstyle.pipelines.studio_files import RESULT_ENDINGS, StudioFiles
 from jaxstyle.run.session import Session
 from jaxstyle.runtime.memory import memory_in_use
 
-LONGEST_SHOWN = 2048
 FIRST_SIZE, DRAFT = 128, 256
 """px that a run begins with, and that it goes on to by itself."""
 FIRST_STEPS, MORE_STEPS = 40, 120
@@ -36,10 +29,8 @@ FIRST_STEPS, MORE_STEPS = 40, 120
 STEPS_OF_A_TURN = 60
 """Made at least after a knob is turned."""
 MOST_PIXELS_OF_A_MASK = 2**24
-PICTURE_EVERY, KEEP_EVERY = 0.4, 10.0
-"""Seconds between two pictures for the page, and between two states for undo and the folder."""
-MOST_TIME = 0.1
-"""Of the run's that pictures may take."""
+KEEP_EVERY = 10.0
+"""Seconds between two states for undo and for the folder."""
 PATIENCE = 600.0
 """Seconds that a request waits for the step in hand."""
 KNOBS = ("style_weight", "tv_weight", "color", "style_scale", "strokes", "shares")
@@ -77,7 +68,8 @@ class Studio:
         self._news = threading.Condition()
         self._orders: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._waiting: deque[Run] = deque()
-        self._pages, self._closed = Pages(), False
+        self._canvas, self._closed = Canvas(), False
+        self._number = 0
         self._run: Run | None = None
         self._session: Session | None = None
         self._output = Path()
@@ -107,28 +99,20 @@ class Studio:
     def state(self, page: str, since: int) -> dict[str, Any]:
         """What is to be shown now; ``since`` is the last step whose point a page has."""
         with self._news:
-            self._pages.heard(page, sees=True)
-            session, curves = self._session, self._curves
-            told: dict[str, Any] = {
+            session = self._session
+            told = {
                 "phase": self._phase(),
                 "message": self._message,
-                "picture": self._version,
                 "run": self._number,
                 "waiting": len(self._waiting),
                 "memory": str(memory_in_use()),
-                "curves": {
-                    "names": curves.names,
-                    "points": curves.since(since),
-                    "breaks": curves.breaks,
-                },
+                **self._canvas.state(page, since),
             }
             if session is None or self._run is None:
                 return told
             return told | {
                 "steps": self._steps,
                 "goal": self._goal,
-                "rate": self._pace.rate,
-                "left": self._pace.left,
                 "size": session.size,
                 "knobs": self._knobs_of(session),
                 "frozen": session.freeze is not None,
@@ -140,8 +124,7 @@ class Studio:
     def picture(self, name: str) -> bytes | None:
         """A JPEG file: ``now.jpg``, ``before.jpg``, or of an input, an example or a result."""
         if name in ("now.jpg", "before.jpg"):
-            pixels = self._pixels if name == "now.jpg" else self._before
-            return None if pixels is None else jpeg(pixels)
+            return self._canvas.picture(name)
         with suppress(InputError):
             return self.files.thumbnail(self.files.input(name))
         with suppress(InputError):
@@ -245,12 +228,9 @@ class Studio:
 
     def _forget(self) -> None:
         """What is shown of a run, at its beginning."""
-        self._curves, self._pace = Curves(), Pace(None)
-        self._goal, self._steps, self._message, self._paused = 0, 0, "", False
-        self._pixels: np.ndarray | None = None
-        self._before: np.ndarray | None = None
-        self._next_picture = self._next_keep = 0.0
-        self._version, self._number = getattr(self, "_version", 0), getattr(self, "_number", 0)
+        self._canvas.clear()
+        self._goal, self._steps, self._next_keep = 0, 0, 0.0
+        self._message, self._paused = "", False
 
     def _begin(self, asked: dict[str, Any]) -> dict[str, Any]:
         styles = asked.get("styles")
@@ -308,8 +288,7 @@ class Studio:
             self._run, self._session = run, session
             self._goal = FIRST_STEPS + MORE_STEPS if run.size < DRAFT else MORE_STEPS
             self._next_keep = time.monotonic() + KEEP_EVERY
-        self._before = small(session.content, LONGEST_SHOWN)
-        self._show(session.picture)
+        self._resized()
 
     def _paint(self) -> None:
         session = self._session
@@ -326,25 +305,12 @@ class Studio:
         if time.monotonic() > self._next_keep or not self._is_painting():
             session.mark()
             self._keep()
-            self._show(session.picture)
+            self._canvas.show(session.picture)
 
     def _watch(self, event: LevelProgress) -> bool:
-        with self._news:
-            self._curves.add(event)
-            self._pace.add(event)
-            self._steps = event.total_step
-            seen = self._pages.seen
-        start = time.monotonic()
-        if seen and start >= self._next_picture:
-            self._show(event.progress.current())
-            took = time.monotonic() - start
-            self._next_picture = time.monotonic() + max(PICTURE_EVERY, took / MOST_TIME)
-        return bool(self._orders) or self._closed or start > self._next_keep
-
-    def _show(self, picture: np.ndarray) -> None:
-        pixels = small(picture, LONGEST_SHOWN)
-        with self._news:
-            self._pixels, self._version = pixels, self._version + 1
+        self._steps = event.total_step
+        self._canvas.watch(event)
+        return bool(self._orders) or self._closed or time.monotonic() > self._next_keep
 
     def _in_hand(self) -> Session:
         if self._session is None:
@@ -364,23 +330,25 @@ class Studio:
         if changes:
             session.change(**changes)
         self._goal = max(self._goal, session.steps + STEPS_OF_A_TURN)
-        self._show(session.picture)
+        self._canvas.show(session.picture)
 
     def _refined(self, size: int) -> None:
         session = self._in_hand()
         session.refine(size)
-        self._pace = Pace(None)
-        self._curves.breaks.append(Break(session.steps + 1, "{}x{}".format(*session.size)))
         self._goal = max(self._goal, session.steps + MORE_STEPS)
-        self._before = small(session.content, LONGEST_SHOWN)
+        self._resized()
+
+    def _resized(self) -> None:
+        session = self._in_hand()
+        self._canvas.resized(session.size, session.content)
+        self._canvas.show(session.picture)
 
     def _undo(self) -> None:
         session = self._in_hand()
         session.undo()
         self._steps = self._goal = session.steps
         self._message = ""
-        self._before = small(session.content, LONGEST_SHOWN)
-        self._show(session.picture)
+        self._resized()
 
     def _pause(self, on: bool) -> None:
         session = self._in_hand()
@@ -400,8 +368,10 @@ class Studio:
         path = self._output.with_suffix(ending)
         session.change_note(studio=self._note(session))
         session.save(path, bits=16 if ending == ".tif" else 8)
-        command, unsaid = self._command(session, path)
-        return {"name": path.name, "command": command, "unsaid": unsaid}
+        assert self._run is not None
+        content, *styles = map(self.files.input, (self._run.content, *self._run.styles))
+        command = command_of(session, content, styles, self.weights, path.name)
+        return {"name": path.name, "command": command, "unsaid": left_unsaid(session)}
 
     def _keep(self) -> None:
         """Write the picture into the folder, so that nothing is lost if the program is killed."""
@@ -420,26 +390,3 @@ class Studio:
             "knobs": self._knobs_of(session),
             "size": max(session.size),
         }
-
-    def _command(self, session: Session, path: Path) -> tuple[str, list[str]]:
-        """The line that paints the like in one go, and what it leaves unsaid."""
-        assert self._run is not None
-        config, plain = session.config, StylizeConfig().resolved()
-        names = ["style_weight", "tv_weight", "color", "style_scale"]
-        options = [f"--size {max(session.size)}"]
-        for name in names:
-            if (value := getattr(config, name)) != getattr(plain, name):
-                options.append(f"--{name.replace('_', '-')} {value}")
-        if session.strokes:
-            options.append(f"--style-layers {session.style_layers_in_force}")
-        if self.weights is not None:
-            options.append(f"--weights {shlex.quote(self.weights)}")
-        pictures = [shlex.quote(str(self.files.input(self._run.content)))]
-        for name, share in zip(self._run.styles, session.shares, strict=True):
-            weight = f":{share:g}" if len(self._run.styles) > 1 else ""
-            pictures.append(shlex.quote(f"{self.files.input(name)}{weight}"))
-        unsaid = ["when each knob was turned: `jaxstyle replay` does that"]
-        if session.freeze is not None:
-            unsaid.append("what is frozen as it was painted")
-        output = shlex.quote(path.name)
-        return " ".join(["jaxstyle stylize", *pictures, *options, "-o", output]), unsaid

@@ -18,10 +18,10 @@ from samples import compilations
 from studios import begin, make_small, png, rests, studio_in, until
 
 from jaxstyle.cli.main import build_parser, main
+from jaxstyle.display.studio import canvas
 from jaxstyle.errors import InputError
 from jaxstyle.images import load_image, read_record
 from jaxstyle.optimize import loop
-from jaxstyle.pipelines import studio as module
 from jaxstyle.pipelines.studio import Studio
 from jaxstyle.pipelines.studio_files import StudioFiles
 from jaxstyle.run.session import Session
@@ -236,8 +236,8 @@ def test_links_out_of_the_folder_and_foreign_files_are_no_results(tmp_path):
 
 def test_what_is_shown_is_made_only_for_those_who_look(studio, monkeypatch):
     made: list[int] = []
-    plain = module.small
-    monkeypatch.setattr(module, "small", lambda *rest: made.append(0) or plain(*rest))
+    plain = canvas.small
+    monkeypatch.setattr(canvas, "small", lambda *rest: made.append(0) or plain(*rest))
     studio.act("begin", {"content": "content.png", "styles": ["waves.png"]})
     until(lambda: studio._session is not None and not studio._is_painting())
     studio.close()
