@@ -18,7 +18,7 @@ from jaxstyle.display.studio.canvas import Canvas
 from jaxstyle.errors import InputError, is_out_of_memory, reason_of
 from jaxstyle.images.pillow import open_image, pillow_settings
 from jaxstyle.pipelines.studio_command import command_of, left_unsaid
-from jaxstyle.pipelines.studio_files import RESULT_ENDINGS, StudioFiles
+from jaxstyle.pipelines.studio_files import RESULT_ENDINGS, StudioFiles, plain_stem
 from jaxstyle.run.session import Session
 from jaxstyle.runtime.memory import memory_in_use
 
@@ -151,7 +151,7 @@ class Studio:
                     mask = open_image(io.BytesIO(data)).convert("L")
             except Exception:  # decoders raise anything there is
                 raise InputError("the mask is no picture: paint it again") from None
-        return self.act("change", {"freeze": mask})
+        return self._done(lambda: self._turn({"freeze": mask}))
 
     def act(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Do what the page asks, between two steps.
@@ -168,9 +168,13 @@ class Studio:
             "next": self._next,
             "save": lambda: self._save(asked.get("ending", ".png")),
         }
+        return self._done(orders[action])
+
+    def _done(self, order: Callable[[], Any]) -> dict[str, Any]:
+        """What the studio's own thread makes of an order."""
         done: Future[Any] = Future()
         with self._news:
-            self._orders.append((orders[action], done))
+            self._orders.append((order, done))
             self._news.notify_all()
         try:
             return done.result(PATIENCE) or {}
@@ -244,9 +248,11 @@ class Studio:
         """Go on with a result."""
         note = self.files.note_of(self.files.result(name)) or {}
         try:
-            run = Run(note["content"], note["styles"], int(note["size"]), dict(note["knobs"]))
+            run = Run(note["content"], note["styles"], note["size"], dict(note["knobs"]))
         except (KeyError, TypeError, ValueError):
-            raise InputError(f"the record of {name} is damaged") from None
+            run = None
+        if run is None or run.size not in SIZES:
+            raise InputError(f"the record of {name} is damaged")
         for given in (run.content, *run.styles):
             self.files.input(given)
         run.init = self.files.copied_result(str(name))
@@ -282,8 +288,7 @@ class Studio:
         )  # fmt: skip
         if later := {name: value for name, value in knobs.items() if name in now}:
             session.change(**later)
-        stems = [Path(name).stem.rpartition("-")[0] or Path(name).stem for name in inputs[:2]]
-        self._output = self.files.new_result("-".join(stems))
+        self._output = self.files.new_result("-".join(map(plain_stem, inputs[:2])))
         with self._news:
             self._run, self._session = run, session
             self._goal = FIRST_STEPS + MORE_STEPS if run.size < DRAFT else MORE_STEPS
@@ -318,12 +323,15 @@ class Studio:
         return self._session
 
     def _change(self, changes: dict[str, Any]) -> None:
-        session = self._in_hand()
-        refused = [name for name in changes if name not in (*KNOBS, "size", "freeze")]
+        refused = [name for name in changes if name not in (*KNOBS, "size")]
         if refused:
             raise InputError(f"there is no knob {refused[0][:40]!r}")
         if changes.get("size", SIZES[0]) not in SIZES:
             raise InputError(f"size is {changes['size']!r}: choose one of {SIZES}")
+        self._turn(changes)
+
+    def _turn(self, changes: dict[str, Any]) -> None:
+        session = self._in_hand()
         self._message = ""
         if "size" in changes:
             self._refined(changes.pop("size"))

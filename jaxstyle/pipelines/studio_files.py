@@ -18,6 +18,7 @@ from jaxstyle.runtime.atomic_files import write_bytes
 INPUTS = "inputs"
 RESULT_ENDINGS = (".png", ".jpg", ".tif")
 THUMBNAIL = 320
+_DIGEST = re.compile(r"-[0-9a-f]{12}$")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -132,6 +133,11 @@ class StudioFiles:
     def _new_input(self, stem: str, data: bytes, ending: str) -> Path:
         digest = hashlib.sha256(data).hexdigest()[:12]
         return self.folder / INPUTS / f"{_plain(stem)}-{digest}{ending}"
+
+
+def plain_stem(path: str) -> str:
+    """What a picture was called when it was given."""
+    return _DIGEST.sub("", Path(path).stem)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -190,6 +190,7 @@ def test_knobs_that_are_none_are_refused(studio):
     for asked, words in (
         ({"weights": "/etc/passwd"}, "no knob 'weights'"),
         ({"init": "/etc/passwd"}, "no knob 'init'"),
+        ({"freeze": "/etc/passwd"}, "no knob 'freeze'"),
         ({"size": 100_000}, "choose one of"),
         ({"style_weight": "x"}, "style_weight"),
         ({"strokes": None}, "from -1"),
