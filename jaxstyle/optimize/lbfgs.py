@@ -30,6 +30,8 @@ from jaxstyle.optimize.arithmetic import IN_PLACE, WHOLE, Arithmetic, Entry, any
 SHRINK = 0.25
 PATIENCE = 4
 """Refusals in a row after which the memory is dropped."""
+CAUTION = SHRINK**3
+"""Of ``first_step`` where a run that has converged goes on without memory."""
 GIVE_UP = 24
 """Refusals in a row after which no descent is to be had: the steps are below float32's grain."""
 LEAST_CURVATURE = 1e-8
@@ -130,15 +132,18 @@ class LBFGS:
 
         Args:
             growth: at most how many times as much the function is curved now, as where a sum has
-                got larger weights: the first step is as much shorter.
+                got larger weights: the first step is as much shorter. If it is infinite the pairs say
+            nothing, and are dropped.
         """
         value, gradient = (np.asarray(arrays[name]) for name in ("value", "gradient"))
+        curvatures, unknown = arrays["inverse_curvatures"], growth == np.inf
         return {
             **arrays,
             "trial": arrays["best"],
             "value": np.full_like(value, np.inf),
             "gradient": np.zeros_like(gradient),
-            "length": np.full_like(arrays["length"], 1 / growth),
+            "length": np.full_like(arrays["length"], CAUTION if unknown else 1 / growth),
+            "inverse_curvatures": np.zeros_like(curvatures) if unknown else curvatures,
             "refusals": np.zeros_like(arrays["refusals"]),
         }
 

@@ -69,7 +69,7 @@ class Studio:
         self._orders: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._waiting: deque[Run] = deque()
         self._canvas, self._closed = Canvas(), False
-        self._number = 0
+        self._number, self._busy = 0, False
         self._run: Run | None = None
         self._session: Session | None = None
         self._output = Path()
@@ -189,6 +189,7 @@ class Studio:
                 while not (self._orders or self._has_work() or self._closed):
                     self._news.wait()
                 order = self._orders.popleft() if self._orders else None
+                self._busy = order is None and not self._closed
                 if self._closed and order is None:
                     break
             if order is None:
@@ -208,6 +209,7 @@ class Studio:
             do()
         except Exception as error:
             self._message, self._paused = self._explained(error), True
+        self._busy = False
 
     def _explained(self, error: Exception) -> str:
         """An error as a sentence."""
@@ -227,8 +229,10 @@ class Studio:
 
     def _phase(self) -> str:
         if self._session is None:
-            return "beginning" if self._waiting else "empty"
-        return "paused" if self._paused else "painting" if self._is_painting() else "resting"
+            return "beginning" if self._waiting or self._busy else "empty"
+        if self._paused:
+            return "paused"
+        return "painting" if self._is_painting() or self._busy else "resting"
 
     def _forget(self) -> None:
         """What is shown of a run, at its beginning."""

@@ -44,7 +44,6 @@ WITHOUT_MEMORY = {"size", "freeze", BEGIN_AGAIN, "optimizer", "history", "clamp"
 
 STEEPNESS = 8.0
 """How many times as much the coarsest style layer counts with strokes 1, and as little with -1."""
-MOST_GROWTH = 64.0
 LONGEST_MASK = 256
 """px of a mask in a record, for EXIF holds 64 kB in all."""
 
@@ -63,7 +62,7 @@ def turns_of(about: Any) -> tuple[int, list[Turn]]:
         InputError: they make no sense.
     """
     try:
-        steps, turns = about["steps"], [Turn(*turn) for turn in about["turns"]]
+        steps, turns = about["steps"], [Turn(step, changes) for step, changes in about["turns"]]
         marks = [0, *(turn.step for turn in turns), steps]
         if not all(isinstance(mark, int) for mark in marks) or sorted(marks) != marks:
             raise ValueError
@@ -105,10 +104,7 @@ def checked_shares(shares: Any, count: int) -> list[float]:
 
 
 def growth(before: StylizeConfig, after: StylizeConfig) -> float:
-    """At most how many times as much the loss is curved: the largest ratio of two weights.
-
-    From 0 on it is anything: then, and where it is more, 64.
-    """
+    """At most how many times as much the loss is curved: the largest ratio of two weights."""
 
     def weights(config: StylizeConfig) -> list[float]:
         tv, wavelet, rest = config.tv_weight, config.wavelet_weight, config.range_weight
@@ -122,11 +118,11 @@ def growth(before: StylizeConfig, after: StylizeConfig) -> float:
         return alone
 
     ratios = [
-        MOST_GROWTH if old == 0 else new / old
+        math.inf if old == 0 else new / old
         for old, new in zip(weights(before), weights(after), strict=False)
         if new > 0
     ]
-    return min(MOST_GROWTH, max([1.0, *ratios]))
+    return max([1.0, *ratios])
 
 
 def mask_as_text(mask: Any, size: tuple[int, int]) -> str | None:

@@ -87,8 +87,7 @@ def test_undo_and_pause(studio):
     studio.act("pause", {"on": True})
     assert state(studio)["phase"] == "paused"
     studio.act("undo", {})
-    studio.act("undo", {})
-    until(lambda: studio._session.style_weight == 1)
+    assert studio._session.style_weight == 1
     np.testing.assert_array_equal(studio._session.picture, before)
     studio.act("pause", {"on": False})
     until(lambda: rests(studio))
@@ -215,7 +214,8 @@ def test_pictures_are_taken_as_the_command_line_takes_them(tmp_path):
     assert name.startswith("my_photo-") and files.input(name).parent == tmp_path / "made" / "inputs"
     assert files.add("my photo.png", png(np.zeros((9, 9, 3), np.uint8))) == name  # kept once
     for data, words in (
-        (b"", "is not a picture"),
+        (b"", "is empty"),
+        (b"no picture", "is not a picture"),
         (b"%!PS-Adobe-3.0", "PostScript"),
         (png(np.zeros((9, 9, 3), np.uint8))[:60], "damaged or cut short"),
         (bomb(), "more than the 200,000,000 pixels allowed"),

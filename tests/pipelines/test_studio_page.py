@@ -149,7 +149,7 @@ def test_from_the_page_alone(served, browser, tmp_path):
 
     page.keyboard.press("Escape")
     with page.expect_download() as download:
-        page.locator("button", has_text="PNG").click()
+        page.locator("button.save", has_text="PNG").click()
     download.value.save_as(tmp_path / "saved.png")
     assert Image.open(tmp_path / "saved.png").size == (64, 48)
     assert main(["replay", str(tmp_path / "saved.png"), "-o", str(tmp_path / "b.png")]) == 0

@@ -98,6 +98,9 @@ def routes_of(painter: Painter) -> list[Route]:
             raise InputError("the page asked for something that makes no sense: load it again")
         return JSONResponse(await run_in_threadpool(painter.act, action, asked))
 
+    async def missing(_: Request) -> Response:
+        return _missing()
+
     return [
         *(Route(f"/{name}", asset) for name in _ASSETS),
         Route("/about", about),
@@ -107,6 +110,7 @@ def routes_of(painter: Painter) -> list[Route]:
         Route("/upload", _refusing(upload), methods=["POST"]),
         Route("/freeze", _refusing(freeze), methods=["POST"]),
         Route("/{action}", _refusing(act), methods=["POST"]),
+        Route("/{nothing:path}", missing, methods=["GET"]),
     ]
 
 
@@ -116,8 +120,11 @@ async def _body(request: Request, most: int) -> bytes:
     async for part in request.stream():
         total += len(part)
         if total > most:
-            raise _TooMuch(f"more than {most // 2**20} MB: make it smaller first")
-        parts.append(part)
+            parts.clear()  # but heard to its end: a browser listens to no answer before
+        else:
+            parts.append(part)
+    if total > most:
+        raise _TooMuch(f"more than {most // 2**20} MB: make it smaller first")
     return b"".join(parts)
 
 
