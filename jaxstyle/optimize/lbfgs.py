@@ -132,8 +132,8 @@ class LBFGS:
 
         Args:
             growth: at most how many times as much the function is curved now, as where a sum has
-                got larger weights: the first step is as much shorter. If it is infinite the pairs say
-            nothing, and are dropped.
+                got larger weights: the first step is as much shorter. If it is infinite the pairs
+                say nothing, and are dropped.
         """
         value, gradient = (np.asarray(arrays[name]) for name in ("value", "gradient"))
         curvatures, unknown = arrays["inverse_curvatures"], growth == np.inf

@@ -114,7 +114,7 @@ class Studio:
                 "steps": self._steps,
                 "goal": self._goal,
                 "size": session.size,
-                "knobs": self._knobs_of(session),
+                "knobs": {name: getattr(session, name) for name in KNOBS},
                 "frozen": session.freeze is not None,
                 "content": self._run.content,
                 "styles": self._run.styles,
@@ -217,9 +217,8 @@ class Studio:
             return "out of memory: undo, or go on at a smaller size"
         if isinstance(error, InputError):
             return reason_of(error)
-        return f"something is wrong in the program itself: {type(error).__name__}: " + reason_of(
-            error
-        )
+        kind = type(error).__name__
+        return f"something is wrong in the program itself: {kind}: {reason_of(error)}"
 
     def _has_work(self) -> bool:
         return self._is_painting() or (bool(self._waiting) and not self._paused)
@@ -391,14 +390,11 @@ class Studio:
         if self._session is not None and self._session.steps:
             self._save(".png")
 
-    def _knobs_of(self, session: Session) -> dict[str, Any]:
-        return {name: getattr(session, name) for name in KNOBS}
-
     def _note(self, session: Session) -> dict[str, Any]:
         assert self._run is not None
         return {
             "content": self._run.content,
             "styles": self._run.styles,
-            "knobs": self._knobs_of(session),
+            "knobs": {name: getattr(session, name) for name in KNOBS},
             "size": max(session.size),
         }
