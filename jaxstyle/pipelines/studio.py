@@ -281,7 +281,7 @@ class Studio:
             self._session = self._run = None
             self._forget()
             self._number += 1
-        inputs = [str(self.files.input(name)) for name in (run.content, *run.styles)]
+        inputs = [str(self.files.kept_input(name)) for name in (run.content, *run.styles)]
         knobs = {name: value for name, value in run.knobs.items() if name in KNOBS}
         now = ("strokes", "shares")
         session = Session(
@@ -380,7 +380,7 @@ class Studio:
         session.change_note(studio=self._note(session))
         session.save(path, bits=16 if ending == ".tif" else 8)
         assert self._run is not None
-        content, *styles = map(self.files.input, (self._run.content, *self._run.styles))
+        content, *styles = map(self.files.kept_input, (self._run.content, *self._run.styles))
         command = command_of(session, content, styles, self.weights, path.name)
         return {"name": path.name, "command": command, "unsaid": left_unsaid(session)}
 

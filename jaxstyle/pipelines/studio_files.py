@@ -13,9 +13,9 @@ from jaxstyle.display.thumbnails import jpeg, small
 from jaxstyle.errors import ImageError, InputError
 from jaxstyle.images import load_image, read_record
 from jaxstyle.run.inputs import PICTURE_ENDINGS
+from jaxstyle.run.replay import STUDIO_INPUTS
 from jaxstyle.runtime.atomic_files import write_bytes
 
-INPUTS = "inputs"
 RESULT_ENDINGS = (".png", ".jpg", ".tif")
 THUMBNAIL = 320
 _DIGEST = re.compile(r"-[0-9a-f]{12}$")
@@ -36,7 +36,7 @@ class StudioFiles:
     def __init__(self, folder: Path, examples: Path | None = None) -> None:
         self.folder, self.examples = folder, examples
         try:
-            (folder / INPUTS).mkdir(parents=True, exist_ok=True)
+            (folder / STUDIO_INPUTS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
         self._reading = threading.Lock()
@@ -79,6 +79,17 @@ class StudioFiles:
             if path.name == name:
                 return path
         raise InputError(f"there is no picture {str(name)[:80]!r} here: give it again")
+
+    def kept_input(self, name: Any) -> Path:
+        """A picture that was given, or an example's copy among those: ``replay`` looks there."""
+        path = self.input(name)
+        if path.parent == self.folder / STUDIO_INPUTS:
+            return path
+        data = path.read_bytes()
+        copy = self._new_input(path.stem, data, path.suffix)
+        if not copy.exists():
+            write_bytes(copy, data)
+        return copy
 
     def result(self, name: Any) -> Path:
         """A result."""
@@ -128,11 +139,11 @@ class StudioFiles:
         return self._thumbnails[path][1]
 
     def _inputs(self) -> list[Path]:
-        return _files(self.folder / INPUTS)
+        return _files(self.folder / STUDIO_INPUTS)
 
     def _new_input(self, stem: str, data: bytes, ending: str) -> Path:
         digest = hashlib.sha256(data).hexdigest()[:12]
-        return self.folder / INPUTS / f"{_plain(stem)}-{digest}{ending}"
+        return self.folder / STUDIO_INPUTS / f"{_plain(stem)}-{digest}{ending}"
 
 
 def plain_stem(path: str) -> str:

@@ -29,6 +29,8 @@ from jaxstyle.runtime.foreign_files import is_plain_file, opened
 
 NO_NOTE = ("backend", "shape", "together", "step")
 """What a record's ``extra`` holds besides the note of its job."""
+STUDIO_INPUTS = "inputs"
+"""Where a studio keeps what its results were made from, below the folder of these."""
 _NAMES = {"masks": "mask", "init": "initial"}
 _MOST_BYTES = 2**31
 """Of a file that a record names: more takes long to hash, and no picture has it."""
@@ -273,8 +275,10 @@ def _shape(value: Any) -> tuple[int, int] | None:
 
 
 def _places(recorded: str, folder: Path) -> list[str]:
-    """Where a file may be that a record names: there, or beside the record's own file."""
-    return [recorded, str(folder / recorded), str(folder / os.path.basename(recorded))]
+    """Where a file may be that a record names: there, beside the record's own file, or in a studio."""
+    name = os.path.basename(recorded)
+    beside = [folder / recorded, folder / name, folder / STUDIO_INPUTS / name]
+    return [recorded, *map(str, beside)]
 
 
 def _may_be_read(path: str) -> bool:

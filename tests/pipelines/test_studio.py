@@ -7,7 +7,6 @@ import shlex
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,7 @@ def test_killed_it_goes_on_with_what_was_kept(studio, tmp_path):
         path = tmp_path / "made" / later.act("save", {})["name"]
         assert path.name != name
         record = json.loads(read_record(path))
-        assert Path(record["inputs"]["init"][0]["path"]).parent.name == "inputs"
+        assert len(record["inputs"]["init"]) == 1 and str(tmp_path) not in json.dumps(record)
         assert main(["replay", str(path), "-o", str(tmp_path / "x.png"), "--quiet"]) == 0
         assert path.read_bytes() == (tmp_path / "x.png").read_bytes()
 

@@ -152,8 +152,10 @@ def test_from_the_page_alone(served, browser, tmp_path):
         page.locator("button.save", has_text="PNG").click()
     download.value.save_as(tmp_path / "saved.png")
     assert Image.open(tmp_path / "saved.png").size == (64, 48)
-    assert main(["replay", str(tmp_path / "saved.png"), "-o", str(tmp_path / "b.png")]) == 0
-    assert (tmp_path / "saved.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    kept = tmp_path / "made" / download.value.suggested_filename
+    assert kept.read_bytes() == (tmp_path / "saved.png").read_bytes()
+    assert main(["replay", str(kept), "-o", str(tmp_path / "b.png")]) == 0
+    assert kept.read_bytes() == (tmp_path / "b.png").read_bytes()
     page.click("#undo")
     until(lambda: served.studio._session.strokes == 0)
     assert complaints == []
