@@ -275,7 +275,7 @@ def _shape(value: Any) -> tuple[int, int] | None:
 
 
 def _places(recorded: str, folder: Path) -> list[str]:
-    """Where a file may be that a record names: there, beside the record's own file, or in a studio."""
+    """Where a file may be that a record names: there, beside the record's own, or in a studio."""
     name = os.path.basename(recorded)
     beside = [folder / recorded, folder / name, folder / STUDIO_INPUTS / name]
     return [recorded, *map(str, beside)]
