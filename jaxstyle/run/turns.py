@@ -138,7 +138,8 @@ def mask_as_text(mask: Any, size: tuple[int, int]) -> str | None:
     read = read_mask(mask, name="freeze mask")
     check_aspect(read, "the freeze mask", size, "the picture")
     values = read.values
-    size = fit_longest_side(*values.shape[::-1], LONGEST_MASK)
+    height, width = values.shape
+    size = fit_longest_side(width, height, LONGEST_MASK)
     if max(values.shape) > LONGEST_MASK:
         values = resize_mask(values, *size)
     white = values >= 0.5
