@@ -21,6 +21,7 @@ from studios import begin, make_small, png, studio_in, until
 from jaxstyle.cli.main import main
 from jaxstyle.display.local_server import LocalServer
 from jaxstyle.display.studio import routes
+from jaxstyle.images import load_image
 from jaxstyle.optimize import loop
 from jaxstyle.pipelines.studio import Studio
 
@@ -151,7 +152,7 @@ def test_from_the_page_alone(served, browser, tmp_path):
     with page.expect_download() as download:
         page.locator("button.save", has_text="PNG").click()
     download.value.save_as(tmp_path / "saved.png")
-    assert Image.open(tmp_path / "saved.png").size == (64, 48)
+    assert load_image(tmp_path / "saved.png").size == (64, 48)
     kept = tmp_path / "made" / download.value.suggested_filename
     assert kept.read_bytes() == (tmp_path / "saved.png").read_bytes()
     assert main(["replay", str(kept), "-o", str(tmp_path / "b.png")]) == 0
