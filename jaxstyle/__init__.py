@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jaxstyle.run.inputs import Style
     from jaxstyle.run.result import Stylized
     from jaxstyle.run.save_style import save_targets
+    from jaxstyle.run.session import Session
     from jaxstyle.run.stylize import stylize
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "InputError",
     "LevelProgress",
     "NotebookProgress",
+    "Session",
     "Style",
     "StylizeConfig",
     "Stylized",
@@ -79,6 +81,7 @@ _HOMES = {
     "run.inputs": "Style",
     "run.result": "Stylized",
     "run.save_style": "save_targets",
+    "run.session": "Session",
     "run.stylize": "stylize",
 }
 

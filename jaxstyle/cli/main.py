@@ -18,6 +18,7 @@ from jaxstyle.runtime.streams import standard_streams
 
 COMMANDS = {
     "stylize": "paint a content picture in the style of another",
+    "studio": "paint on a page of this machine, with knobs that act at once",
     "convert-weights": "download or convert VGG weights, and verify them",
     "plan": "memory and time of a run, before it runs",
     "batch": "many pictures in the same style",

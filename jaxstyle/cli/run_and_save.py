@@ -68,6 +68,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     from jaxstyle.optimize.ending import Ending
     from jaxstyle.run.coarse_to_fine import run
     from jaxstyle.run.record import record_of
+    from jaxstyle.run.replay import replayed, steps_of
     from jaxstyle.runtime.compilation_cache import keep_compiled_programs
     from jaxstyle.runtime.processes import is_first
 
@@ -75,7 +76,7 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
     inputs = [*inputs_of_job(job), *_more_inputs(arguments)]
     check_overwriting(inputs, *_written_by(arguments, output))
     told = None if job.config.record == "none" else record_of(job)
-    recorder = Recorder(arguments, output, sum(job.steps), record=told, writes=first)
+    recorder = Recorder(arguments, output, steps_of(job), record=told, writes=first)
     keep_compiled_programs(tell)
     reporter = Reporter(quiet=arguments.quiet or not first)
     record = {"recording": recorder.note}
@@ -96,7 +97,10 @@ def run_and_save(job: Job, output: Path, arguments: argparse.Namespace, note: st
 
     with preview or nullcontext():
         with reporter:
-            result = run(job, show, checkpoint)
+            if "session" in job.note:
+                result = replayed(job, show)
+            else:
+                result = run(job, show, checkpoint)
         if first:
             save_or_rescue(result.save, output, checkpoint)
         if checkpoint is not None and not result.reason.cut_short:

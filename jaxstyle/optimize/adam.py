@@ -6,12 +6,14 @@ a stochastic method goes back to Polyak and Juditsky (1992).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -101,6 +103,14 @@ class Adam:
             part = _updated_slice(self, state, value, gradient, first, size=size)
             state = _with_slice(state, part, first)
         return jax.tree.map(lambda whole, new: whole if whole.ndim else new, state, part)
+
+    def redirected(self, arrays: Mapping[str, Any], growth: float = 1.0) -> dict[str, Any]:
+        """The arrays of a ``Snapshot`` to go on with when the function has become another.
+
+        Its moments are means of late gradients, which forget the old function by themselves, and
+        its steps are of one length whatever the ``growth``.
+        """
+        return {**arrays, "refusals": np.zeros_like(arrays["refusals"])}
 
     def result(self, state: AdamState) -> Float[Array, "*shape"]:
         """The average of the points evaluated, all of which had a finite loss."""

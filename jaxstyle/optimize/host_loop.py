@@ -64,6 +64,7 @@ def minimise_stepwise(
     """
     watch = Watch(stopping, options)
     state = watch.resumed(start(jax.device_put(x, home, may_alias=False), algorithm=algorithm))
+    terms: Any = None
     del x  # the caller may have no more use for it, and memory is short
     with deferred_interrupt() as watch.interrupted, traced_steps() as step_begins:
         while (reason := watch.reason()) is None:
@@ -77,6 +78,8 @@ def minimise_stepwise(
             watch.add(float(value), bool(algorithm.stalled(state)))
             watch.tell(_plain(terms), partial(current, algorithm, state), state)
         result = np.array(algorithm.result(state))
+        if options.goes_on:
+            return watch.unfinished(result, _plain(terms), reason, state)
         del state
         picture = jax.device_put(result, home)
         with watch.rescuing(lambda: result):

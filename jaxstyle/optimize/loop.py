@@ -98,6 +98,7 @@ class Outcome(NamedTuple):
         seconds: time taken.
         reason: why it ended.
         values: the value at each step.
+        snapshot: where to go on, if that was asked for.
     """
 
     x: np.ndarray
@@ -107,6 +108,7 @@ class Outcome(NamedTuple):
     seconds: float
     reason: Ending
     values: list[float]
+    snapshot: Snapshot | None = None
 
 
 Callback = Callable[[Progress], bool | None]
@@ -122,12 +124,15 @@ class LoopOptions(NamedTuple):
         agree: from this process's reason to stop to that of all: where processes share ``x``, they
             must all end after the same step.
         resume: go on from here, as if the run had never ended; of ``x`` only the shape counts.
+        goes_on: the outcome is to have a snapshot. Its result is then not evaluated once more:
+            value and terms are those of the last step's trial.
     """
 
     callback: Callback | None = None
     steps_per_call: int = 1
     agree: Callable[[Ending | None], Ending | None] = lambda reason: reason
     resume: Snapshot | None = None
+    goes_on: bool = False
 
 
 DEFAULTS = LoopOptions()
@@ -156,7 +161,7 @@ def minimise(
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
     watch = Watch(stopping, options)
-    state = watch.resumed(start(jnp.array(x), algorithm=algorithm))
+    state, terms = watch.resumed(start(jnp.array(x), algorithm=algorithm)), None
     with deferred_interrupt() as watch.interrupted, traced_steps() as step_begins:
         while (reason := watch.reason()) is None:
             step_begins()
@@ -171,6 +176,8 @@ def minimise(
                 kept = state if left == 0 else None
                 watch.tell(terms, partial(current, algorithm, state), kept, left)
             watch.keep(partial(current, algorithm, state))
+        if options.goes_on:
+            return watch.unfinished(current(algorithm, state), terms, reason, state)
         result = jnp.array(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
         with watch.rescuing(partial(on_host, result)):
@@ -269,14 +276,16 @@ class Watch:
         if self.options.callback is None:
             return
 
-        def snapshot() -> Snapshot:
-            return Snapshot(named(state), list(self.values), self.seconds, self.stalled)
-
+        snapshot = None if state is None else partial(self.snapshot, state)
         progress = Progress(
             len(self.values), self.values[-1], terms, self.bests[-1], self.seconds, current,
-            None if state is None else snapshot, self.interrupted.is_set, more,
+            snapshot, self.interrupted.is_set, more,
         )  # fmt: skip
         self.stopped |= is_stop(self.options.callback(progress))
+
+    def snapshot(self, state: Any) -> Snapshot:
+        """All that is needed to go on from a state."""
+        return Snapshot(named(state), list(self.values), self.seconds, self.stalled)
 
     def keep(self, current: Callable[[], np.ndarray]) -> None:
         """Copy the result, if that was not done lately, for ``rescuing``."""
@@ -332,3 +341,8 @@ class Watch:
     def outcome(self, x: np.ndarray, value: float, terms: Any, reason: Ending) -> Outcome:
         """What the run ended with."""
         return Outcome(x, value, terms, len(self.values), self.seconds, reason, self.values)
+
+    def unfinished(self, x: np.ndarray, terms: Any, reason: Ending, state: Any) -> Outcome:
+        """What there is so far, and where to go on."""
+        value = self.values[-1] if self.values else math.nan
+        return self.outcome(x, value, terms, reason)._replace(snapshot=self.snapshot(state))

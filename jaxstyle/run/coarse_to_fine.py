@@ -11,9 +11,9 @@ import numpy as np
 
 from jaxstyle.display.progress import Callback, LevelProgress
 from jaxstyle.errors import is_out_of_memory
-from jaxstyle.optimize import OutOfMemory, Progress
+from jaxstyle.optimize import OutOfMemory, Progress, Stopping
 from jaxstyle.optimize.ending import Ending, graver
-from jaxstyle.optimize.loop import is_stop
+from jaxstyle.optimize.loop import LoopOptions, is_stop
 from jaxstyle.run.checkpoint import Checkpoint, Keeper, RunState, begin
 from jaxstyle.run.final_colours import in_final_colours
 from jaxstyle.run.job import Job, precision_in_force
@@ -62,9 +62,8 @@ def run(
                         TargetMaker(level, objective, model).targets(),
                         level.weights(objective),
                     ),
-                    _seconds_for(state),
-                    _step_callback(state, callback, keeper),
-                    state.resume,
+                    _stopping(state),
+                    LoopOptions(_step_callback(state, callback, keeper), resume=state.resume),
                 )
             except Exception as error:
                 # 4. Where the memory does not suffice, go on with this level in smaller parts.
@@ -105,10 +104,12 @@ def in_smaller_parts(state: RunState, error: Exception) -> RunState | None:
     return state
 
 
-def _seconds_for(state: RunState) -> float:
-    """How long the level may take."""
-    remaining = (state.job.config.max_seconds or math.inf) - state.seconds
-    return share_of_time(state.job.sizes, state.job.steps, state.level, remaining)
+def _stopping(state: RunState) -> Stopping:
+    """When the level is to end."""
+    job, level = state.job, state.level
+    remaining = (job.config.max_seconds or math.inf) - state.seconds
+    seconds = share_of_time(job.sizes, job.steps, level, remaining)
+    return Stopping(job.steps[level], job.config.tolerance, seconds)
 
 
 def _step_callback(

@@ -20,7 +20,6 @@ from jaxstyle.optimize import LBFGS, Outcome, OutOfMemory, Progress, ScipyLBFGSB
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.host_loop import minimise_stepwise
 from jaxstyle.optimize.loop import DEFAULTS, Algorithm, LoopOptions
-from jaxstyle.optimize.snapshot import Snapshot
 from jaxstyle.run.job import algorithm_of, mesh_of, steps_per_call
 from jaxstyle.run.level import Level
 from jaxstyle.run.level_targets import tiled_of
@@ -31,21 +30,19 @@ def minimise_level(
     objective: Objective,
     start: Callable[[], np.ndarray],
     arguments: tuple[Model, Targets, Weights],
-    seconds: float,
-    callback: Callable[[Progress], bool | None] | None,
-    resume: Snapshot | None,
+    stopping: Stopping,
+    options: LoopOptions,
 ) -> Outcome:
     """Minimise the loss of one level in the way that the job's settings say.
 
     Args:
         start: gives the picture to start from; called once, so that nothing else holds it.
         arguments: what ``objective`` takes after the picture.
-        seconds: at most.
+        options: ``steps_per_call`` is that of the job's settings.
     """
     config = level.job.config
     mesh = mesh_of(config)
-    stopping = Stopping(level.job.steps[level.index], config.tolerance, seconds)
-    options = LoopOptions(callback, steps_per_call(config), resume=resume)
+    options = options._replace(steps_per_call=steps_per_call(config))
     if level.is_tiled:
         tiled = tiled_of(level, objective)
         return minimise_stepwise(
@@ -71,7 +68,7 @@ def minimise_level(
     x = jnp.asarray(start())
     if config.optimizer == "scipy":
         bridge = ScipyLBFGSB(config.history, (0.0, 1.0) if config.clamp else None)
-        return bridge.minimise(objective, x, arguments, stopping, callback=callback)
+        return bridge.minimise(objective, x, arguments, stopping, callback=options.callback)
     return minimise(
         objective,
         x,

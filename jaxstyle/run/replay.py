@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxstyle.config.stylize_config import config_from
+from jaxstyle.display.progress import Callback
 from jaxstyle.errors import InputError
 from jaxstyle.images import read_record
 from jaxstyle.images.picture_files import pictures_at
@@ -21,11 +22,16 @@ from jaxstyle.run.inputs import Style
 from jaxstyle.run.job import Job, mesh_of
 from jaxstyle.run.prepare import prepare
 from jaxstyle.run.record import STYLE_OPTIONS, parse_record, versions
+from jaxstyle.run.result import Stylized
+from jaxstyle.run.session import Session
 from jaxstyle.run.start import renamed
+from jaxstyle.run.turns import turns_of
 from jaxstyle.runtime.foreign_files import is_plain_file, opened
 
 NO_NOTE = ("backend", "shape", "together", "step")
 """What a record's ``extra`` holds besides the note of its job."""
+STUDIO_INPUTS = "inputs"
+"""Where a studio keeps what its results were made from, below the folder of these."""
 _NAMES = {"masks": "mask", "init": "initial"}
 _MOST_BYTES = 2**31
 """Of a file that a record names: more takes long to hash, and no picture has it."""
@@ -100,6 +106,36 @@ def prepare_recorded(
         note={name: value for name, value in extra.items() if name not in NO_NOTE},
     )
     return job, changed
+
+
+def steps_of(job: Job) -> int:
+    """How many steps a job takes at most, of a session those that it took."""
+    return turns_of(job.note["session"])[0] if "session" in job.note else sum(job.steps)
+
+
+def replayed(job: Job, callback: Callback | None = None) -> Stylized:
+    """Paint again what was painted in a session.
+
+    Args:
+        job: its beginning, with all styles of the session, as ``prepare_recorded`` makes it.
+
+    Raises:
+        InputError: its turns make no sense.
+    """
+    note = dict(job.note)
+    steps, turned = turns_of(note.pop("session"))
+    session = Session(
+        list(job.contents) or None,
+        list(job.styles) or None,
+        config=job.config,
+        network=job.network,
+        note=note,
+    )
+    for turn in turned:
+        session.step(turn.step - session.steps, callback, goal=steps)
+        session.apply(turn.changes)
+    session.step(steps - session.steps, callback, goal=steps)
+    return session.result()
 
 
 class _InputFiles:
@@ -230,8 +266,10 @@ def _shape(value: Any) -> tuple[int, int] | None:
 
 
 def _places(recorded: str, folder: Path) -> list[str]:
-    """Where a file may be that a record names: there, or beside the record's own file."""
-    return [recorded, str(folder / recorded), str(folder / os.path.basename(recorded))]
+    """Where a file may be that a record names: there, beside the record's own, or in a studio."""
+    name = os.path.basename(recorded)
+    beside = [folder / recorded, folder / name, folder / STUDIO_INPUTS / name]
+    return [recorded, *map(str, beside)]
 
 
 def _may_be_read(path: str) -> bool:

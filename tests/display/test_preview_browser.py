@@ -1,12 +1,7 @@
-"""The preview's page in a real browser: headless Chromium, driven by playwright.
-
-Skips where there is none; ``JAXSTYLE_CHROMIUM`` may name the program.
-"""
+"""The preview's page in a real browser: headless Chromium, driven by playwright."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from browsers import chromium
 
 from jaxstyle import images, stylize
 from jaxstyle.display.preview import Preview
@@ -21,9 +17,6 @@ from jaxstyle.display.preview import preview as preview_module
 from jaxstyle.display.progress import LevelProgress
 from jaxstyle.optimize import Progress
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 RED, GREEN, BLUE = np.eye(3, dtype=np.float32)
 FAST: dict[str, Any] = {
     "content_layers": "relu1_1",
@@ -45,17 +38,7 @@ def plain(colour: np.ndarray) -> np.ndarray:
     return np.broadcast_to(colour, (48, 64, 3))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = filter(None, (os.environ.get("JAXSTYLE_CHROMIUM"), *map(shutil.which, NAMES)))
-    program = next(found, None)
-    if program is None:
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as driver:
-        # A sandbox needs rights that containers and root lack; the page is our own.
-        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
+browser = pytest.fixture(scope="module")(chromium)
 
 
 class Tab:

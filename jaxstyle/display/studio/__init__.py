@@ -1,0 +1,1 @@
+"""The page of ``jaxstyle studio``, and what it asks of the program over HTTP."""
