@@ -12,7 +12,7 @@ from typing import Any
 from jaxstyle.display.thumbnails import jpeg, small
 from jaxstyle.errors import ImageError, InputError
 from jaxstyle.images import load_image, read_record
-from jaxstyle.run.inputs import PICTURE_ENDINGS
+from jaxstyle.images.pillow import picture_endings
 from jaxstyle.run.replay import STUDIO_INPUTS
 from jaxstyle.runtime.atomic_files import write_bytes
 
@@ -53,7 +53,7 @@ class StudioFiles:
             InputError: it is no picture that the command line would read, in its words.
         """
         ending = Path(name).suffix.lower()
-        ending = ending if ending in PICTURE_ENDINGS else ".picture"
+        ending = ending if ending in picture_endings() else ".picture"
         path = self._new_input(Path(name).stem, data, ending)
         if not path.exists():
             write_bytes(path, data)
@@ -102,7 +102,7 @@ class StudioFiles:
         """The pictures to choose from."""
         if self.examples is None:
             return []
-        return [path for path in _files(self.examples) if path.suffix.lower() in PICTURE_ENDINGS]
+        return [path for path in _files(self.examples) if path.suffix.lower() in picture_endings()]
 
     def results(self) -> list[Path]:
         """What was made here, the latest first."""

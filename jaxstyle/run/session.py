@@ -33,7 +33,7 @@ from jaxstyle.run.minimise import minimise_level
 from jaxstyle.run.moment import Moment, SeenStyles, redirected, turned
 from jaxstyle.run.prepare import prepare, replace_settings
 from jaxstyle.run.record import record_of
-from jaxstyle.run.result import Stylized, finished, plain_terms
+from jaxstyle.run.result import Stylized, finished
 from jaxstyle.run.turns import Turn
 
 DRAFT = 256
@@ -146,7 +146,7 @@ class Session:
     @property
     def terms(self) -> dict[str, Any]:
         """The parts of the loss at the last step's trial; empty before the first."""
-        return {} if self._now.outcome is None else plain_terms(self._now.outcome.terms)
+        return {} if self._now.outcome is None else self._now.outcome.terms._asdict()
 
     @property
     def loss(self) -> float:
