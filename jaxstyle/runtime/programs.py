@@ -60,7 +60,7 @@ class Jitted:
 
     def _of_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves = jax.tree.leaves((args, kwargs))
-        shapes = tuple(leaf.shape for leaf in leaves if hasattr(leaf, "shape"))
+        shapes = tuple(leaf.shape for leaf in leaves if hasattr(leaf, "dtype"))
         program = self._programs.get(shapes)
         if program is None:
             # Asked for at the first call: an import must not choose JAX's backend.
@@ -77,6 +77,8 @@ class Jitted:
             program.pictures.discard(picture)
             if not program.pictures:
                 self._programs.pop(shapes, None)
+                # Also what JAX keeps of the functions within, which live on.
+                program.jitted.clear_cache()
 
 
 def jitted(*, little_memory: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -26,8 +26,9 @@ for width in range(32, 32 + 2 * {SHAPES}, 2):
         content_layers="relu1_2",
         style_layers="relu1_1,relu2_1",
         size=width,
-        levels=2,
+        levels=1,
         steps=2,
+        optimizer="adam",
     )
     print(memory_in_use().host)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax.extend.backend import get_backend
 from samples import compilations
@@ -26,7 +27,7 @@ def doubled():
 
 def run(function, size: int, factor: float = 2.0, picture: str = "a picture"):
     with programs_of_picture((picture, size)):
-        return function(jnp.ones(size), factor)
+        return function(np.ones(size, np.float32), factor)
 
 
 def test_only_the_programs_of_the_last_pictures_are_kept(doubled):
