@@ -59,8 +59,8 @@ class Jitted:
         return sum(program.jitted._cache_size() for program in self._programs.values())
 
     def _of_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        leaves = jax.tree.leaves((args, kwargs))
-        shapes = tuple(leaf.shape for leaf in leaves if hasattr(leaf, "dtype"))
+        every = (getattr(leaf, "shape", None) for leaf in jax.tree.leaves((args, kwargs)))
+        shapes = tuple(shape for shape in every if isinstance(shape, tuple))  # a mesh has a dict
         program = self._programs.get(shapes)
         if program is None:
             # Asked for at the first call: an import must not choose JAX's backend.
