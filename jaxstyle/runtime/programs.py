@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, update_wrapper
 from typing import Any, NamedTuple
 
 import jax
@@ -49,16 +49,17 @@ class Jitted:
         self._programs: dict[Hashable, _Program] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._of_shapes(args, kwargs)(*args, **kwargs)
+        return self.of_shapes(args, kwargs)(*args, **kwargs)
 
     def lower(self, *args: Any, **kwargs: Any) -> Any:
         """As of what ``jax.jit`` gives."""
-        return self._of_shapes(args, kwargs).lower(*args, **kwargs)
+        return self.of_shapes(args, kwargs).lower(*args, **kwargs)
 
     def _cache_size(self) -> int:
         return sum(program.jitted._cache_size() for program in self._programs.values())
 
-    def _of_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def of_shapes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What ``jax.jit`` gives, for arguments of these shapes alone."""
         every = (getattr(leaf, "shape", None) for leaf in jax.tree.leaves((args, kwargs)))
         shapes = tuple(shape for shape in every if isinstance(shape, tuple))  # a mesh has a dict
         program = self._programs.get(shapes)
@@ -66,7 +67,8 @@ class Jitted:
             # Asked for at the first call: an import must not choose JAX's backend.
             order = {"compiler_options": memory_first()} if self._little_memory else {}
             # JAX keeps what it has compiled for as long as the very function lives.
-            own = jax.jit(partial(self._function), **self._options, **order)
+            function = update_wrapper(partial(self._function), self._function)
+            own = jax.jit(function, **self._options, **order)
             program = self._programs.setdefault(shapes, _Program(own, set()))
         program.pictures.add(_current.get())
         return program.jitted
