@@ -14,9 +14,10 @@ from jaxstyle.objective.objective import Objective
 from jaxstyle.objective.pytrees import Features, Model, Picture
 from jaxstyle.objective.statistics import STATISTICS, Moments, additive, blended, means, moments
 from jaxstyle.objective.statistics.histogram import COUNT, quantiles, values
+from jaxstyle.runtime.programs import jitted
 
 
-@partial(jax.jit, static_argnames="objective")
+@jitted(static_argnames="objective")
 def content_targets(objective: Objective, model: Model, content: Picture) -> Features:
     """The features that the picture is to keep: ``Targets.content``."""
     return objective.features(model, content, objective.content_layers)
@@ -36,7 +37,7 @@ class Known(NamedTuple):
     values: dict[str, Float[Array, "_m _c"]]
 
 
-@partial(jax.jit, static_argnames="objective")
+@jitted(static_argnames="objective")
 def know_style(
     objective: Objective,
     model: Model,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +17,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxstyle.optimize.arithmetic import usable
+from jaxstyle.runtime.programs import jitted
 
 EPSILON = 1e-16
 """Far below any gradient: with optax's 1e-8, losses in small units would hardly move x."""
@@ -121,7 +121,7 @@ class Adam:
         return state.refusals > 0
 
 
-@partial(jax.jit, static_argnames="size")
+@jitted(static_argnames="size")
 def _updated_slice(
     algorithm: Adam,
     state: AdamState,
@@ -137,7 +137,7 @@ def _updated_slice(
     return algorithm.update(jax.tree.map(part, state), value, part(gradient))
 
 
-@partial(jax.jit, donate_argnums=0)
+@jitted(donate_argnums=0)
 def _with_slice(state: AdamState, part: AdamState, first: Int[Array, ""]) -> AdamState:
     # A program of its own: in that of the update, XLA would keep copies of what it still reads.
     def put(whole: Array, new: Array) -> Array:

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxstyle.runtime.programs import jitted
+
 
 class Arithmetic(NamedTuple):
     """What is computed with arrays. Each function ``of`` must be one on module level.
@@ -50,7 +52,7 @@ WHOLE = Arithmetic(
 )
 
 
-@partial(jax.jit, static_argnums=0)
+@jitted(static_argnums=0)
 def _sums(of: Callable[..., Any], *arguments: Any) -> Any:
     def add(row: Array | int, totals: Any) -> Any:
         return jax.tree.map(jnp.add, totals, of(*_row(arguments, row)))
@@ -62,12 +64,12 @@ def _sums(of: Callable[..., Any], *arguments: Any) -> Any:
 
 
 # Unused, a target would not be there to be overwritten.
-@partial(jax.jit, static_argnums=0, donate_argnums=1, keep_unused=True)
+@jitted(static_argnums=0, donate_argnums=1, keep_unused=True)
 def _put(of: Callable[..., Array], target: Array, *arguments: Any) -> Array:
     return of(target, *map(_read, arguments))
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+@jitted(static_argnums=0, donate_argnums=1)
 def _store(of: Callable[..., Array], memory: Array, slot: Int[Array, ""], *arguments: Any) -> Array:
     def put(row: Array, memory: Array) -> Array:
         return memory.at[slot, row].set(of(memory[slot, row], *_row(arguments, row)))
@@ -85,7 +87,7 @@ IN_PLACE = Arithmetic(_sums, _put, _store, _repeat)
 """Called from Python: each operation is a program of its own, given the memory it writes to."""
 
 
-@jax.jit
+@jitted()
 def usable(value: Float[Array, ""], gradient: Float[Array, "*shape"]) -> Float[Array, ""]:
     """The value, or nan where its gradient is not finite: no report must call that the best."""
     return jnp.where(any_not_finite(gradient), jnp.nan, value)

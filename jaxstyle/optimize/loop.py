@@ -24,9 +24,9 @@ from jaxstyle.errors import InputError, is_out_of_memory
 from jaxstyle.optimize.arithmetic import usable
 from jaxstyle.optimize.ending import Ending
 from jaxstyle.optimize.snapshot import OutOfMemory, Snapshot, named, on_host, restored
-from jaxstyle.runtime.compiler_options import MemoryFirst
 from jaxstyle.runtime.interrupts import deferred_interrupt
 from jaxstyle.runtime.profile import traced_steps
+from jaxstyle.runtime.programs import jitted
 
 Evaluate = Callable[..., tuple[tuple[Array, Any], Array]]
 """(x, *arguments) -> ((value, terms), gradient). Hashable by value: it is a static argument."""
@@ -161,7 +161,7 @@ def minimise(
     """
     run = partial(_advance, evaluate=evaluate, algorithm=algorithm)
     watch = Watch(stopping, options)
-    state, terms = watch.resumed(start(jnp.array(x), algorithm=algorithm)), None
+    state, terms = watch.resumed(start(copied(x), algorithm=algorithm)), None
     with deferred_interrupt() as watch.interrupted, traced_steps() as step_begins:
         while (reason := watch.reason()) is None:
             step_begins()
@@ -178,22 +178,28 @@ def minimise(
             watch.keep(partial(current, algorithm, state))
         if options.goes_on:
             return watch.unfinished(current(algorithm, state), terms, reason, state)
-        result = jnp.array(algorithm.result(state))
+        result = copied(algorithm.result(state))
         # The same program, one more evaluation: the loss of just what is returned.
         with watch.rescuing(partial(on_host, result)):
-            _, reports = run(state._replace(trial=jnp.array(result)), arguments, fused=1)
+            _, reports = run(state._replace(trial=copied(result)), arguments, fused=1)
             reports = jax.device_get(reports)
         value, terms, _ = next(iter(_unstack(reports, 1)))
     return watch.outcome(on_host(result), value, terms, reason)
 
 
-@jax.jit
+@jitted()
+def copied(x: Array) -> Array:
+    """A copy of what the next step would overwrite."""
+    return jnp.array(x)
+
+
+@jitted()
 def start(x: Array, *, algorithm: Algorithm) -> Any:
     """The state to begin with."""
     return algorithm.init(x)
 
 
-@partial(MemoryFirst, static_argnames=("evaluate", "fused"), donate_argnames="state")
+@jitted(little_memory=True, static_argnames=("evaluate", "fused"), donate_argnames="state")
 def _advance(
     state: Any, arguments: tuple[Any, ...], *, evaluate: Evaluate, algorithm: Algorithm, fused: int
 ) -> tuple[Any, Any]:

@@ -28,6 +28,7 @@ from jaxstyle.optimize.loop import (
     Watch,
 )
 from jaxstyle.runtime.interrupts import deferred_interrupt
+from jaxstyle.runtime.programs import jitted
 
 
 class _Stop(Exception):
@@ -106,7 +107,7 @@ class ScipyLBFGSB:
             search(start.ravel())
 
 
-@partial(jax.jit, static_argnames="evaluate")
+@jitted(static_argnames="evaluate")
 def _evaluate(x: Array, arguments: tuple[Any, ...], *, evaluate: Evaluate) -> Any:
     return evaluate(x, *arguments)
 

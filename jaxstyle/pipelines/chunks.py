@@ -28,6 +28,7 @@ from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized
 from jaxstyle.runtime.memory import HEADROOM, format_bytes, free_bytes
 from jaxstyle.runtime.processes import gather, mine
+from jaxstyle.runtime.programs import programs_of_picture
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,12 @@ def run_group(
     group: Group, limits: Limits, teller: Teller, load: Load = lambda job: job
 ) -> Iterator[Portion]:
     """Run a group chunk by chunk; a chunk that the memory cannot hold after all is halved."""
-    config = group[0][1].config
+    config, shape = group[0][1].config, tuple(group[0][1].sizes)
     if runs_alone(group[0][1]):
         yield from _each_alone(group, teller, load)
         return
     try:
-        with precision_in_force(config):
+        with precision_in_force(config), programs_of_picture(shape):
             runner = _ChunkRunner(group, limits, load)
             size = runner.fitting_size()
     except InputError as error:
@@ -156,7 +157,7 @@ def run_group(
         share = mine(together)
         seconds = runner.seconds_for(len(together), len(waiting))
         try:
-            with precision_in_force(config):
+            with precision_in_force(config), programs_of_picture(shape):
                 results = runner.run(share, size, seconds, teller) if share else {}
         except Exception as error:
             if not is_out_of_memory(error) or jax.process_count() > 1:

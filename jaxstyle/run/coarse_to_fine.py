@@ -23,6 +23,7 @@ from jaxstyle.run.minimise import minimise_level
 from jaxstyle.run.pyramid import share_of_time
 from jaxstyle.run.result import Stylized, finished
 from jaxstyle.run.strategy import smaller
+from jaxstyle.runtime.programs import programs_of_picture
 
 
 def run(
@@ -40,7 +41,7 @@ def run(
         InputError: the loss at the start is not finite; or the checkpoint is not of this job,
             damaged, or could not be written.
     """
-    with precision_in_force(job.config):
+    with precision_in_force(job.config), programs_of_picture(tuple(job.sizes)):
         # 1. Begin with the coarsest level and its starting picture, or where the checkpoint says.
         state = begin(job, checkpoint)
         keeper = None if checkpoint is None else Keeper(checkpoint, state)

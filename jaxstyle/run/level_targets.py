@@ -114,7 +114,7 @@ class TargetMaker:
             return content_targets_tiled(tiled, self.model, content)
         if (mesh := mesh_of(self.level.job.config)) is not None:
             return content_targets_sharded(self.objective, self.model, content, mesh)
-        return content_targets(self.objective, self.model, jnp.asarray(content))
+        return content_targets(self.objective, self.model, content)
 
     def _known_of(self, style: Style) -> Known:
         """What is known of one style: from its file, from an earlier job, or from its picture."""
@@ -166,7 +166,7 @@ class TargetMaker:
         if (mesh := mesh_of(self.level.job.config)) is not None:
             on_host = {tap: np.asarray(guide) for tap, guide in style_guides.items()}
             return know_style_sharded(objective, model, picture, mesh, on_host)
-        return know_style(objective, model, jnp.asarray(picture), style_guides)
+        return know_style(objective, model, picture, style_guides)
 
     def _style_guides(self, style: Style, picture: RGB) -> dict[str, Array]:
         """Where a style picture counts; nothing where all of it does.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -65,13 +64,12 @@ def minimise_level(
             mesh,
             options,
         )
-    x = jnp.asarray(start())
     if config.optimizer == "scipy":
         bridge = ScipyLBFGSB(config.history, (0.0, 1.0) if config.clamp else None)
-        return bridge.minimise(objective, x, arguments, stopping, callback=options.callback)
+        return bridge.minimise(objective, start(), arguments, stopping, callback=options.callback)
     return minimise(
         objective,
-        x,
+        start(),
         arguments,
         algorithm_of(config),
         stopping,

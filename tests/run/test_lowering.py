@@ -22,6 +22,7 @@ import jaxstyle
 from jaxstyle import axis, stylize, sweep
 from jaxstyle.network.architecture import VGG19
 from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.programs import Jitted
 
 PLATFORMS = ("tpu", "cuda")
 SHALLOW = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1"}
@@ -78,7 +79,7 @@ def programs(monkeypatch) -> list[Program]:
     callers: dict[int, Any] = {}
     for module in modules:
         for name, value in list(vars(module).items()):
-            if isinstance(value, jax.stages.Wrapped | MemoryFirst):
+            if isinstance(value, jax.stages.Wrapped | Jitted):
                 caller = callers.setdefault(id(value), noted(value))
                 monkeypatch.setattr(module, name, caller)
     monkeypatch.setattr("jaxstyle.optimize.vmapped_loop.MemoryFirst", Noted)
@@ -96,6 +97,9 @@ def exported(programs: list[Program]) -> set[str]:
             continue
         keys.add(key)
         jitted = function._jitted if isinstance(function, MemoryFirst) else function
+        if isinstance(function, Jitted):
+            jitted = function.of_shapes(args, kwargs)
+        jitted = function.of_shapes(args, kwargs) if isinstance(function, Jitted) else jitted
         names.add(jitted.__name__)
         for platform in PLATFORMS:
             text = jax.export.export(jitted, platforms=[platform])(*args, **kwargs).mlir_module()

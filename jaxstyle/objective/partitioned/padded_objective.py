@@ -28,6 +28,7 @@ from jaxstyle.objective.partitioned.tile_layout import grid_of
 from jaxstyle.objective.pytrees import Model, Picture, Targets, Terms, Weights
 from jaxstyle.objective.statistics import Moments, moments
 from jaxstyle.objective.targets import Known, known_of_sums, moments_of
+from jaxstyle.runtime.programs import jitted
 
 _SOURCE = {"zeros": 0, "replicate": 1, "reflect": 2}
 """How far before the first position beyond the border the one lies that it repeats."""
@@ -171,7 +172,7 @@ class PaddedObjective:
         return with_gradient(self.loss, picture, model, targets, weights)
 
 
-@partial(jax.jit, static_argnames="padded")
+@jitted(static_argnames="padded")
 def content_targets_padded(
     padded: PaddedObjective, model: Model, content: Picture
 ) -> dict[str, Float[Array, "_h _w _c"]]:
@@ -179,7 +180,7 @@ def content_targets_padded(
     return padded.features(model, content, padded.objective.content_layers)
 
 
-@partial(jax.jit, static_argnames="padded")
+@jitted(static_argnames="padded")
 def know_style_padded(
     padded: PaddedObjective,
     model: Model,

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from jaxtyping import Array, Float, Int
 from jaxstyle.errors import InputError
 from jaxstyle.network.architecture import VGG19, Architecture, order_taps, stride
 from jaxstyle.objective.pytrees import Guides, Targets
+from jaxstyle.runtime.programs import jitted
 
 
 class Span(NamedTuple):
@@ -158,7 +158,7 @@ def cut_targets(targets: Targets, cut: Callable[..., Array]) -> Targets:
     return Targets(of_taps(targets.content), {}, parts)
 
 
-@partial(jax.jit, static_argnames=("height", "width"))
+@jitted(static_argnames=("height", "width"))
 def _cut(
     array: Float[Array, "h w c"], start: Int[Array, "2"], *, height: int, width: int
 ) -> Float[Array, "1 height width c"]:
@@ -166,7 +166,7 @@ def _cut(
     return jax.lax.dynamic_slice(array, _corner(start), size)[None]
 
 
-@partial(jax.jit, donate_argnums=0)
+@jitted(donate_argnums=0)
 def _add(
     whole: Float[Array, "h w c"], part: Float[Array, "1 height width c"], start: Int[Array, "2"]
 ) -> Float[Array, "h w c"]:

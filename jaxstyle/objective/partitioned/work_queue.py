@@ -7,7 +7,6 @@ the devices are those of several processes, each process has the pieces of its o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import chain, pairwise
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.programs import jitted
 
 _T = TypeVar("_T")
 
@@ -97,7 +96,7 @@ def added_up(tree: Any, devices: Mesh) -> Any:
     )
 
 
-@partial(MemoryFirst, static_argnums=(0, 1, 2))
+@jitted(little_memory=True, static_argnums=(0, 1, 2))
 def _on_each(
     function: Callable[..., Any], static: Any, devices: Mesh, common: tuple[Any, ...], own: Any
 ) -> Any:
