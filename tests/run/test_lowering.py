@@ -97,8 +97,6 @@ def exported(programs: list[Program]) -> set[str]:
             continue
         keys.add(key)
         jitted = function._jitted if isinstance(function, MemoryFirst) else function
-        if isinstance(function, Jitted):
-            jitted = function.of_shapes(args, kwargs)
         jitted = function.of_shapes(args, kwargs) if isinstance(function, Jitted) else jitted
         names.add(jitted.__name__)
         for platform in PLATFORMS:
