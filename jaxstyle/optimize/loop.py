@@ -140,7 +140,7 @@ DEFAULTS = LoopOptions()
 
 def minimise(
     evaluate: Evaluate,
-    x: Float[Array, "*shape"],
+    x: Float[Array | np.ndarray, "*shape"],
     arguments: tuple[Any, ...],
     algorithm: Algorithm,
     stopping: Stopping,

@@ -65,12 +65,12 @@ class Jitted:
         program = self._programs.get(shapes)
         if program is None:
             # Asked for at the first call: an import must not choose JAX's backend.
-            order: dict[str, Any] = (
-                {"compiler_options": memory_first()} if self._little_memory else {}
-            )
+            options = dict(self._options)
+            if self._little_memory:
+                options["compiler_options"] = memory_first()
             # JAX keeps what it has compiled for as long as the very function lives.
             function = update_wrapper(partial(self._function), self._function)
-            own = jax.jit(function, **self._options, **order)
+            own = jax.jit(function, **options)
             program = self._programs.setdefault(shapes, _Program(own, set()))
         program.pictures.add(_current.get())
         return program.jitted
