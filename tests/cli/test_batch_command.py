@@ -107,7 +107,9 @@ def test_failures_stop_nothing_and_are_listed(folder, capsys):
     output = folder.parent / "out"
     made = sorted(path.name for path in output.iterdir())
     assert made == ["manifest.json", "p0.jpg", "p1.jpg", "p2.jpg", "upright.jpg"]
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(str(folder))]
+    err = capsys.readouterr().err
+    print(repr(err))
+    lines = [line for line in err.splitlines() if line.startswith(str(folder))]
     assert len(lines) == 2
     assert lines[0].startswith(f"{folder}/damaged.jpg: content image")
     assert lines[1].startswith(f"{folder}/thin.png: content image is 32x1; ")
@@ -251,9 +253,11 @@ def test_a_manifest_knows_what_went_in_and_came_out(folder, capsys):
     assert main(["replay", str(out / "manifest.json"), *again]) == 2
     assert "replay one of the pictures that it names" in capsys.readouterr().err
     # Three of one shape ran together, the upright one alone.
-    assert main(["replay", str(out / "p0.png"), *again]) == 0
+    inputs = ["--style", str(folder.parent / "style.png"), "--content"]
+    assert main(["replay", str(out / "p0.png"), *inputs, str(folder / "p0.png"), *again]) == 0
     assert "in one program with others (3 at once), now alone" in capsys.readouterr().err
-    assert main(["replay", str(out / "upright.png"), *again]) == 0
+    upright = [*inputs, str(folder / "upright.png")]
+    assert main(["replay", str(out / "upright.png"), *upright, *again]) == 0
     assert "with others" not in capsys.readouterr().err
 
 

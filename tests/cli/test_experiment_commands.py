@@ -43,7 +43,7 @@ def test_sweep_leaves_sheet_page_table_and_cells(pictures, capsys):
     error = capsys.readouterr().err
     assert "broken, 0.5: " in error
     assert "broken.png" in error
-    assert "out: 6 cells, 1 programs compiled, 1 chunks" in error
+    assert "out: 6 cells, 1 program compiled, 1 chunk" in error
 
     with Path("out/losses.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

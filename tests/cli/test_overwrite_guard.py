@@ -81,7 +81,7 @@ def test_inputs_stay_as_they_are(folder, capsys, command, words):
 def test_a_clip_is_not_written_over_itself(folder, capsys):
     from jaxstyle.pipelines.video_files import write_clip
 
-    write_clip("fr.gif", [folder / "c.png", folder / "s.png"], 10)
+    write_clip("fr.gif", [folder / "c.png", folder / "s.png"], [0.1, 0.1])
     before = Path("fr.gif").read_bytes()
     assert main(["video", "fr.gif", "s.png", "-o", "fr.gif", *SETTINGS]) == 2
     assert "-o fr.gif would overwrite the video" in capsys.readouterr().err

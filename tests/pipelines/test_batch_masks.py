@@ -118,8 +118,8 @@ def test_the_command_takes_masks_and_its_manifest_names_them(folder):
     assert arguments.run(arguments) == 0
     rows = json.loads((folder / "out" / "manifest.json").read_text())["files"]
     for seed, row in enumerate(rows):
-        assert row["masks"][0]["path"] == f"{folder}/left/p{seed}.png"
-        assert row["freeze"]["path"] == f"{folder}/right/p0.png"
+        assert row["masks"][0]["path"] == f"p{seed}.png"
+        assert row["freeze"]["path"] == "p0.png"
     into = parser.parse_args(["batch", f"{folder}/in", *given, f"{folder}/left"])
     with pytest.raises(InputError, match="would overwrite a mask: give another name"):
         into.run(into)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 import webbrowser
 from pathlib import Path
 
 from jaxstyle.cli.options.preview import port_number
+from jaxstyle.cli.report.messages import tell
 from jaxstyle.runtime.interrupts import begun
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -61,10 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     studio = Studio(files, arguments.weights)
     try:
         server = LocalServer(routes_of(studio), "studio", arguments.port)
-        print(f"studio: {server.url}", file=sys.stderr, flush=True)
-        print("Ctrl-C ends it; results are in " + str(files.folder), file=sys.stderr, flush=True)
+        tell(f"studio: {server.url}")
+        tell(f"Ctrl-C ends it; results are in {files.folder}")
         if arguments.open and not webbrowser.open(server.url):
-            print("no web browser was found: open this address yourself", file=sys.stderr)
+            tell("no web browser was found: open this address yourself")
         begun()
         try:
             while True:

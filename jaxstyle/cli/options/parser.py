@@ -11,8 +11,8 @@ from jaxstyle.runtime.atomic_files import at_home
 
 RARE = frozenset(
     "animation cells_at_once checkpoint_every content_blend coordinator deterministic devices "
-    "distributed loss_plot max_memory more_styles open process processes save_every snapshots "
-    "strip".split()
+    "distributed loss_plot max_memory more_styles open process processes profile save_every "
+    "snapshots strip".split()
 )
 """Options that ``--help-all`` alone shows, besides the settings that are not ``common``."""
 
