@@ -32,6 +32,12 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = tomllib.loads((ROOT / "examples" / "gallery.toml").read_text(encoding="utf-8"))
 FIGURES, CONTROLS, README = TABLE["figures"], TABLE["controls"], TABLE["readme"]
 NAMES = (*FIGURES, *CONTROLS, *README)
+OF_WHICH_NETWORK = """\
+The pictures of "Texture synthesis", "Several styles" and "What of the style is compared" are of the \
+real VGG-19 (strips at 192 px) and of today's defaults. The others are of vgg19-slim and of the \
+defaults before [those found on the real VGG-19](../../docs/defaults.md); the commands make them by \
+today's.
+"""
 COARSE_TO_FINE = """\
 ## Coarse to fine
 
@@ -138,6 +144,7 @@ def gallery_page(way: Way) -> str:
         f"Made by `python examples/make_gallery.py` with {way.network} from the pictures in "
         "`examples/`; each command makes its picture. On a GPU or with the real VGG-19 use a "
         "larger `--size`.\n",
+        OF_WHICH_NETWORK,
     ]
     for one in FIGURES.values():
         shown = "\n".join(f"![{one['title']}]({file})" for file in one["files"])
@@ -153,6 +160,7 @@ def controls_page(way: Way) -> str:
         "works together with the others, with sizes, tiles and sweeps. Made by "
         "`python examples/make_gallery.py` from the pictures in `examples/`; each picture by its "
         f"command with `{way.settings(CONTROLS)} --weights {way.network}`.\n",
+        OF_WHICH_NETWORK,
     ]
     for name, one in CONTROLS.items():
         lines = [line for _, line in one["runs"] if " " in line]

@@ -107,12 +107,10 @@ def test_failures_stop_nothing_and_are_listed(folder, capsys):
     output = folder.parent / "out"
     made = sorted(path.name for path in output.iterdir())
     assert made == ["manifest.json", "p0.jpg", "p1.jpg", "p2.jpg", "upright.jpg"]
-    err = capsys.readouterr().err
-    print(repr(err))
-    lines = [line for line in err.splitlines() if line.startswith(str(folder))]
+    lines = [line for line in capsys.readouterr().err.splitlines() if ": content image" in line]
     assert len(lines) == 2
-    assert lines[0].startswith(f"{folder}/damaged.jpg: content image")
-    assert lines[1].startswith(f"{folder}/thin.png: content image is 32x1; ")
+    assert lines[0].startswith("damaged.jpg: content image")
+    assert lines[1].startswith("thin.png: content image is 32x1; ")
 
 
 def test_the_manifest_says_it_all(folder):

@@ -90,9 +90,7 @@ def test_a_picture_that_was_not_used_is_refused(folder, capsys, monkeypatch):
             assert main([*command, option, name, "-o", "x.png", "--quiet"]) == 2
             assert f"{name} is not the " in capsys.readouterr().err
         assert main([*command, "--content", "none.png", "-o", "x.png"]) == 2
-        assert (
-            "--content none.png is no file that is there: check the path" in capsys.readouterr().err
-        )
+        assert "--content none.png is no file that is there" in capsys.readouterr().err
         assert not Path("x.png").exists()
     assert main(["replay", "done.png", "--content", "made.png", "-o", "x.png", "--quiet"]) == 0
 
