@@ -33,10 +33,10 @@ TABLE = tomllib.loads((ROOT / "examples" / "gallery.toml").read_text(encoding="u
 FIGURES, CONTROLS, README = TABLE["figures"], TABLE["controls"], TABLE["readme"]
 NAMES = (*FIGURES, *CONTROLS, *README)
 OF_WHICH_NETWORK = """\
-The pictures of "Texture synthesis", "Several styles" and "What of the style is compared" are of the \
-real VGG-19 (strips at 192 px) and of today's defaults. The others are of vgg19-slim and of the \
-defaults before [those found on the real VGG-19](../../docs/defaults.md); the commands make them by \
-today's.
+The pictures of "Texture synthesis", "Several styles" and "What of the style is compared" are of \
+the real VGG-19 (strips at 192 px) and of today's defaults. The others are of vgg19-slim and of \
+the defaults before [those found on the real VGG-19](../../docs/defaults.md); the commands make \
+them by today's.
 """
 COARSE_TO_FINE = """\
 ## Coarse to fine

@@ -34,8 +34,8 @@ ALLOWED_ONLY = {"optimize": ("runtime",)}
 ONLY_IMPORTER = {"flax": "network.vgg", "scipy.optimize": "optimize.scipy_lbfgsb"}
 """Libraries behind a seam of one module."""
 
-MOST_LINES = {"a file": 400, "jaxstyle": 30_000, "scripts and benchmarks": 3_000}
-"""That of jaxstyle/ is what it has, on its way down to 21,000: lower it with each cut."""
+MOST_LINES = {"a file": 400, "jaxstyle": 29_050, "scripts and benchmarks": 3_000}
+"""That of jaxstyle/ is what it has, lower it with each cut."""
 
 
 def name_of(path: Path) -> str:

@@ -48,7 +48,7 @@ class ScipyLBFGSB:
     def minimise(
         self,
         evaluate: Evaluate,
-        x: Float[Array, "*shape"],
+        x: Float[Array | np.ndarray, "*shape"],
         arguments: tuple[Any, ...],
         stopping: Stopping,
         *,
