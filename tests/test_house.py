@@ -35,7 +35,7 @@ ONLY_IMPORTER = {"flax": "network.vgg", "scipy.optimize": "optimize.scipy_lbfgsb
 """Libraries behind a seam of one module."""
 
 MOST_LINES = {"a file": 400, "jaxstyle": 29_050, "scripts and benchmarks": 3_000}
-"""That of jaxstyle/ is what it has, lower it with each cut."""
+"""That of jaxstyle/ is what it has: lower it with each cut."""
 
 
 def name_of(path: Path) -> str:
