@@ -228,10 +228,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_anything_runs(tmp_path)
         small("seed=0,1", folder=tmp_path / "file" / "cells", callback=lambda _: 1 / 0)
 
 
-def test_a_cell_can_be_replayed(made):
+def where_they_are(pictures: tuple[Path, Path]) -> dict[str, str]:
+    """The inputs, of which a record has the names alone."""
+    return {"content": str(pictures[0]), "style": str(pictures[1])}
+
+
+def test_a_cell_can_be_replayed(made, pictures):
     grid, folder = made
     for cell in (grid.cells[1], grid.cells[5]):
-        job, changed = prepare_replay(folder / f"{cell.name}.png")
+        job, changed = prepare_replay(folder / f"{cell.name}.png", **where_they_are(pictures))
         assert job.config == cell.result.config
         assert changed == {}
         assert job.note["cell"] == {"style_weight": cell.labels[0], "seed": cell.labels[1]}
@@ -241,7 +246,7 @@ def test_a_cell_whose_levels_the_others_decided_is_replayed_with_them(tmp_path, 
     layers = axis("style_layers", ["relu1_1", "relu1_1,pool3"])
     options = {"axes": [layers], "size": 70, "levels": 2, "steps": 1, "shape": (70, 40)}
     grid = run(pictures, tmp_path, **options)
-    job, _ = prepare_replay(first(tmp_path, "png"))
+    job, _ = prepare_replay(first(tmp_path, "png"), **where_they_are(pictures))
     assert job.config == grid.cells[0].result.config
     assert job.config.levels == len(job.sizes) == 1
     assert run(pictures, tmp_path, **options, resume=True).chunks == 0

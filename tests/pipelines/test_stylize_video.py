@@ -145,7 +145,6 @@ def test_tiles_give_the_same():
     [
         ({"color": "keep"}, "color keep changes colours after the run.*: use color luminance"),
         ({"saturation": 0.5}, "saturation changes colours"),
-        ({"steps_next": 0}, "must be at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, message):

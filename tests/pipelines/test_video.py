@@ -86,7 +86,8 @@ def test_an_interrupted_video_goes_on_to_the_same_frames(tmp_path, frames, monke
         np.testing.assert_array_equal(load_image(parts).rgb, load_image(whole).rgb)
     with pytest.raises(InputError, match="is a frame of a video, which began with the one before"):
         prepare_replay(tmp_path / "whole" / names[1])
-    prepare_replay(tmp_path / "whole" / names[0])
+    inputs = {"content": str(frames / "f8.png"), "style": str(tmp_path / "style.png")}
+    prepare_replay(tmp_path / "whole" / names[0], **inputs)
     # Another style: nothing is taken over.
     save_image(tmp_path / "style.png", STYLE[::-1])
     assert run(frames, tmp_path / "parts", "--resume") == 0
