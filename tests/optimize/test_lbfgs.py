@@ -166,7 +166,7 @@ def test_a_run_recovers_from_evaluations_that_are_not_finite(bad, when):
 
 
 numbers = st.one_of(
-    st.floats(-(2.0**100), 2.0**100, width=32),
+    st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False),
     st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0]),
 )
 answers = st.lists(
