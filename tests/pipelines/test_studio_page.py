@@ -156,7 +156,7 @@ def test_from_the_page_alone(served, browser, tmp_path):
     kept = tmp_path / "made" / download.value.suggested_filename
     assert kept.read_bytes() == (tmp_path / "saved.png").read_bytes()
     assert main(["replay", str(kept), "-o", str(tmp_path / "b.png")]) == 0
-    # The same bytes are test_session's to ask for; here they differed once in many runs.
+    # The same bytes are test_session's to ask for; here they differed once, unexplained.
     assert load_image(tmp_path / "b.png").size == (64, 48)
     page.click("#undo")
     until(lambda: served.studio._session.strokes == 0)
