@@ -26,7 +26,7 @@ from jaxstyle.optimize.loop import (
     Watch,
     is_stop,
 )
-from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.compiler_options import compiled
 from jaxstyle.runtime.interrupts import deferred_interrupt
 from jaxstyle.runtime.profile import traced_steps
 
@@ -99,11 +99,8 @@ def compile_batch(
     number = jax.ShapeDtypeStruct(x.shape[:1], x.dtype, sharding=place)
     algorithms = jax.tree.map(lambda _: number, algorithm)
     step = partial(_advance, evaluate, axes, steps_per_call)
-    advance = (
-        MemoryFirst(step, donate_argnums=0, out_shardings=(place, None))
-        .lower(state, remaining, algorithms, arguments)
-        .compile()
-    )
+    inputs = state, remaining, algorithms, arguments
+    advance = compiled(step, inputs, donate_argnums=0, out_shardings=(place, None))
     result = jax.jit(jax.vmap(algorithm.result)).lower(state).compile()
     used = advance.memory_analysis()
     needed = 0

@@ -20,7 +20,7 @@ from jaxstyle.objective.targets import content_targets, style_targets
 from jaxstyle.run.job import Job, objective_of, precision_in_force, weights_of
 from jaxstyle.run.strategy import evaluated_pixels
 from jaxstyle.runtime.compilation_cache import UntrustedFolderError, cache_folder
-from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.compiler_options import compiled
 
 SIDE_ON_CPU, SIDE = 192, 1024
 """Of the picture measured, in pixels: a fraction of a second a step on a slow CPU; on others as
@@ -62,7 +62,7 @@ def _measure(job: Job) -> float:
             content_targets(objective, model, picture), style_targets(objective, model, picture)
         )
         arguments = picture, model, targets, weights_of(job.config, objective)
-        step = MemoryFirst(objective).lower(*arguments).compile()
+        step = compiled(objective, arguments)
     times = []
     for _ in range(REPEATS):
         started = time.perf_counter()

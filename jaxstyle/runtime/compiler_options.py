@@ -8,7 +8,7 @@ same to the bit. Other backends have no such choice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import jax
@@ -28,21 +28,10 @@ def memory_first() -> dict[str, str]:
     return ON_CPU
 
 
-class MemoryFirst:
-    """A function jitted with these options, and all that ``jax.jit`` makes of it.
+def compiled(function: Callable[..., Any], arguments: tuple[Any, ...], **options: Any) -> Any:
+    """Compile a function for these arguments or their shapes, with these options; runs nothing.
 
-    They are asked for at the first call: an import must not choose JAX's backend.
+    Args:
+        options: of ``jax.jit``.
     """
-
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
-        self._function, self._options = function, options
-
-    @cached_property
-    def _jitted(self) -> Any:
-        return jax.jit(self._function, **self._options, compiler_options=memory_first())
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._jitted(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._jitted, name)
+    return jax.jit(function, compiler_options=memory_first(), **options).lower(*arguments).compile()

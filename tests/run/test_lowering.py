@@ -21,7 +21,7 @@ from samples import landscape, random_network, waves
 import jaxstyle
 from jaxstyle import axis, stylize, sweep
 from jaxstyle.network.architecture import VGG19
-from jaxstyle.runtime.compiler_options import MemoryFirst
+from jaxstyle.runtime.compiler_options import compiled
 from jaxstyle.runtime.programs import Jitted
 
 PLATFORMS = ("tpu", "cuda")
@@ -69,10 +69,9 @@ def programs(monkeypatch) -> list[Program]:
 
         return call
 
-    class Noted(MemoryFirst):
-        def lower(self, *shapes: Any) -> Any:
-            called.append((self, shapes, {}))
-            return self._jitted.lower(*shapes)
+    def noted_and_compiled(function: Any, shapes: tuple[Any, ...], **options: Any) -> Any:
+        called.append((jax.jit(function, **options), shapes, {}))
+        return compiled(function, shapes, **options)
 
     names = (one.name for one in pkgutil.walk_packages(jaxstyle.__path__, "jaxstyle."))
     modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
@@ -82,7 +81,7 @@ def programs(monkeypatch) -> list[Program]:
             if isinstance(value, jax.stages.Wrapped | Jitted):
                 caller = callers.setdefault(id(value), noted(value))
                 monkeypatch.setattr(module, name, caller)
-    monkeypatch.setattr("jaxstyle.optimize.vmapped_loop.MemoryFirst", Noted)
+    monkeypatch.setattr("jaxstyle.optimize.vmapped_loop.compiled", noted_and_compiled)
     monkeypatch.setattr("jaxstyle.run.job.with_transformed_kernels", None)  # Winograd's: of CPUs
     monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
     return called
@@ -96,8 +95,8 @@ def exported(programs: list[Program]) -> set[str]:
         if key in keys:
             continue
         keys.add(key)
-        jitted = function._jitted if isinstance(function, MemoryFirst) else function
-        jitted = function.of_shapes(args, kwargs) if isinstance(function, Jitted) else jitted
+        is_ours = isinstance(function, Jitted)
+        jitted = function.of_shapes(args, kwargs) if is_ours else function
         names.add(jitted.__name__)
         for platform in PLATFORMS:
             text = jax.export.export(jitted, platforms=[platform])(*args, **kwargs).mlir_module()

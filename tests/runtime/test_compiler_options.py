@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import pytest
 
 from jaxstyle.runtime import compiler_options
-from jaxstyle.runtime.compiler_options import ON_CPU, MemoryFirst
+from jaxstyle.runtime.compiler_options import ON_CPU, compiled
+from jaxstyle.runtime.programs import jitted
 
 
 @pytest.fixture
@@ -38,11 +39,16 @@ def test_it_is_a_jitted_function():
     def scaled(x, *, factor: int):
         return factor * x
 
-    program = MemoryFirst(scaled, static_argnames="factor")
+    program = jitted(little_memory=True, static_argnames="factor")(scaled)
     assert program(jnp.arange(3), factor=2).tolist() == [0, 2, 4]
     program(jnp.arange(3), factor=2)
     assert program._cache_size() == 1
     assert program.lower(jnp.arange(3), factor=3).compile()(jnp.arange(3)).tolist() == [0, 3, 6]
+
+
+def test_it_is_compiled_without_being_run():
+    double = compiled(lambda x: 2 * x, (jax.ShapeDtypeStruct((3,), jnp.int32),))
+    assert double(jnp.arange(3)).tolist() == [0, 2, 4]
 
 
 def test_an_import_chooses_no_backend():
