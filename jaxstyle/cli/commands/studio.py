@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-import webbrowser
 from pathlib import Path
 
-from jaxstyle.cli.options.preview import port_number
+from jaxstyle.cli.options.preview import port_number, tell_address
 from jaxstyle.cli.report.messages import tell
 from jaxstyle.runtime.interrupts import begun
 
@@ -57,14 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     load_weights(arguments.weights)
     files = StudioFiles(arguments.folder.resolve(), arguments.examples)
-    keep_compiled_programs()
+    keep_compiled_programs(tell)
     studio = Studio(files, arguments.weights)
     try:
         server = LocalServer(routes_of(studio), "studio", arguments.port)
-        tell(f"studio: {server.url}")
+        tell_address("studio", server.url, arguments.open)
         tell(f"Ctrl-C ends it; results are in {files.folder}")
-        if arguments.open and not webbrowser.open(server.url):
-            tell("no web browser was found: open this address yourself")
         begun()
         try:
             while True:

@@ -66,10 +66,15 @@ def preview_from(arguments: argparse.Namespace, job: Job, output: Path) -> Previ
         style=None if job.style is None else job.style.rgb,
         output=str(output),
     )
-    tell(f"preview: {preview.url}")
-    if arguments.open and not _open_page(preview.url):
-        tell("no web browser was found: open this address yourself")
+    tell_address("preview", preview.url, arguments.open)
     return preview
+
+
+def tell_address(what: str, url: str, open_too: bool) -> None:
+    """Say where a page is, and open it in the web browser too if that is asked for."""
+    tell(f"{what}: {url}")
+    if open_too and not _open_page(url):
+        tell("no web browser was found: open this address yourself")
 
 
 def _open_page(url: str) -> bool:
@@ -79,7 +84,7 @@ def _open_page(url: str) -> bool:
     """
     folder = tempfile.mkdtemp(prefix="jaxstyle-")  # for its owner alone
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    page = Path(folder) / "preview.html"
+    page = Path(folder) / "page.html"
     page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">')
     return webbrowser.open(page.as_uri())
 
