@@ -366,10 +366,10 @@ class Studio:
         self._paused = on
         if on:
             session.mark()
-        elif session.steps >= self._goal:
+            return
+        self._message = ""
+        if session.steps >= self._goal:
             self._goal = session.steps + STEPS_OF_A_TURN
-        if not on:
-            self._message = ""
 
     def _save(self, ending: Any) -> dict[str, Any]:
         """Write the picture beside the one that is kept, unless it is that one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 
 from jaxstyle.display.thumbnails import jpeg, small
 from jaxstyle.errors import ImageError, InputError
-from jaxstyle.images import load_image, read_record
+from jaxstyle.images import load_image
 from jaxstyle.images.pillow import picture_endings
 from jaxstyle.run.replay import STUDIO_INPUTS
+from jaxstyle.run.same_run import record_in
 from jaxstyle.runtime.atomic_files import write_bytes
 
 RESULT_ENDINGS = (".png", ".jpg", ".tif")
@@ -114,10 +114,7 @@ class StudioFiles:
         """What a studio wrote into a result; None if it was none."""
         changed = path.stat().st_mtime
         if self._notes.get(path, (None, None))[0] != changed:
-            try:
-                note = json.loads(read_record(path))["extra"]["studio"]
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                note = None
+            note = ((record_in(path) or {}).get("extra") or {}).get("studio")
             self._notes[path] = changed, note if isinstance(note, dict) else None
         return self._notes[path][1]
 
