@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import jaxlib
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -56,3 +57,18 @@ def shared() -> Path:
     if not (folder / "images").is_dir():
         pytest.skip("the folder of development pictures is not here")
     return folder
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch) -> Path:
+    """A folder, made the current one, with content.png and style.png, and a cache of its own."""
+    from samples import landscape, waves
+
+    from jaxstyle.images import save_image
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "cache"))
+    save_image("content.png", np.asarray(landscape(36, 48)))
+    save_image("style.png", np.asarray(waves(40)))
+    return tmp_path

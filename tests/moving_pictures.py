@@ -1,4 +1,4 @@
-"""Small clips that tests make for themselves, by PyAV."""
+"""Pictures that move: small clips that tests make for themselves, by PyAV, and a pan."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
+
+from jaxstyle.images import load_image, resize
+
+WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
+STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)
+PAN = [WIDE[40:104, 60 + 5 * k : 140 + 5 * k] for k in range(6)]
+"""The camera moves 5 px to the right from picture to picture."""
+SETTINGS = {
+    "size": 80,
+    "levels": 1,
+    "steps": 12,
+    "steps_next": 8,
+    "content_layers": "relu2_2",
+    "style_layers": "relu1_1,relu2_1,relu3_1",
+    "weights": "slim",
+}
+"""Of a quick run of a video."""
 
 WIDTH, HEIGHT = 72, 48
 TIMES = (0.0, 0.2, 0.4)

@@ -15,7 +15,6 @@ import jax
 import numpy as np
 import pytest
 from conftest import ROOT
-from samples import landscape, waves
 
 from jaxstyle import images
 from jaxstyle.cli.main import main
@@ -30,17 +29,6 @@ FAST = [
 LONG = "200"
 """Steps: more than are made until the command is killed."""
 PATIENCE = 120
-
-
-@pytest.fixture
-def pictures(tmp_path, monkeypatch) -> Path:
-    """A folder, made the current one, with content.png and style.png."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
-    images.save_image("content.png", np.asarray(landscape(36, 48)))
-    images.save_image("style.png", np.asarray(waves(40)))
-    return tmp_path
 
 
 def stylize(*options: str) -> int:

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from conftest import ROOT
-from samples import landscape, waves
 
 from jaxstyle import images
 from jaxstyle.cli import run_and_save
@@ -19,17 +17,6 @@ FAST = [
     "--size", "48", "--levels", "1", "--weights", "slim",
     "--content-layers", "relu1_1", "--style-layers", "relu1_1",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def pictures(tmp_path, monkeypatch) -> Path:
-    """A folder, made the current one, with content.png and style.png."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "cache"))
-    images.save_image("content.png", np.asarray(landscape(36, 48)))
-    images.save_image("style.png", np.asarray(waves(40)))
-    return tmp_path
 
 
 def stylize(*options: str) -> int:

@@ -8,24 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from moving_pictures import PAN, SETTINGS, STYLE
 
 from jaxstyle import InputError, stylize
-from jaxstyle.images import load_image, resize
 from jaxstyle.pipelines.video import stylize_video
-
-WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
-STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)
-PAN = [WIDE[40:104, 60 + 5 * k : 140 + 5 * k] for k in range(6)]
-SETTINGS = {
-    "size": 80,
-    "levels": 1,
-    "steps": 12,
-    "steps_next": 8,
-    "content_layers": "relu2_2",
-    "style_layers": "relu1_1,relu2_1,relu3_1",
-    "weights": "slim",
-}
 
 
 def paint(frames, **options):

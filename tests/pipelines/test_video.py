@@ -7,30 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from moving_pictures import make_clip
+from moving_pictures import PAN, SETTINGS, STYLE, make_clip
 from PIL import Image
 from samples import prepare_replay
 
 from jaxstyle import InputError
 from jaxstyle.cli.commands import video as command
 from jaxstyle.cli.options.parser import Parser
-from jaxstyle.images import load_image, resize, save_image
+from jaxstyle.images import load_image, save_image
 from jaxstyle.pipelines import video
 from jaxstyle.pipelines.video_files import check_clip, read_frames, write_clip
-
-WIDE = resize(load_image(ROOT / "examples/content.jpg").rgb, 240, 160)
-STYLE = resize(load_image(ROOT / "examples/style.jpg").rgb, 96, 96)
-PAN = [WIDE[40:104, 60 + 5 * k : 140 + 5 * k] for k in range(6)]
-SETTINGS = {
-    "size": 80,
-    "levels": 1,
-    "steps": 12,
-    "steps_next": 8,
-    "content_layers": "relu2_2",
-    "style_layers": "relu1_1,relu2_1,relu3_1",
-    "weights": "slim",
-}
 
 
 @pytest.fixture
