@@ -62,6 +62,6 @@ def test_what_is_there_is_not_made_again(make_gallery, monkeypatch, tmp_path):
     assert make_gallery.main() == 0
     pictures = [words[-2] for words in commands]
     assert pictures[2] == pictures[3] and len(set(pictures)) == 4
-    settings = ["--size", "64", "--steps", "100,50", "--weights", "vgg19", "-o"]
-    assert commands[0][3:-2] == settings
+    settings = ["--size", "64", "--steps", "100,50", "--weights", "vgg19"]
+    assert commands[0][3:] == [*settings, "-o", pictures[0], "--quiet"]
     assert (tmp_path / "made" / "controls" / "styles.jpg").exists()
